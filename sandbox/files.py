@@ -1,0 +1,49 @@
+"""Files that are whole or not there, and locks that say who holds them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+    """Write a file by a temporary one and a rename, so that an interruption leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def lock(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lock; who has to wait is told for which process. The kernel frees it when its holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = path.with_name(path.name + ".owner")
+    held = FileLock(path)
+    try:
+        held.acquire(blocking=False)
+    except Timeout:
+        holder = owner.read_text(encoding="utf-8").strip() if owner.exists() else "unknown"
+        say(f"waiting for process {holder}, which holds {path.name}")
+        held.acquire()
+    try:
+        write(owner, f"{os.getpid()}\n")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        held.release()

@@ -1,0 +1,124 @@
+"""A stand-in for pulumi-language-python: `python -m sandbox.language_host [flags] ENGINE_ADDRESS`.
+
+The engine starts it, reads its port from standard output and calls it over gRPC (pulumirpc.LanguageRuntime). It runs
+programs and plugins in its own interpreter: that of the virtual environment which Pulumi.yaml names.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class LanguageHost(LanguageServer):
+    """What the engine asks of a Python program; the SDK's own server runs it."""
+
+    def __init__(self, engine_address: str) -> None:
+        super().__init__(lambda: None)
+        self.engine_address = engine_address
+
+    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
+        self.engine_address = request.engine_address or self.engine_address
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
+        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
+
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
+        return language_pb2.GetRequiredPackagesResponse(packages=list(required_packages()))
+
+    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)
+        """`pulumi install`: requirements.txt of the program into this interpreter's environment."""
+        requirements = Path(request.info.program_directory or request.directory) / "requirements.txt"
+        command = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "-r", str(requirements)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        yield language_pb2.InstallDependenciesResponse(stdout=done.stdout, stderr=done.stderr)
+        if done.returncode:
+            context.abort(grpc.StatusCode.INTERNAL, f"installing {requirements} failed, see above")
+
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
+        found = sorted((d.metadata["Name"], d.version) for d in importlib.metadata.distributions())
+        dependencies = [language_pb2.DependencyInfo(name=name, version=version) for name, version in found]
+        return language_pb2.GetProgramDependenciesResponse(dependencies=dependencies)
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC)
+        """Run the program's directory, as `python DIRECTORY` would, in the SDK's own server."""
+        directory = request.info.program_directory or request.pwd
+        os.chdir(request.pwd or directory)
+        sys.path.insert(0, directory)
+        request.args[:] = [self.engine_address]
+        self.program = lambda: (runpy.run_path(directory, run_name="__main__"), None)[1]
+        return super().Run(request, context)  # type: ignore[no-untyped-call]  # the SDK's server has no types
+
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)
+        """Run a plugin that is a Python program (a policy pack, a provider) and stream what it prints."""
+        if request.kind == "analyzer":
+            command = [sys.executable, "-u", "-m", "pulumi.policy", *request.args, request.info.program_directory]
+        else:
+            command = [sys.executable, "-u", request.info.program_directory, *request.args]
+        environment = dict(entry.split("=", 1) for entry in request.env) or None
+        process = subprocess.Popen(
+            command, cwd=request.pwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        context.add_callback(process.terminate)
+        assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
+        assert process.stderr is not None  # noqa: S101 (a pipe was asked for)
+        errors: list[bytes] = []
+        reader = threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True)
+        reader.start()
+        for line in process.stdout:
+            yield language_pb2.RunPluginResponse(stdout=line)
+        reader.join()
+        yield language_pb2.RunPluginResponse(stderr=b"".join(errors))
+        yield language_pb2.RunPluginResponse(exitcode=process.wait())
+
+
+def required_packages() -> Iterator[Any]:
+    """The plugins of the SDK packages in this environment: each says which in its pulumi-plugin.json."""
+    for file in sorted(Path(sysconfig.get_path("purelib")).glob("*/pulumi-plugin.json")):
+        described = json.loads(file.read_text(encoding="utf-8"))
+        if described.get("resource"):
+            yield plugin_pb2.PackageDependency(
+                name=described.get("name") or file.parent.name.removeprefix("pulumi_").replace("_", "-"),
+                kind="resource",
+                version="v" + (described.get("version") or importlib.metadata.version(file.parent.name)),
+                server=described.get("server", ""),
+            )
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the engine ends this process."""
+    engine_address = arguments[-1] if arguments and not arguments[-1].startswith("-") else ""
+    server = grpc.server(ThreadPoolExecutor(max_workers=4), options=_GRPC_CHANNEL_OPTIONS)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine_address), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    stopped.wait()
+    server.stop(grace=None)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,190 @@
+"""Processes of the sandbox: started once, known by id and start time, stopped by id alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from sandbox.errors import SandboxError
+from sandbox.files import write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+START_LIMIT = 60.0
+STOP_LIMIT = 15.0
+
+
+class Ready(Protocol):
+    """How a process says that it serves."""
+
+    def prepare(self, argv: list[str], env: dict[str, str]) -> tuple[int, ...]:
+        """Change the command or its environment; return the descriptors that the child keeps."""
+
+    def wait(self, pidfd: int, limit: float) -> bool:
+        """Wait until it serves: False when it ended, or the limit (seconds) is over."""
+
+
+@dataclass
+class ReadyPipe:
+    """Our own services: they write `ready` to the descriptor that `--ready-fd` names."""
+
+    _read: int = field(default=-1, init=False)
+    _write: int = field(default=-1, init=False)
+
+    def prepare(self, argv: list[str], env: dict[str, str]) -> tuple[int, ...]:  # noqa: ARG002 (protocol)
+        self._read, self._write = os.pipe()
+        argv += ["--ready-fd", str(self._write)]
+        return (self._write,)
+
+    def wait(self, pidfd: int, limit: float) -> bool:  # noqa: ARG002 (the pipe closes when the process ends)
+        os.close(self._write)
+        with os.fdopen(self._read) as pipe:
+            readable, _, _ = select.select([pipe], [], [], limit)
+            return bool(readable) and pipe.readline() == "ready\n"
+
+
+@dataclass
+class ReadyNotify:
+    """A systemd-style service (dockerd): READY=1 on NOTIFY_SOCKET, see sd_notify(3). The path must be short."""
+
+    path: Path
+    _socket: socket.socket | None = field(default=None, init=False)
+
+    def prepare(self, argv: list[str], env: dict[str, str]) -> tuple[int, ...]:  # noqa: ARG002 (protocol)
+        self.path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.bind(str(self.path))
+        env["NOTIFY_SOCKET"] = str(self.path)
+        return ()
+
+    def wait(self, pidfd: int, limit: float) -> bool:
+        deadline = time.monotonic() + limit
+        with cast("socket.socket", self._socket) as notify:
+            while (left := deadline - time.monotonic()) > 0:
+                readable, _, _ = select.select([notify.fileno(), pidfd], [], [], left)
+                if notify.fileno() in readable:
+                    if b"READY=1" in notify.recv(4096).split(b"\n"):
+                        return True
+                elif pidfd in readable:
+                    return False
+        return False
+
+
+@dataclass
+class ReadyPort:
+    """A foreign server without a signal of its own: it serves when its TCP port on 127.0.0.1 accepts."""
+
+    port: int
+
+    def prepare(self, argv: list[str], env: dict[str, str]) -> tuple[int, ...]:  # noqa: ARG002 (protocol)
+        return ()
+
+    def wait(self, pidfd: int, limit: float) -> bool:
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                ended, _, _ = select.select([pidfd], [], [], 0.02)
+                if ended:
+                    return False
+            else:
+                return True
+        return False
+
+
+def _start_time(pid: int) -> str | None:
+    """Field 22 of /proc/PID/stat: with the id it names one process, though ids are used again. None when it ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+@dataclass
+class Starting:
+    """A process that was started and may not serve yet."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    ready: Ready
+    log: Path
+    record: Path
+
+    def wait(self) -> None:
+        """Return when it serves; else stop it and raise SandboxError with the end of its log."""
+        pidfd = os.pidfd_open(self.process.pid)
+        try:
+            serves = self.ready.wait(pidfd, START_LIMIT)
+        finally:
+            os.close(pidfd)
+        if not serves:
+            stop(self.record.parent, self.name)
+            tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+            raise SandboxError(f"{self.name} did not start; the end of {self.log}:\n  " + "\n  ".join(tail))
+
+
+def start(
+    name: str, argv: Sequence[str], *, run: Path, logs: Path, ready: Ready, env: Mapping[str, str] | None = None
+) -> Starting | None:
+    """Start a process in a session of its own, unless it runs already (then None). Its id is kept in run/NAME.json."""
+    if pid(run, name) is not None:
+        return None
+    run.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
+    command, environment = list(argv), dict(os.environ if env is None else env)
+    kept = ready.prepare(command, environment)
+    log = logs / f"{name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=kept,
+        )
+    record = run / f"{name}.json"
+    write(record, json.dumps({"pid": process.pid, "started": _start_time(process.pid), "argv": command}))
+    return Starting(name, process, ready, log, record)
+
+
+def pid(run: Path, name: str) -> int | None:
+    """The id of the running process NAME, or None."""
+    record = run / f"{name}.json"
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return int(known["pid"]) if known["started"] and _start_time(known["pid"]) == known["started"] else None
+
+
+def stop(run: Path, name: str) -> bool:
+    """Stop NAME: SIGTERM, then SIGKILL after a limit. True when there was something to stop."""
+    running = pid(run, name)
+    if running is not None:
+        pidfd = os.pidfd_open(running)
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+            ended, _, _ = select.select([pidfd], [], [], STOP_LIMIT)
+            if not ended:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                select.select([pidfd], [], [], STOP_LIMIT)
+        finally:
+            os.close(pidfd)
+        with suppress(ChildProcessError):  # started by an earlier command: its parent reaps it
+            os.waitpid(running, os.WNOHANG)
+    (run / f"{name}.json").unlink(missing_ok=True)
+    return running is not None
