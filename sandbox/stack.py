@@ -1,0 +1,86 @@
+"""The stack in the sandbox: made once, run by the real engine, with the checkout's stack file left as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandbox import layout as names
+from sandbox.errors import SandboxError
+from sandbox.files import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sandbox.layout import Layout
+
+READS_STACK_FILE = {"up", "preview", "refresh", "destroy", "import", "watch"}
+
+
+def init(layout: Layout, environment: dict[str, str], say: Callable[[str], None]) -> None:
+    """Make the stack if there is none.
+
+    It is made from a folder that holds Pulumi.yaml alone: the engine writes the salt of a new stack into the stack
+    file, and the checkout's is not to change. The salt stands in the state too, and is read from there.
+    """
+    if (layout.state / ".pulumi" / "stacks" / names.PROJECT / f"{names.STACK}.json").exists():
+        return
+    say(f"making the stack {names.STACK}")
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="app-one-stack-") as folder:
+        shutil.copy(layout.checkout / "Pulumi.yaml", folder)
+        done = subprocess.run(
+            ["pulumi", "stack", "init", names.STACK, "--non-interactive"],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise SandboxError(f"the stack {names.STACK} could not be made: {done.stderr.strip()}")
+
+
+def unlock(layout: Layout, environment: dict[str, str], say: Callable[[str], None]) -> None:
+    """Take away the locks of engines of this machine that are dead; a living one keeps its lock."""
+    for lock in (layout.state / ".pulumi" / "locks").rglob("*.json"):
+        holder = json.loads(lock.read_text(encoding="utf-8"))
+        if holder.get("hostname") == os.uname().nodename and not Path(f"/proc/{holder.get('pid')}").exists():
+            say(f"process {holder['pid']} ended without unlocking the stack: unlocking it")
+            pulumi(layout, ["cancel", "--yes", "--stack", names.STACK], environment, quiet=True)
+            return
+
+
+def pulumi(layout: Layout, arguments: Sequence[str], environment: dict[str, str], *, quiet: bool = False) -> int:
+    """Run the engine in the checkout; the exit status is the engine's.
+
+    Commands that read the stack file are given a copy: with a passphrase the engine would add a salt to it.
+    """
+    extra = {}
+    if arguments and arguments[0] in READS_STACK_FILE:
+        copy = layout.run / f"Pulumi.{names.STACK}.yaml"
+        write(copy, (layout.checkout / f"Pulumi.{names.STACK}.yaml").read_bytes())
+        extra["PULUMI_OPTION_CONFIG_FILE"] = str(copy)
+    output = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(
+        ["pulumi", *arguments], cwd=layout.checkout, env=environment | extra, stdout=output, stderr=output
+    )
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the engine got the signal too: it ends its step, saves its state, and unlocks
+            continue
+
+
+def outputs(layout: Layout, environment: dict[str, str]) -> dict[str, Any]:
+    """The stack's outputs, secrets masked."""
+    command = ["pulumi", "stack", "output", "--json"]
+    done = subprocess.run(command, cwd=layout.checkout, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SandboxError(f"the stack's outputs could not be read: {done.stderr.strip()}")
+    return dict(json.loads(done.stdout))
