@@ -1,0 +1,48 @@
+# Everything a person types. PYTHON names the interpreter to start from; E2E=0 leaves out what needs root and Docker.
+SHELL := /bin/sh
+PYTHON ?= python3
+PYTEST_ARGS ?=
+export E2E ?= 1
+sandbox := .venv/bin/python -m sandbox
+
+.DEFAULT_GOAL := help
+.PHONY: help up down preview status shell check test bench lock venv
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+up: venv ## from nothing to a finished `pulumi up` in the sandbox, and a summary; again: no change
+	@$(sandbox) up
+	@$(sandbox) pulumi up --yes --skip-preview
+	@$(sandbox) summary
+
+preview: venv ## what `pulumi up` would do, with differences
+	@$(sandbox) up
+	@$(sandbox) pulumi preview --diff
+
+status: venv ## what of the sandbox runs
+	@$(sandbox) status
+
+shell: venv ## a shell in which plain `pulumi`, `docker` and AWS clients talk to the sandbox
+	@$(sandbox) up
+	@$(sandbox) shell
+
+down: venv ## stop the sandbox and remove all that it made in this checkout
+	@$(sandbox) down
+
+check: venv ## lint and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	git ls-files -z '*.sh' .ci/run | xargs -0 .venv/bin/shellcheck
+	git ls-files -z '*.yml' '*.yaml' | xargs -0 .venv/bin/yamllint --strict
+
+test: check ## check, then every test: units, conformance, and end to end with the real engine
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lock: venv ## lock the dependencies anew after a change of requirements*.in
+	.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements.in -o requirements.txt
+	.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+venv:
+	@sandbox/bootstrap.sh $(PYTHON)

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Makes the virtual environment .venv with the locked dependencies, or brings it up to date: sandbox/bootstrap.sh [PYTHON]
+set -eu
+
+cd "$(dirname "$0")/.."
+python=${1:-python3}
+stamp=.venv/.locked
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+command -v "$python" >/dev/null || fail "no $python on PATH: install Python 3.11 or newer, or name one: make PYTHON=..."
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "$("$python" --version) is too old: Python 3.11 or newer is needed; name one: make PYTHON=..."
+
+locked=$(cat requirements-uv.txt requirements-dev.txt | sha256sum)
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$locked" ]; then
+    exit 0
+fi
+
+echo "Virtual environment" >&2
+if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian and Ubuntu have it in a package of its own
+    [ "$(id -u)" = 0 ] || fail "Python's venv module is missing: as root, apt-get install python3-venv"
+    package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+    { apt-get -qq update && apt-get -qq install -y --no-install-recommends "$package" >/dev/null; } ||
+        fail "Python's venv module is missing, and $package could not be installed"
+fi
+[ -x .venv/bin/pip ] || "$python" -m venv .venv
+.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.txt
+.venv/bin/uv pip sync -q --python .venv/bin/python --require-hashes requirements-dev.txt
+echo "$locked" >"$stamp"
