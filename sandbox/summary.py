@@ -1,0 +1,102 @@
+"""What `make up` shows at its end, asked of the services themselves and not of the stack's state."""
+
+from __future__ import annotations
+
+import html.parser
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LISTENING = b"listening"
+"""What the app's log says once it serves."""
+PORT = "8080/tcp"
+LABEL = "app-one-sandbox"
+
+
+def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
+    """The summary, line by line; each part is asked for when its line is due."""
+    import boto3
+
+    ecr = boto3.client("ecr", endpoint_url=environment["AWS_ENDPOINT_URL"], region_name=environment["AWS_REGION"])
+    yield f"Image          {outputs['image_by_digest']}"
+    for image in ecr.describe_images(repositoryName=outputs["repository_name"])["imageDetails"]:
+        tags = ", ".join(image.get("imageTags", ["untagged"]))
+        yield f"  in ECR       {tags}  {image['imageDigest']}  {image['imageSizeInBytes'] / 1e6:.1f} MB"
+    group = variable_group(environment, outputs["variable_group_id"])
+    yield f"Variable group {group['name']} ({group['id']})"
+    for name, variable in sorted(group["variables"].items()):
+        yield f"  {name} = {'(secret)' if variable.get('isSecret') else variable['value']}"
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    yield f"The app says   {app_answer(outputs['image_by_digest'], token, environment['DOCKER_HOST'])}"
+
+
+def variable_group(environment: Mapping[str, str], identifier: str) -> dict[str, Any]:
+    """The group as the service shows it (Variablegroups - Get, API 7.1): secrets have no value there."""
+    import requests
+
+    organization = environment["AZDO_ORG_SERVICE_URL"]
+    answer = requests.get(
+        f"{organization}/app-one/_apis/distributedtask/variablegroups/{identifier}?api-version=7.1",
+        auth=("", environment["AZDO_PERSONAL_ACCESS_TOKEN"]),
+        timeout=30,
+    )
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+def app_answer(image: str, token: str, docker_host: str) -> str:
+    """The text of the app's page, from a container of the pushed digest that is removed again.
+
+    image: repository@digest. token: what GetAuthorizationToken gave, base64 of `AWS:password`.
+    """
+    import base64
+
+    import docker
+
+    username, password = base64.b64decode(token).decode().split(":", 1)
+    client = docker.DockerClient(base_url=docker_host)
+    try:
+        client.images.pull(image, auth_config={"username": username, "password": password})
+        container = client.containers.run(image, detach=True, ports={PORT: ("127.0.0.1", 0)}, labels={LABEL: "summary"})
+        try:
+            for line in container.logs(stream=True, follow=True):
+                if LISTENING in line:
+                    break
+            else:
+                raise SandboxError(f"the container of {image} ended before it served")
+            container.reload()
+            port = container.attrs["NetworkSettings"]["Ports"][PORT][0]["HostPort"]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+                return text(answer.read().decode())
+        finally:
+            container.remove(force=True, v=True)
+    finally:
+        client.close()
+
+
+class _Text(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 (parser's hook)
+        self._hidden += tag in {"head", "style", "script"}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in {"head", "style", "script"}
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.words += data.split()
+
+
+def text(page: str) -> str:
+    """The words that a reader of an HTML page sees."""
+    parser = _Text()
+    parser.feed(page)
+    return " ".join(parser.words)

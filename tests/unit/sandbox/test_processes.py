@@ -1,0 +1,84 @@
+"""Processes of the sandbox are started once, recognised, and stopped by their id alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox import processes
+from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVES = """
+import os, signal, sys
+os.write(int(sys.argv[-1]), b"ready\\n")
+signal.pause()
+"""
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVES
+
+
+def start(folder: Path, program: str, name: str = "service") -> processes.Starting | None:
+    argv = [sys.executable, "-c", program]
+    return processes.start(name, argv, run=folder / "run", logs=folder / "logs", ready=processes.ReadyPipe())
+
+
+def test_a_process_is_started_once_and_stopped_by_its_id(tmp_path: Path) -> None:
+    starting = start(tmp_path, SERVES)
+    assert starting is not None
+    starting.wait()
+    assert processes.pid(tmp_path / "run", "service") == starting.process.pid
+    assert start(tmp_path, SERVES) is None
+    assert processes.stop(tmp_path / "run", "service")
+    assert processes.pid(tmp_path / "run", "service") is None
+    assert not processes.stop(tmp_path / "run", "service")
+    starting.process.wait()
+
+
+def test_a_process_that_ends_before_it_serves_is_an_error_with_the_end_of_its_log(tmp_path: Path) -> None:
+    starting = start(tmp_path, "raise SystemExit('the port is taken')")
+    assert starting is not None
+    with pytest.raises(SandboxError, match=r"service did not start(.|\n)*the port is taken"):
+        starting.wait()
+    starting.process.wait()
+
+
+def test_a_process_that_ignores_a_polite_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "STOP_LIMIT", 0.2)
+    starting = start(tmp_path, STUBBORN)
+    assert starting is not None
+    starting.wait()
+    assert processes.stop(tmp_path / "run", "service")
+    assert processes.pid(tmp_path / "run", "service") is None
+    starting.process.wait()
+
+
+def test_another_process_with_a_recorded_id_is_never_taken_for_ours(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        record = tmp_path / "service.json"
+        record.write_text(json.dumps({"pid": other.pid, "started": "1", "argv": []}), encoding="utf-8")
+        assert processes.pid(tmp_path, "service") is None
+        assert not processes.stop(tmp_path, "service")
+        assert other.poll() is None
+        other.communicate(b"\n")
+
+
+def test_a_notified_start_waits_for_the_datagram(tmp_path: Path) -> None:
+    program = """
+import os, signal, socket
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"STATUS=x\\nREADY=1", os.environ["NOTIFY_SOCKET"])
+signal.pause()
+"""
+    ready = processes.ReadyNotify(tmp_path / "notify")
+    argv = [sys.executable, "-W", "ignore", "-c", program]
+    starting = processes.start("service", argv, run=tmp_path, logs=tmp_path, ready=ready, env=os.environ)
+    assert starting is not None
+    starting.wait()
+    assert processes.stop(tmp_path, "service")
+    starting.process.wait()
