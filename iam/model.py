@@ -1,0 +1,161 @@
+"""Types of the policy language: a policy and its statements, a request, a decision."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from iam.patterns import Context, Glob
+
+Effect = Literal["allow", "explicit_deny", "implicit_deny", "unknown"]
+LONGEST = 8192  # characters of one request value; the services themselves stop far below (an ARN has at most 2,048)
+_ACTION = re.compile(r"[^\s:*?]+:[^\s:*?]+")
+
+
+class PolicyError(ValueError):
+    """A document that is not an IAM policy; the message names the statement, the rule and the remedy."""
+
+
+class RequestError(ValueError):
+    """A request that cannot be judged; the message names the field, the rule and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Patterns of Action or Resource; `negated` for NotAction and NotResource."""
+
+    patterns: tuple[Glob, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Principals:
+    """Entries of Principal as (type, value), `("*", "*")` for everyone; `negated` for NotPrincipal."""
+
+    entries: tuple[tuple[str, str], ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One operator on one key. `kind` is what is compared (None: unknown operator), `values` are as written.
+
+    `qualifier` is "", "ForAnyValue" or "ForAllValues"; `key` is in lower case (keys have no case).
+    """
+
+    operator: str
+    qualifier: str
+    kind: str | None
+    negated: bool
+    if_exists: bool
+    key: str
+    written_key: str
+    values: tuple[Glob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement. `principals` is None in identity policies, `resources` in trust policies (any resource)."""
+
+    index: int
+    sid: str | None
+    effect: Literal["Allow", "Deny"]
+    principals: Principals | None
+    actions: Clause
+    resources: Clause | None
+    conditions: tuple[Condition, ...]
+
+    @property
+    def name(self) -> str:
+        """How messages name the statement: by Sid, else by its place counted from 0."""
+        return f'statement "{self.sid}"' if self.sid else f"statement {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A parsed document."""
+
+    version: str
+    id: str | None
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller asks for.
+
+    `action` is "service:Name". `resource` is an ARN, or "*" for actions without resource level. `principal` is an ARN,
+    an account id, a service such as "ecr.amazonaws.com", a federated provider, a canonical user id, "*" for an anonymous
+    caller, or None where it is not known; a type can be written before it ("Federated:cognito-identity.amazonaws.com").
+    `context` holds condition keys (without case); a list is a multivalued key, an empty list is a missing one.
+    Raises RequestError.
+    """
+
+    action: str
+    resource: str
+    principal: str | None = None
+    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    values: Context = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, text in (("action", self.action), ("resource", self.resource), ("principal", self.principal)):
+            if name == "principal" and text is None:
+                continue
+            if not isinstance(text, str) or not text or len(text) > LONGEST:
+                raise RequestError(f"{name}: must be a text of 1 to {LONGEST} characters")
+        if not _ACTION.fullmatch(self.action):
+            raise RequestError(
+                f"action {self.action[:80]!r}: must be one action without wildcards, such as ecr:PutImage"
+            )
+        object.__setattr__(self, "values", _context(self.context))
+
+
+def _context(context: Mapping[str, str | Sequence[str]]) -> Context:
+    if not isinstance(context, Mapping):
+        raise RequestError("context: must be an object of condition keys and their values")
+    values: dict[str, str | tuple[str, ...]] = {}
+    for key, value in context.items():
+        if not isinstance(key, str):
+            raise RequestError("context: a condition key must be a text")
+        name = key.lower()
+        if name in values:
+            raise RequestError(f"context key {key[:80]!r}: given twice; condition keys have no case")
+        if isinstance(value, (list, tuple)):
+            values[name] = tuple(_scalar(key, item) for item in value)
+        else:
+            values[name] = _scalar(key, value)
+    return {name: value for name, value in values.items() if value != ()}
+
+
+def _scalar(key: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        value = str(value) if value.bit_length() < LONGEST else ""
+    elif isinstance(value, float) and abs(value) < 1e15:  # not NaN, not infinite, written without an exponent
+        value = f"{value:f}".rstrip("0").rstrip(".")
+    if not isinstance(value, str) or len(value) > LONGEST:
+        raise RequestError(f"context key {key[:80]!r}: a value must be a text of at most {LONGEST} characters")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRef:
+    """A statement of the policies given to `decide`: which policy (from 0), which statement (from 0), its Sid."""
+
+    policy: int
+    statement: int
+    sid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The effect on a request and the statements responsible (those unknown, where the effect is unknown)."""
+
+    effect: Effect
+    statements: tuple[StatementRef, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """True only for a certain allow."""
+        return self.effect == "allow"

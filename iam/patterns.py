@@ -1,0 +1,198 @@
+"""Globs of IAM: `*`, `?` and policy variables, as parsed parts and as matchers that cannot be made slow."""
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property, lru_cache
+
+
+class Wild(Enum):
+    """A wildcard: STAR is any run of characters (also none), ANY exactly one character."""
+
+    STAR = "*"
+    ANY = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A policy variable `${key}` or `${key, 'default'}`; the key is None where the text is not a valid variable."""
+
+    key: str | None
+    default: str | None = None
+
+
+Part = str | Wild | Variable
+Context = Mapping[str, str | tuple[str, ...]]  # lower-case keys; a tuple is a multivalued key
+
+# IAM User Guide, "Policy variables": a condition key, optionally a default in single quotes.
+_VARIABLE = re.compile(r"\$\{\s*(?P<key>[A-Za-z0-9_.\-]+:[^,{}$'*?]*[^,{}$'*?\s])\s*(?:,\s*'(?P<default>[^']*)'\s*)?\}")
+_ESCAPES = ("${*}", "${?}", "${$}")
+
+
+def split(text: str, *, wildcards: bool, variables: bool) -> tuple[Part, ...]:
+    """Parts of a pattern; literal runs are strings. `variables` is on for Version 2012-10-17 only."""
+    parts: list[Part] = []
+    literal: list[str] = []
+
+    def push(part: Part) -> None:
+        if literal:
+            parts.append("".join(literal))
+            literal.clear()
+        if not (part is Wild.STAR and parts and parts[-1] is Wild.STAR):
+            parts.append(part)
+
+    at = 0
+    while at < len(text):
+        character = text[at]
+        if variables and text.startswith("${", at):
+            at = _take_variable(text, at, literal, push)
+            continue
+        if wildcards and character in "*?":
+            push(Wild(character))
+        else:
+            literal.append(character)
+        at += 1
+    if literal:
+        parts.append("".join(literal))
+    return tuple(parts)
+
+
+def _take_variable(text: str, at: int, literal: list[str], push: Callable[[Part], None]) -> int:
+    """Read what starts with `${` at `at`; gives the place after it."""
+    if text[at : at + 4] in _ESCAPES:
+        literal.append(text[at + 2])
+        return at + 4
+    found = _VARIABLE.match(text, at)
+    if found:
+        push(Variable(found["key"].lower(), found["default"]))
+        return found.end()
+    push(Variable(None))  # what AWS makes of it is not documented: it may stand for anything
+    end = text.find("}", at)
+    return len(text) if end < 0 else end + 1
+
+
+@dataclass(frozen=True)
+class Glob:
+    """A pattern as written and its parts. `fold` ignores ASCII case (actions); `arn` keeps `*` within ARN segments."""
+
+    text: str
+    parts: tuple[Part, ...]
+    fold: bool = False
+    arn: bool = False
+
+    @cached_property
+    def has_variables(self) -> bool:
+        """Whether the pattern depends on the request's context."""
+        return any(isinstance(part, Variable) for part in self.parts)
+
+    @cached_property
+    def outer(self) -> "Glob":
+        """The smallest glob without variables that matches whatever this one can match."""
+        if not self.has_variables:
+            return self
+        if self.arn:  # a value may hold colons, so it may move all that follows to another segment
+            return Glob(self.text, (Wild.STAR,))
+        return Glob(
+            self.text, tuple(Wild.STAR if isinstance(part, Variable) else part for part in self.parts), self.fold
+        )
+
+    def bind(self, context: Context) -> "Glob | None":
+        """This glob with its variables replaced; None if a variable has no value (it is then like nothing).
+
+        What cannot be said (no valid variable, a multivalued key, a value that holds a wildcard) stays a variable.
+        """
+        parts: list[Part] = []
+        for part in self.parts:
+            if not isinstance(part, Variable) or part.key is None:
+                parts.append(part)
+                continue
+            value = context.get(part.key, part.default)
+            if value is None:
+                return None
+            if isinstance(value, tuple) and len(value) == 1:
+                value = value[0]
+            unclear = isinstance(value, tuple) or "*" in value or "?" in value
+            parts.append(Variable(None) if unclear or isinstance(value, tuple) else value)
+        return Glob(self.text, tuple(parts), self.fold, self.arn)
+
+    def matches(self, value: str, context: Context) -> bool | None:
+        """Whether the value is like this glob; None if that cannot be said."""
+        if not self.has_variables:
+            return self._match(value)
+        if not self.outer._match(value):
+            return False
+        bound = self.bind(context)
+        if bound is None:
+            return False
+        if bound.has_variables:
+            return None if bound.outer._match(value) else False
+        return bound._match(value)
+
+    def _match(self, value: str) -> bool:
+        return _matcher(self.parts, self.fold, self.arn)(value)
+
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def fold_case(text: str) -> str:
+    """The text with ASCII letters in lower case; no other letter has a case here."""
+    return text.translate(_LOWER)
+
+
+@lru_cache(maxsize=4096)
+def _matcher(parts: tuple[Part, ...], fold: bool, arn: bool) -> Callable[[str], bool]:
+    if arn:
+        return _arn_matcher(parts)
+    literal = "".join(part for part in parts if isinstance(part, str))
+    if all(isinstance(part, str) for part in parts):
+        folded = fold_case(literal)
+        return (lambda value: fold_case(value) == folded) if fold else (lambda value: value == literal)
+    expression = re.compile(_expression(parts), re.IGNORECASE | re.ASCII if fold else 0)
+    return lambda value: expression.fullmatch(value) is not None
+
+
+def _expression(parts: tuple[Part, ...]) -> str:
+    """A regular expression in which no star is tried twice: each takes the first place where what follows it fits."""
+    chunks = [""]
+    for part in parts:
+        if part is Wild.STAR:
+            chunks.append("")
+        else:
+            chunks[-1] += "." if part is Wild.ANY else re.escape(str(part))
+    if len(chunks) == 1:
+        return f"(?s:{chunks[0]})"
+    middle = "".join(f"(?>.*?{chunk})" for chunk in chunks[1:-1] if chunk)
+    return f"(?s:{chunks[0]}{middle}.*{chunks[-1]})"
+
+
+def _arn_matcher(parts: tuple[Part, ...]) -> Callable[[str], bool]:
+    """Arn operators compare six colon-separated segments each by itself (IAM User Guide, "ARN condition operators")."""
+    segments = arn_segments(parts)
+    if segments is None:
+        return lambda _value: False
+    matchers = [_matcher(segment, fold=False, arn=False) for segment in segments]
+
+    def match(value: str) -> bool:
+        pieces = value.split(":", 5)
+        return len(pieces) == 6 and all(m(piece) for m, piece in zip(matchers, pieces, strict=True))
+
+    return match
+
+
+def arn_segments(parts: tuple[Part, ...]) -> list[tuple[Part, ...]] | None:
+    """The six segments of an ARN pattern; None if it has fewer."""
+    segments: list[list[Part]] = [[]]
+    for part in parts:
+        if not isinstance(part, str) or len(segments) == 6:
+            segments[-1].append(part)
+            continue
+        pieces = part.split(":", 6 - len(segments))
+        for number, piece in enumerate(pieces):
+            if number:
+                segments.append([])
+            if piece:
+                segments[-1].append(piece)
+    return [tuple(segment) for segment in segments] if len(segments) == 6 else None
