@@ -1,0 +1,93 @@
+"""`python -m sandbox`: the one-machine cloud, started, stopped, described and used."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from sandbox import progress
+from sandbox.errors import SandboxError
+from sandbox.layout import Layout
+
+EXIT_CODES = """exit codes:
+  0  done
+  1  something is missing or failed; standard error says what, and the remedy
+  2  the command line is wrong
+  3  status: not everything runs
+  other values of `pulumi` and `shell` are those of what they ran
+"""
+EPILOG = f"""environment:
+  SANDBOX_HOME     where everything is kept (default .sandbox in the checkout)
+  SANDBOX_CACHE    what the sandboxes of a user share (default app-one-sandbox in the user's cache folder)
+  SANDBOX_PLUGINS  a folder of real plugins (pulumi-resource-aws, -azuredevops, -docker) instead of the stand-ins
+
+{EXIT_CODES}"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; every expected failure is one message and exit code 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="A whole cloud on one machine: the Pulumi engine, AWS, ECR, Azure DevOps and Docker.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("up", help="start what is missing; finds what is there")
+    down = commands.add_parser("down", help="stop everything, and remove what the sandbox made")
+    down.add_argument("--keep", action="store_true", help="only stop: the next `up` goes on with the same state")
+    commands.add_parser("status", help="what runs")
+    commands.add_parser("env", help='print the environment: eval "$(python -m sandbox env)"')
+    commands.add_parser("shell", help="a shell in that environment")
+    pulumi = commands.add_parser("pulumi", help="run pulumi in the checkout, in that environment")
+    pulumi.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+    commands.add_parser("summary", help="what the last `up` made, as the services show it")
+    chosen = parser.parse_args(arguments)
+    layout = Layout.find()
+    try:
+        return run(chosen, layout)
+    except SandboxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def run(chosen: argparse.Namespace, layout: Layout) -> int:
+    """Carry out the chosen command; its exit code."""
+    from sandbox import environment, services
+
+    if chosen.command == "up":
+        services.up(layout)
+        return 0
+    if chosen.command == "down":
+        services.down(layout, keep=chosen.keep)
+        return 0
+    if chosen.command == "status":
+        lines, complete = services.status(layout)
+        print("\n".join(lines))
+        return 0 if complete else 3
+    variables = services.environment(layout)
+    if chosen.command == "env":
+        print(environment.shell(variables))
+        return 0
+    complete_environment = environment.full(variables)
+    if chosen.command == "shell":
+        command = os.environ.get("SHELL", "/bin/sh")
+        progress.say("pulumi, docker and AWS clients talk to the sandbox here; leave with exit")
+        os.execvpe(command, [command], complete_environment)  # noqa: S606 (the user's own shell)
+    from sandbox import stack
+
+    if chosen.command == "pulumi":
+        return stack.pulumi(layout, chosen.arguments, complete_environment)
+    from sandbox import summary
+
+    for line in summary.lines(stack.outputs(layout, complete_environment), variables):
+        print(line, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

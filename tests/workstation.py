@@ -1,0 +1,156 @@
+"""A person's checkout of the program, and the sandbox it works against, as tests use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox: its folder and the environment that `python -m sandbox env` prints."""
+
+    home: Path
+    environment: dict[str, str]
+
+    @classmethod
+    def of(cls, home: Path) -> Sandbox:
+        """The sandbox in a folder, asked as a user would: by `eval` in a shell."""
+        script = 'eval "$("$0" -m sandbox env)" && exec "$0" -c "import json, os; print(json.dumps(dict(os.environ)))"'
+        answer = subprocess.run(
+            ["/bin/sh", "-c", script, sys.executable],
+            cwd=CHECKOUT,
+            env={**os.environ, "SANDBOX_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return cls(home, json.loads(answer.stdout))
+
+    def client(self, service: str, **credentials: str) -> Any:
+        """A boto3 client of the operator, or of the credentials given."""
+        import boto3
+
+        chosen = credentials or {
+            "aws_access_key_id": self.environment["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": self.environment["AWS_SECRET_ACCESS_KEY"],
+        }
+        session = boto3.session.Session()
+        return session.client(
+            service,  # type: ignore[call-overload]  # the name is not known to the type checker
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            region_name=self.environment["AWS_REGION"],
+            **chosen,
+        )
+
+    def azure_devops(self, method: str, path: str, token: str | None = None, **arguments: Any) -> Any:
+        """The answer of a call below the organisation, as the operator or by another token."""
+        import requests
+
+        return requests.request(
+            method,
+            f"{self.environment['AZDO_ORG_SERVICE_URL']}/{path}",
+            auth=("", token or self.environment["AZDO_PERSONAL_ACCESS_TOKEN"]),
+            timeout=30,
+            allow_redirects=False,
+            **arguments,
+        )
+
+    def secrets(self) -> dict[str, str]:
+        """Every secret value that must not be found in clear outside of the key store, by name."""
+        found = {
+            path.name: path.read_text(encoding="utf-8", errors="replace") for path in self.keys() if path.is_file()
+        }
+        admin = json.loads(found.pop("aws-admin.json"))
+        named = {name: found[name] for name in ("azure-devops-pat", "pulumi-passphrase", "registry-password")}
+        return named | {"the operator's secret key": admin["SecretAccessKey"]}
+
+    def keys(self) -> list[Path]:
+        """The files of the key store."""
+        return sorted((self.home / "keys").rglob("*"))
+
+
+@dataclass
+class Workstation:
+    """One checkout with one stack: `pulumi` runs in it as a person would run it."""
+
+    folder: Path
+    sandbox: Sandbox
+    umask: int = 0o022
+    extra: dict[str, str] = field(default_factory=dict)
+    printed: list[str] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, folder: Path, sandbox: Sandbox, *, umask: int = 0o022) -> Workstation:
+        """Copy what git tracks or would add, each file anew under the umask, as `git clone` does."""
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+        previous = os.umask(umask)
+        try:
+            for name in filter(None, listed.split("\0")):
+                source, target = CHECKOUT / name, folder / name
+                if not source.is_file():
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+                target.chmod((0o777 if os.access(source, os.X_OK) else 0o666) & ~umask)
+        finally:
+            os.umask(previous)
+        return cls(folder, sandbox, umask)
+
+    def pulumi(
+        self, *arguments: str, expect: int | None = 0, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run pulumi here; fail if its exit status is not the expected one (None: any). All output is remembered."""
+        done = subprocess.run(
+            ["pulumi", *arguments],
+            cwd=self.folder,
+            env=self.sandbox.environment | self.extra | (env or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            umask=self.umask,
+        )
+        self.printed += [done.stdout, done.stderr]
+        if expect is not None:
+            assert done.returncode == expect, (
+                f"pulumi {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+    def up(
+        self, *arguments: str, expect: int | None = 0, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`pulumi up` without questions."""
+        return self.pulumi("up", "--yes", "--skip-preview", *arguments, expect=expect, env=env)
+
+    def steps(self, *arguments: str, env: dict[str, str] | None = None) -> dict[str, list[str]]:
+        """What a preview would do: operation -> names of the resources, without those that stay."""
+        plan = json.loads(self.pulumi("preview", "--json", *arguments, env=env).stdout)
+        found: dict[str, list[str]] = {}
+        for step in plan["steps"]:
+            if step["op"] != "same":
+                found.setdefault(step["op"], []).append(step["urn"].rpartition("::")[2])
+        return found
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        return dict(json.loads(self.pulumi("stack", "output", "--json").stdout))
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources in the state."""
+        state = json.loads(self.pulumi("stack", "export").stdout)
+        return list(state["deployment"].get("resources") or [])
+
+    def config(self, **settings: str) -> None:
+        """`pulumi config set` for each setting of the program."""
+        for name, value in settings.items():
+            self.pulumi("config", "set", f"app-one:{name}", "--", value)
