@@ -1,0 +1,141 @@
+"""Keep one comment a stack on a pull request: the first run writes it, every later one updates it.
+
+The comment is found by a property of its thread, so it is found again whatever its text is. Needs the pipeline's own
+token as SYSTEM_ACCESSTOKEN, and for its identity the right "Contribute to pull requests" on the repository.
+
+Source: https://learn.microsoft.com/rest/api/azure/devops/git/pull-request-threads
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from pipelines import agent, plan
+
+PROPERTY = "app-one.plan"
+VERSION = "7.1"
+LIMIT = 150_000
+"""Characters that Azure DevOps takes for one comment."""
+SECONDS = 30.0
+
+
+class PullRequest:
+    """The threads of one pull request.
+
+    url: `{collection}/{project}/_apis/git/repositories/{repository}/pullRequests/{number}`.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self._auth = ("", token)
+
+    @classmethod
+    def of_this_run(cls) -> PullRequest:
+        """The pull request that started this run. Raises Stop (code 2) where none did."""
+        remedy = "this step belongs to a pull request's run"
+        base = agent.setting("SYSTEM_COLLECTIONURI", remedy).rstrip("/")
+        project = agent.setting("SYSTEM_TEAMPROJECTID", remedy)
+        repository = agent.setting("BUILD_REPOSITORY_ID", remedy)
+        number = agent.setting("SYSTEM_PULLREQUEST_PULLREQUESTID", remedy)
+        token = agent.setting("SYSTEM_ACCESSTOKEN", "map it: env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)")
+        return cls(f"{base}/{project}/_apis/git/repositories/{repository}/pullRequests/{number}", token)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        import requests
+
+        try:
+            answer = requests.request(
+                method,
+                f"{self.url}/{path}",
+                params={"api-version": VERSION},
+                json=body,
+                auth=self._auth,
+                timeout=SECONDS,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise agent.Stop(f"Azure DevOps could not be reached for the comment: {type(error).__name__}") from None
+        # A wrong token is answered with a sign-in page: 203, or a redirect to it.
+        if answer.status_code in (203, 302, 401, 403):
+            raise agent.Stop(
+                f"Azure DevOps refused {method} of the pull request's threads ({answer.status_code}): give the build "
+                'service "Contribute to pull requests" on the repository'
+            )
+        if not answer.ok:
+            raise agent.Stop(f"Azure DevOps answered {answer.status_code} to {method} {path}: {answer.text[:500]}")
+        return answer.json() if answer.content else None
+
+    def ours(self, stack: str) -> list[dict[str, Any]]:
+        """The stack's threads that are not deleted, oldest first; more than one only after two runs at once."""
+        threads = cast("list[dict[str, Any]]", self._ask("GET", "threads")["value"])
+        mine = [thread for thread in threads if not thread.get("isDeleted") and _stack(thread) == stack]
+        return sorted(mine, key=lambda thread: int(thread["id"]))
+
+    def upsert(self, stack: str, text: str, *, status: str) -> int:
+        """Write or update the stack's comment and give its thread's id.
+
+        status: `active` (to be resolved by a person) or `closed`.
+        """
+        found = self.ours(stack)
+        if not found:
+            self._ask(
+                "POST",
+                "threads",
+                {
+                    "comments": [{"parentCommentId": 0, "content": text, "commentType": "text"}],
+                    "status": status,
+                    "properties": {PROPERTY: {"$type": "System.String", "$value": stack}},
+                },
+            )
+            # Another run may have written at the same time: the oldest thread stays, whoever wrote it.
+            found = self.ours(stack)
+        first, *rest = found
+        self._write(first, text, status)
+        for thread in rest:
+            self._ask("DELETE", f"threads/{thread['id']}/comments/{thread['comments'][0]['id']}")
+        return int(first["id"])
+
+    def _write(self, thread: dict[str, Any], text: str, status: str) -> None:
+        comment = thread["comments"][0]
+        if comment.get("content") != text:
+            self._ask("PATCH", f"threads/{thread['id']}/comments/{comment['id']}", {"content": text})
+        if thread.get("status") != status:
+            self._ask("PATCH", f"threads/{thread['id']}", {"status": status})
+
+
+def _stack(thread: dict[str, Any]) -> str | None:
+    value = (thread.get("properties") or {}).get(PROPERTY)
+    return cast("str | None", value.get("$value") if isinstance(value, dict) else value)
+
+
+def text(stack: str, report: str, operator: str | None) -> str:
+    """The comment: what an operator has to do, then the audit's report, within the service's limit."""
+    number = agent.optional("BUILD_BUILDNUMBER") or "this run"
+    quoted = "".join(f"> {line}\n" for line in operator.splitlines()) + "\n" if operator else ""
+    head = f"## Preview of {stack} by {number}\n\n{quoted}"
+    tail = "\n\n(cut: the whole report is in the run's artefact)"
+    body = head + report
+    return body if len(body) <= LIMIT else body[: LIMIT - len(tail)] + tail
+
+
+def main() -> None:
+    """Entry point."""
+    from pipelines.gate import message
+
+    parser = agent.parser(__doc__ or "")
+    parser.add_argument("--stack", required=True, help="stack that the report is of")
+    parser.add_argument("--report", type=Path, required=True, help="folder with report.md and report.json")
+    parser.add_argument("--operators", default="the operators", help="who may change what the pipeline may not")
+    options = parser.parse_args()
+    found = plan.read(options.report / "report.json")
+    operator = message(found, options.stack, options.operators) if found.beyond_rights else None
+    report = (options.report / "report.md").read_text(encoding="utf-8")
+    thread = PullRequest.of_this_run().upsert(
+        options.stack, text(options.stack, report, operator), status="active" if operator else "closed"
+    )
+    print(f"the comment of {options.stack} is thread {thread}")
+
+
+if __name__ == "__main__":
+    agent.run(main)

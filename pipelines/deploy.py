@@ -1,0 +1,35 @@
+"""Run `pulumi up` on one stack and write its public outputs to a file; a second run with nothing to change is fine.
+
+A cancelled run passes SIGINT to pulumi, which finishes what it has begun and gives its lock back.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pipelines import agent
+
+
+def main() -> None:
+    """Entry point."""
+    parser = agent.parser(__doc__ or "")
+    parser.add_argument("--stack", required=True, help="stack to update")
+    parser.add_argument("--outputs", type=Path, required=True, help="file for the stack's outputs, secrets left out")
+    options = parser.parse_args()
+    environment = agent.environment()
+    # What would happen was previewed, approved and compared by the steps before.
+    up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", options.stack]
+    if code := agent.call(up, env=environment):
+        raise agent.Stop(
+            f"pulumi up of {options.stack} failed with {code}: see the log above. Finished steps are recorded; mend "
+            "the cause and run the failed jobs again."
+        )
+    printed = agent.captured(["pulumi", "stack", "output", "--json", "--stack", options.stack], env=environment)
+    public = {name: value for name, value in json.loads(printed).items() if value != "[secret]"}
+    options.outputs.parent.mkdir(parents=True, exist_ok=True)
+    options.outputs.write_text(json.dumps(public, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    agent.run(main)

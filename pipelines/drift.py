@@ -1,0 +1,64 @@
+"""Look for drift and for keys that are too old; every look is made even when an earlier one finds something.
+
+Compares the program with the real resources (`pulumi preview --refresh`, with the tag that is deployed, so that the
+build number of the night is no change), the record with the real resources (`pulumi refresh --preview-only`), what no
+provider sees (`python -m audit drift`) and the keys (`python -m audit keys`). Needs a key that may read all of these.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pipelines import agent, plan
+from pipelines.preview import REPORTS, preview
+
+NO_CHANGES_EXPECTED = 7
+"""Exit code of pulumi for changes where --expect-no-changes was given."""
+FINDING = 3
+"""Exit code of audit for a finding."""
+
+
+def deployed_tag(stack: str) -> str:
+    """The tag of the image that is deployed, empty where none is."""
+    argv = ["pulumi", "stack", "output", "image_tag", "--stack", stack]
+    return agent.captured(argv, env=agent.environment()).strip()
+
+
+def main() -> None:
+    """Entry point."""
+    parser = agent.parser(__doc__ or "")
+    parser.add_argument("--stack", required=True, help="stack to look at")
+    parser.add_argument("--private", type=Path, required=True, help="folder for the raw plan; emptied by the cleanup")
+    parser.add_argument("--report", type=Path, required=True, help="folder for the reports")
+    options = parser.parse_args()
+    options.report.mkdir(parents=True, exist_ok=True)
+    tag = deployed_tag(options.stack)
+    found = []
+    preview(options.stack, options.private, options.report, refresh=True, BUILD_BUILDNUMBER=tag)
+    agent.upload_summary(options.report / REPORTS["markdown"])
+    if steps := plan.read(options.report / REPORTS["json"]).steps:
+        found.append(f"{len(steps)} resources are not as declared")
+    refresh = ["pulumi", "refresh", "--preview-only", "--expect-no-changes", "--non-interactive"]
+    code = agent.call([*refresh, "--stack", options.stack], env=agent.environment(BUILD_BUILDNUMBER=tag))
+    if code == NO_CHANGES_EXPECTED:
+        found.append("resources are not as recorded")
+    elif code:
+        raise agent.Stop(f"pulumi refresh of {options.stack} failed with {code}: see the log above")
+    for look in ("drift", "keys"):
+        page = options.report / f"{look}.md"
+        code = agent.call(
+            [sys.executable, "-m", "audit", look, "--stack", options.stack, "--report", f"markdown={page}"]
+        )
+        if code not in (0, FINDING):
+            raise agent.Stop(f"audit {look} failed with {code}: see the log above")
+        agent.upload_summary(page)
+        if code:
+            found.append(f"audit {look} has findings")
+    if found:
+        raise agent.Stop(f"{options.stack}: {'; '.join(found)}. The summaries of this run say what.", agent.REFUSED)
+    print(f"{options.stack} is as declared and as recorded, and its keys are young enough")
+
+
+if __name__ == "__main__":
+    agent.run(main)

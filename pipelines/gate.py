@@ -1,0 +1,51 @@
+"""Decide whether a plan is within the pipeline's rights; if not, say who has to run what.
+
+The pipeline's key pushes images to one repository and nothing else. A change of anything else (IAM, the repository, the
+variable group) is an operator's work: `--mode mark` says so and goes on (a pull request), `--mode refuse` ends with
+code 3 (main). Sets the output variable `operator` to true or false.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines import agent, plan
+
+
+def message(found: plan.Plan, stack: str, operators: str) -> str:
+    """What a person has to do, in Markdown."""
+    rows = "\n".join(f"- {step.op} `{step.type}` {step.name}" for step in found.beyond_rights)
+    commit = agent.optional("BUILD_SOURCEVERSION") or "COMMIT"
+    number = agent.optional("BUILD_BUILDNUMBER")
+    tag = f"BUILD_BUILDNUMBER={number} " if number else ""
+    return (
+        f"This change of stack {stack} needs an operator: the pipeline's key pushes images and may do nothing else.\n"
+        f"{rows}\n"
+        f"Who: one of {operators}, with an AWS identity of their own that may change these resources.\n"
+        f"What: git checkout {commit} && {tag}pulumi up --stack {stack}\n"
+        "Then run this pipeline again on main: it finds these resources as declared and goes on."
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    parser = agent.parser(__doc__ or "")
+    parser.add_argument("--stack", required=True, help="stack that the plan is of")
+    parser.add_argument("--plan", type=Path, required=True, help="report.json of the audit")
+    parser.add_argument("--mode", choices=("mark", "refuse"), required=True, help="whether to end with code 3")
+    parser.add_argument("--operators", default="the operators", help="who may change what the pipeline may not")
+    options = parser.parse_args()
+    found = plan.read(options.plan)
+    needed = bool(found.beyond_rights)
+    agent.set_variable("operator", str(needed).lower(), output=True)
+    if not needed:
+        print(f"within the pipeline's rights: {len(found.steps)} changes")
+        return
+    text = message(found, options.stack, options.operators)
+    if options.mode == "refuse":
+        raise agent.Stop(text, agent.REFUSED)
+    agent.issue(text, "warning")
+
+
+if __name__ == "__main__":
+    agent.run(main)

@@ -1,0 +1,117 @@
+"""Install the pinned Pulumi CLI, checked, and put it before PATH.
+
+A CLI of exactly the pinned version that is on PATH already is used as it is. Else the official release is downloaded
+and its SHA-256 compared: with the line of pipelines/pulumi.sha256 if that lists the archive, else with the list that is
+published beside the release. `--pin` writes those published lines into pipelines/pulumi.sha256, to be reviewed and
+committed: from then on a changed archive is refused whatever stands beside it. A second run changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from pipelines import agent
+
+RELEASE = "https://github.com/pulumi/pulumi/releases/download/v{version}/{file}"
+PINS = Path(__file__).with_name("pulumi.sha256")
+SECONDS = 60.0
+"""How long a silent connection is waited for."""
+
+
+def archive(version: str) -> str:
+    """The name of the release's file for this machine. Raises Stop for a machine that has none."""
+    machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine().lower())
+    system = platform.system().lower()
+    if machine is None or system not in ("linux", "darwin"):
+        raise agent.Stop(f"no Pulumi release for {system} on {platform.machine()}: put the CLI on PATH", agent.USAGE)
+    return f"pulumi-v{version}-{system}-{machine}.tar.gz"
+
+
+def on_path(version: str) -> Path | None:
+    """The CLI on PATH if it is of this version."""
+    found = shutil.which("pulumi")
+    if found is None:
+        return None
+    done = subprocess.run([found, "version"], capture_output=True, text=True, check=False)
+    return Path(found) if done.stdout.strip().removeprefix("v") == version else None
+
+
+def read(version: str, file: str) -> bytes:
+    """One file of a release. Raises Stop where it can't be had."""
+    url = RELEASE.format(version=version, file=file)
+    try:
+        with urllib.request.urlopen(url, timeout=SECONDS) as answer:  # noqa: S310 (a constant https address)
+            return bytes(answer.read())
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise agent.Stop(f"{url} could not be read: {getattr(error, 'reason', error)}") from None
+
+
+def published(version: str) -> str:
+    """The list of SHA-256 sums beside a release, `SUM  FILE` a line."""
+    return read(version, f"pulumi-{version}-checksums.txt").decode()
+
+
+def listed(sums: str, file: str) -> str | None:
+    """The sum of a file in such a list."""
+    rows = (line.split() for line in sums.splitlines() if not line.startswith("#"))
+    return next((row[0].lower() for row in rows if len(row) == 2 and row[1].lstrip("*") == file), None)
+
+
+def install(version: str, folder: Path) -> Path:
+    """Download, check and unpack into a folder by a temporary one and a rename; give the folder with the CLI."""
+    file = archive(version)
+    expected = listed(PINS.read_text(encoding="utf-8"), file) or listed(published(version), file)
+    if expected is None:
+        raise agent.Stop(f"no checksum is published for {file}: take a version that has one")
+    content = read(version, file)
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise agent.Stop(f"{file} has the checksum {found}, not {expected}: nothing was installed", agent.REFUSED)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        packed = Path(temporary, file)
+        packed.write_bytes(content)
+        with tarfile.open(packed) as tar:
+            tar.extractall(temporary, filter="data")
+        Path(temporary, "pulumi").rename(folder)
+    return folder
+
+
+def pin(version: str) -> None:
+    """Write the published sums of a version where `install` looks first."""
+    rows = [line for line in published(version).splitlines() if f"pulumi-v{version}-" in line]
+    comment = [line for line in PINS.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    PINS.write_text("\n".join([*comment, *rows]) + "\n", encoding="utf-8")
+    print(f"{PINS} pins {len(rows)} archives of {version}: review and commit it")
+
+
+def main() -> None:
+    """Entry point."""
+    parser = agent.parser(__doc__ or "")
+    parser.add_argument("--version", required=True, help="the version to install, such as 3.259.0")
+    parser.add_argument("--into", type=Path, default=Path("~/.pulumi-cli").expanduser(), help="folder of versions")
+    parser.add_argument("--pin", action="store_true", help="write the published checksums and install nothing")
+    options = parser.parse_args()
+    if options.pin:
+        pin(options.version)
+        return
+    if found := on_path(options.version):
+        print(f"pulumi {options.version} is on PATH: {found}")
+        return
+    folder = options.into / options.version
+    if not (folder / "pulumi").exists():
+        install(options.version, folder)
+    print(f"pulumi {options.version} is in {folder}")
+    agent.prepend_path(folder)
+
+
+if __name__ == "__main__":
+    agent.run(main)

@@ -1,0 +1,85 @@
+"""Preview one stack and have the preview audited: raw plan in a private file, redacted reports in a folder.
+
+The raw plan holds settings in clear, so it is written with mode 0600 and removed as soon as the audit has read it; the
+reports (report.json, .md, .html, .sarif, junit.xml) are safe to publish. The audit is `python -m audit plan`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pipelines import agent
+
+SECRETS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZDO_PERSONAL_ACCESS_TOKEN",
+    "PULUMI_ACCESS_TOKEN",
+    "PULUMI_CONFIG_PASSPHRASE",
+)
+"""Variables whose values must not be in any report."""
+
+REPORTS = {
+    "json": "report.json",
+    "markdown": "report.md",
+    "html": "report.html",
+    "sarif": "report.sarif",
+    "junit": "junit.xml",
+}
+
+
+def main() -> None:
+    """Entry point."""
+    parser = agent.parser(__doc__ or "")
+    parser.add_argument("--stack", required=True, help="stack to preview; for Pulumi Cloud ORGANIZATION/STACK")
+    parser.add_argument("--private", type=Path, required=True, help="folder for the raw plan; emptied by the cleanup")
+    parser.add_argument("--report", type=Path, required=True, help="folder for the reports")
+    parser.add_argument("--refresh", action="store_true", help="compare with the real resources, not the recorded ones")
+    parser.add_argument("--summary", action="store_true", help="show the report on the run's page")
+    options = parser.parse_args()
+    preview(options.stack, options.private, options.report, refresh=options.refresh)
+    if options.summary:
+        agent.upload_summary(options.report / REPORTS["markdown"])
+
+
+def preview(stack: str, private: Path, report: Path, *, refresh: bool = False, **changes: str) -> None:
+    """Preview and audit; `changes` are variables for pulumi. Raises Stop where either fails."""
+    for name in SECRETS:
+        if value := agent.optional(name):
+            agent.set_secret(value)
+    raw = private / "plan.json"
+    command = ["pulumi", "preview", "--json", "--non-interactive", "--stack", stack]
+    try:
+        code = agent.call([*command, *(["--refresh"] if refresh else [])], env=agent.environment(**changes), output=raw)
+        if code:
+            raise agent.Stop(f"pulumi preview of {stack} failed with {code}:\n{_errors(raw)}")
+        _audit(stack, raw, report)
+    finally:
+        raw.unlink(missing_ok=True)
+
+
+def _audit(stack: str, raw: Path, report: Path) -> None:
+    report.mkdir(parents=True, exist_ok=True)
+    known = [name for name in SECRETS if agent.optional(name)]
+    command = [sys.executable, "-m", "audit", "plan", str(raw), "--stack", stack]
+    for kind, file in REPORTS.items():
+        command += ["--report", f"{kind}={report / file}"]
+    if known:
+        command += ["--known-secrets", *known]
+    if code := agent.call(command):
+        raise agent.Stop(f"the audit of {stack}'s preview failed with {code}: see the log above")
+
+
+def _errors(raw: Path) -> str:
+    """What the engine said of a failed preview: with --json its messages are in the plan and nowhere else."""
+    if not raw.stat().st_size:
+        return "see the log above"
+    plan = agent.read_json(raw, "what `pulumi preview --json` prints")
+    said = [row["message"].strip() for row in plan.get("diagnostics") or [] if row.get("severity") == "error"]
+    return "\n".join(said) or "see the log above"
+
+
+if __name__ == "__main__":
+    agent.run(main)

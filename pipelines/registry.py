@@ -1,0 +1,88 @@
+"""Log Docker in to the account's ECR registry, or out of it; the token is masked in every form it could be printed in.
+
+The login is made before anything is changed, so that a key which the registry refuses ends the run with the stack
+untouched. `login` writes to DOCKER_CONFIG, which must name a folder of the job: the agent's own is never used.
+"""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+
+from pipelines import agent
+
+MARK = "registry"
+"""File in DOCKER_CONFIG that remembers which registry was logged in to."""
+
+
+def region() -> str:
+    """The region: AWS_REGION, else what the stack is configured with."""
+    return agent.optional("AWS_REGION") or agent.captured(["pulumi", "config", "get", "aws:region"]).strip()
+
+
+def token() -> tuple[str, str, str]:
+    """User name, password and registry of ECR's answer. Raises Stop where AWS refuses or the account is another one."""
+    import boto3
+    import botocore.exceptions
+
+    expected = agent.optional("AWS_ACCOUNT_NUMBER")
+    try:
+        account = boto3.client("sts", region_name=region()).get_caller_identity()["Account"]
+        if expected not in (None, account):
+            raise agent.Stop(f"the key is of account {account}, not {expected}: mend the variable group", agent.REFUSED)
+        answer = boto3.client("ecr", region_name=region()).get_authorization_token()["authorizationData"][0]
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise agent.Stop(f"ECR gave no token: {error}. Check the variable group's key.") from None
+    encoded = answer["authorizationToken"]
+    user, _, password = base64.b64decode(encoded).decode().partition(":")
+    for secret in (encoded, password):
+        agent.set_secret(secret)
+    return user, password, answer["proxyEndpoint"].partition("://")[2]
+
+
+def config() -> Path:
+    """The job's Docker configuration folder."""
+    return Path(agent.setting("DOCKER_CONFIG", "name a folder of the job, which the cleanup removes"))
+
+
+def login() -> None:
+    """Log in; the password goes through standard input."""
+    folder = config()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    user, password, registry = token()
+    (folder / MARK).write_text(registry, encoding="utf-8")
+    done = subprocess.run(
+        ["docker", "login", "--username", user, "--password-stdin", registry],
+        input=password,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise agent.Stop(f"docker login to {registry} failed: {done.stderr.strip()}")
+    print(f"logged in to {registry}")
+
+
+def logout() -> None:
+    """Log out of the registry that `login` logged in to; a job without a login is fine."""
+    mark = config() / MARK
+    if not mark.exists():
+        print("no registry was logged in to")
+        return
+    registry = mark.read_text(encoding="utf-8")
+    # Without its registry `docker logout` would log out of Docker Hub.
+    agent.captured(["docker", "logout", registry])
+    mark.unlink()
+    print(f"logged out of {registry}")
+
+
+def main() -> None:
+    """Entry point."""
+    parser = agent.parser(__doc__ or "")
+    parser.add_argument("action", choices=("login", "logout"))
+    {"login": login, "logout": logout}[parser.parse_args().action]()
+
+
+if __name__ == "__main__":
+    agent.run(main)
