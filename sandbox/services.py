@@ -1,0 +1,164 @@
+"""The sandbox as a whole: what runs, in which order it starts, how it stops."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sandbox import (
+    base_image,
+    docker_engine,
+    engine,
+    environment as variables,
+    files,
+    keys,
+    layout as names,
+    plugins,
+    ports,
+    processes,
+    registry,
+    stack,
+)
+from sandbox.errors import SandboxError
+from sandbox.layout import CHECKOUT
+from sandbox.progress import say, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.layout import Layout
+    from sandbox.ports import Ports
+
+PRIVATE_ENGINE = "docker"
+SERVICES = ("registry", "aws", "azure-devops")
+
+
+def up(layout: Layout) -> dict[str, str]:
+    """Start what is missing, and make the stack; the environment in which pulumi works."""
+    layout.home.mkdir(parents=True, exist_ok=True)
+    with files.lock(layout.home / "lock", say), step(f"Sandbox in {_short(layout.home)}"):
+        return _up(layout)
+
+
+def _up(layout: Layout) -> dict[str, str]:
+    key_store, chosen = keys.make(layout), ports.choose(layout.ports_file)
+    with ThreadPoolExecutor() as together:  # the engine may take minutes to build: everything else goes on beside it
+        building = together.submit(engine.find, layout.cache, say)
+        docker = together.submit(_docker, layout)
+        serving = together.submit(_services, layout, chosen)
+        results = [work.exception() for work in (building, docker, serving)]
+    for error in filter(None, results):
+        raise error
+    pulumi = building.result()
+    _link(layout.bin / "pulumi", pulumi)
+    used = plugins.install(layout.pulumi_home, pulumi)
+    environment = variables.variables(layout, key_store, chosen, docker.result())
+    complete = variables.full(environment)
+    stack.unlock(layout, complete, say)
+    stack.init(layout, complete, say)
+    say(used)
+    return environment
+
+
+def _docker(layout: Layout) -> str:
+    """DOCKER_HOST of the engine that is there, or of a private one; with the base image in it."""
+    address = docker_engine.find(layout.home)
+    if address is None:
+        address = docker_engine.host(layout.home)
+        if processes.pid(layout.run, PRIVATE_ENGINE) is None:
+            root = docker_engine.prepare(layout.cache, say)
+            say("starting a Docker engine of our own")
+            _start(layout, PRIVATE_ENGINE, docker_engine.argv(layout.home, root))
+    files.write(layout.run / "docker-host", address)
+    base_image.ensure(layout.checkout / "Dockerfile", address, layout.cache, say)
+    return address
+
+
+def _services(layout: Layout, chosen: Ports) -> None:
+    """The registry and the two clouds: all are started before the first is waited for."""
+    starting = []
+    for name, argv, ready in _commands(layout, chosen):
+        if processes.pid(layout.run, name) is None:
+            say(f"starting {name}")
+            environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+            started = processes.start(name, argv, run=layout.run, logs=layout.logs, ready=ready, env=environment)
+            starting.append(started)
+    for each in starting:
+        if each is not None:
+            each.wait()
+
+
+def _commands(layout: Layout, chosen: Ports) -> Iterator[tuple[str, list[str], processes.Ready]]:
+    keys_option = ["--keys", str(layout.keys)]
+    aws = ["--folder", str(layout.aws), *keys_option, "--port", str(chosen.aws), "--registry-port", str(chosen.ecr)]
+    aws += ["--upstream", f"http://127.0.0.1:{chosen.registry}", "--account", names.ACCOUNT, "--region", names.REGION]
+    yield "aws", [sys.executable, "-m", "sandbox.aws", *aws], processes.ReadyPipe()
+    azure = ["--folder", str(layout.azure_devops), *keys_option, "--port", str(chosen.azure_devops)]
+    azure += ["--organization", names.ORGANIZATION, "--project", names.PROJECT]
+    yield "azure-devops", [sys.executable, "-m", "sandbox.azure_devops", *azure], processes.ReadyPipe()
+    command = registry.prepare(layout.registry, layout.keys, chosen.registry, layout.cache, say)
+    yield "registry", command, processes.ReadyPort(chosen.registry)
+
+
+def _start(layout: Layout, name: str, argv: list[str]) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    ready = processes.ReadyPipe()
+    started = processes.start(name, argv, run=layout.run, logs=layout.logs, ready=ready, env=environment)
+    if started is not None:
+        started.wait()
+
+
+def _link(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink() or link.readlink() != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+
+
+def environment(layout: Layout) -> dict[str, str]:
+    """The environment of a sandbox that is up."""
+    recorded = layout.run / "docker-host"
+    if not recorded.exists() or not layout.ports_file.exists():
+        raise SandboxError("the sandbox is not up: start it with `python -m sandbox up` (or `make up`)")
+    chosen = ports.choose(layout.ports_file)
+    return variables.variables(layout, keys.make(layout), chosen, recorded.read_text(encoding="utf-8"))
+
+
+def status(layout: Layout) -> tuple[list[str], bool]:
+    """A line for each process, and whether everything that should run does."""
+    expected = list(SERVICES)
+    lines = [f"sandbox         {_short(layout.home)}"]
+    recorded = layout.run / "docker-host"
+    address = recorded.read_text(encoding="utf-8") if recorded.exists() else ""
+    if address == docker_engine.host(layout.home):
+        expected.append(PRIVATE_ENGINE)
+    elif address:
+        lines.append(f"{'docker':<15} the machine's own, {address}")
+    running = {name: processes.pid(layout.run, name) for name in expected}
+    lines += [f"{name:<15} {f'runs, process {pid}' if pid else 'does not run'}" for name, pid in running.items()]
+    return lines, bool(address) and all(running.values())
+
+
+def down(layout: Layout, *, keep: bool) -> None:
+    """Stop every process of this sandbox; unless `keep`, remove its folder, and with it the stack and the clouds."""
+    if not layout.home.exists():
+        say("there is no sandbox here")
+        return
+    with files.lock(layout.home / "lock", say), step("Stopping the sandbox"):
+        for name in (*SERVICES, PRIVATE_ENGINE):
+            if processes.stop(layout.run, name):
+                say(f"stopped {name}")
+        docker_engine.clean(layout.home)
+    if not keep:
+        shutil.rmtree(layout.home)
+
+
+def _short(path: Path) -> str:
+    with suppress(ValueError):
+        return str(path.relative_to(CHECKOUT))
+    return str(path)
