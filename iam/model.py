@@ -85,8 +85,9 @@ class Request:
     """What a caller asks for.
 
     `action` is "service:Name". `resource` is an ARN, or "*" for actions without resource level. `principal` is an ARN,
-    an account id, a service such as "ecr.amazonaws.com", a federated provider, a canonical user id, "*" for an anonymous
-    caller, or None where it is not known; a type can be written before it ("Federated:cognito-identity.amazonaws.com").
+    an account id, a service such as "ecr.amazonaws.com", a federated provider, a canonical user id, "*" for an
+    anonymous caller, or None where it is not known; a type can be written before it
+    ("Federated:cognito-identity.amazonaws.com").
     `context` holds condition keys (without case); a list is a multivalued key, an empty list is a missing one.
     Raises RequestError.
     """
