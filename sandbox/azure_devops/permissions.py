@@ -1,0 +1,149 @@
+"""Which pipelines may use a protected resource: all of the project, or one by one.
+
+Two APIs on one truth: `build/authorizedresources` (only "all pipelines") and `pipelines/pipelinePermissions`
+(https://learn.microsoft.com/rest/api/azure/devops/approvalsandchecks/pipeline-permissions). A new resource is closed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.azure_devops import clock, identities, locations, projects
+from sandbox.azure_devops.errors import bad_argument, build
+from sandbox.azure_devops.protocol import Router
+
+if TYPE_CHECKING:
+    from sandbox.azure_devops.protocol import Call
+    from sandbox.azure_devops.store import Draft, Json
+
+router = Router()
+
+TYPES = ("agentpool", "endpoint", "environment", "queue", "repository", "securefile", "variablegroup")
+
+
+def allowed(draft: Draft, project_id: str, kind: str, resource_id: str, definition_id: int) -> bool:
+    """Tell whether a pipeline may use a resource: it is open to all, or to this pipeline."""
+    entry = draft.table("permissions").get(_key(project_id, kind, resource_id), {})
+    return bool(entry.get("all")) or str(definition_id) in entry.get("pipelines", {})
+
+
+def created(call: Call, project_id: str, kind: str, resource_id: str) -> None:
+    """Note a new resource: nothing may use it yet."""
+    call.draft.table("permissions")[_key(project_id, kind, resource_id)] = {"all": None, "pipelines": {}}
+
+
+def forget(draft: Draft, project_id: str, kind: str, resource_id: str) -> None:
+    """Drop the permissions of a resource that is gone."""
+    draft.table("permissions").pop(_key(project_id, kind, resource_id), None)
+
+
+def forget_pipeline(draft: Draft, definition_id: int) -> None:
+    """Drop the permissions of a pipeline that is gone."""
+    for entry in draft.table("permissions").values():
+        entry["pipelines"].pop(str(definition_id), None)
+
+
+@router.on(locations.AUTHORIZED_RESOURCES, "GET", "vso.build")
+def authorized_resources(call: Call) -> list[Json]:
+    """List the resources that are open to all pipelines of the project (`type`, `id`)."""
+    project = projects.of(call)
+    found = []
+    for key, entry in call.draft.table("permissions").items():
+        project_id, kind, resource_id = key.split("/", 2)
+        wanted = call.query.get("type", kind).lower() == kind and call.query.get("id", resource_id) == resource_id
+        if project_id == project["id"] and wanted and entry["all"]:
+            found.append({"type": kind, "id": resource_id, "name": entry.get("name", ""), "authorized": True})
+    return found
+
+
+@router.on(locations.AUTHORIZED_RESOURCES, "PATCH", "vso.build_execute")
+def authorize_resources(call: Call) -> list[Json]:
+    """Open resources to all pipelines of the project, or close them: body `[{"type", "id", "name", "authorized"}]`."""
+    project = projects.of(call)
+    if not isinstance(call.body, list):
+        raise bad_argument("A JSON array of resources is expected: [{type, id, name, authorized}].")
+    answer = []
+    for one in call.body:
+        kind, resource_id = _kind(one.get("type")), str(one.get("id") or "")
+        entry = _entry(call.draft, project["id"], kind, resource_id)
+        entry["all"] = _stamp(call) if one.get("authorized") else None
+        if one.get("name"):
+            entry["name"] = one["name"]
+        answer.append(
+            {"type": kind, "id": resource_id, "name": entry.get("name", ""), "authorized": bool(one.get("authorized"))}
+        )
+    return answer
+
+
+@router.on(locations.PIPELINE_PERMISSIONS, "GET", "vso.pipelineresources_use", "vso.build")
+def get(call: Call) -> Json:
+    """Give the permissions of one resource."""
+    project = projects.of(call)
+    kind, resource_id = _kind(call.values.get("resourceType")), call.values.get("resourceId", "")
+    return _wire(
+        call, kind, resource_id, call.draft.table("permissions").get(_key(project["id"], kind, resource_id), {})
+    )
+
+
+@router.on(locations.PIPELINE_PERMISSIONS, "PATCH", "vso.pipelineresources_manage")
+def update(call: Call) -> object:
+    """Change the permissions of the resource of the route; without one, of each resource of the body's list.
+
+    What the body does not name stays as it is: `{"allPipelines": {"authorized"}, "pipelines": [{"id", "authorized"}]}`.
+    """
+    project = projects.of(call)
+    if "resourceType" in call.values:
+        return _change(call, project, call.values["resourceType"], call.values.get("resourceId", ""), call.object())
+    if not isinstance(call.body, list):
+        raise bad_argument("A JSON array of resource permissions is expected.")
+    return [
+        _change(call, project, one["resource"].get("type"), str(one["resource"].get("id")), one) for one in call.body
+    ]
+
+
+def _change(call: Call, project: Json, kind: Any, resource_id: str, body: Json) -> Json:
+    kind = _kind(kind)
+    entry = _entry(call.draft, project["id"], kind, resource_id)
+    if isinstance(everyone := body.get("allPipelines"), dict):
+        entry["all"] = _stamp(call) if everyone.get("authorized") else None
+    for one in body.get("pipelines") or []:
+        definition = call.draft.table("definitions").get(str(one.get("id")))
+        if one.get("authorized") and (definition is None or definition["projectId"] != project["id"]):
+            raise build(404, "DefinitionNotFoundException", f"Build definition {one.get('id')} does not exist.")
+        if one.get("authorized"):
+            entry["pipelines"].setdefault(str(one["id"]), _stamp(call))
+        else:
+            entry["pipelines"].pop(str(one.get("id")), None)
+    return _wire(call, kind, resource_id, entry)
+
+
+def _entry(draft: Draft, project_id: str, kind: str, resource_id: str) -> Json:
+    if not resource_id:
+        raise bad_argument("The resource has no id.")
+    return draft.table("permissions").setdefault(_key(project_id, kind, resource_id), {"all": None, "pipelines": {}})
+
+
+def _wire(call: Call, kind: str, resource_id: str, entry: Json) -> Json:
+    def permission(stamp: Json) -> Json:
+        by = identities.reference(call.draft, stamp["by"], call.organization_url)
+        return {"authorized": True, "authorizedBy": by, "authorizedOn": stamp["on"]}
+
+    answer: Json = {"resource": {"type": kind, "id": resource_id}}
+    if entry.get("all"):
+        answer["allPipelines"] = permission(entry["all"])
+    pipelines = entry.get("pipelines", {})
+    return answer | {"pipelines": [{"id": int(number), **permission(stamp)} for number, stamp in pipelines.items()]}
+
+
+def _kind(kind: Any) -> str:
+    if str(kind).lower() not in TYPES:
+        raise bad_argument(f"The resource type '{kind}' is not supported. Supported: {', '.join(TYPES)}.")
+    return str(kind).lower()
+
+
+def _stamp(call: Call) -> Json:
+    return {"by": call.caller.identity_id, "on": clock.now()}
+
+
+def _key(project_id: str, kind: str, resource_id: str) -> str:
+    return f"{project_id}/{kind}/{resource_id}"

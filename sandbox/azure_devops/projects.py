@@ -1,0 +1,179 @@
+"""Projects, the processes that they follow, and the operations by which they are created."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.azure_devops import clock, git, identities, locations, pools
+from sandbox.azure_devops.errors import ServiceError, bad_argument
+from sandbox.azure_devops.protocol import Reply, Router
+
+if TYPE_CHECKING:
+    from sandbox.azure_devops.protocol import Call
+    from sandbox.azure_devops.store import Draft, Json
+
+router = Router()
+
+# The system processes have the same ids in every organisation.
+PROCESSES = {
+    "b8a3a935-7e91-48b8-a94c-606d37c3e9f2": "Basic",
+    "adcc42ab-9882-485e-a3ed-7678f01f66bc": "Agile",
+    "6b724908-ef14-45cf-84f8-768b5384da45": "Scrum",
+    "27450541-8e31-4150-9947-dc59f998fc01": "CMMI",
+}
+_BASIC = next(iter(PROCESSES))
+
+
+def of(call: Call) -> Json:
+    """Return the project that the route names, by name or by id."""
+    return find(call.draft, call.values["project"])
+
+
+def find(draft: Draft, name_or_id: str) -> Json:
+    """Return a project, or raise the service's 404."""
+    wanted = name_or_id.lower()
+    for project in draft.table("projects").values():
+        if wanted in {project["id"], project["name"].lower()}:
+            return project
+    if _is_guid(wanted):
+        raise ServiceError(
+            404,
+            "ProjectDoesNotExistException",
+            f"VS800075: The project with id 'vstfs:///Classification/TeamProject/{wanted}' does not exist, or you do "
+            "not "
+            "have permission to access it.",
+            namespace="Microsoft.TeamFoundation.Core.WebApi",
+        )
+    raise ServiceError(
+        404,
+        "ProjectDoesNotExistWithNameException",
+        f"TF200016: The following project does not exist: {name_or_id}. Verify that the name of the project is "
+        "correct and "
+        "that the project exists on the specified Azure DevOps Server.",
+        namespace="Microsoft.TeamFoundation.Core.WebApi",
+    )
+
+
+def add(draft: Draft, name: str, description: str = "", process: str = _BASIC) -> Json:
+    """Create a project as the service does: with its groups, its agent queues and a repository of its name."""
+    project: Json = {
+        "id": clock.guid(),
+        "name": name,
+        "description": description,
+        "state": "wellFormed",
+        "revision": 11,
+        "visibility": "private",
+        "lastUpdateTime": clock.now(),
+        "process": process,
+    }
+    draft.table("projects")[project["id"]] = project
+    identities.seed_project(draft, project)
+    pools.seed_project(draft, project)
+    git.add(draft, project, name, initialize=True)
+    return project
+
+
+def reference(call: Call, project: Json) -> Json:
+    """Return a TeamProjectReference: how a project appears in lists and other objects."""
+    return {
+        "id": project["id"],
+        "name": project["name"],
+        "description": project["description"],
+        "url": f"{call.organization_url}/_apis/projects/{project['id']}",
+        "state": project["state"],
+        "revision": project["revision"],
+        "visibility": project["visibility"],
+        "lastUpdateTime": project["lastUpdateTime"],
+    }
+
+
+@router.on(locations.PROJECTS, "GET", "vso.project")
+def get(call: Call) -> object:
+    """Give a project by name or id, with its capabilities when asked; or list them (`$top`, `$skip`, `stateFilter`)."""
+    if "projectId" not in call.values:
+        state = call.query.get("statefilter", "wellformed").lower()
+        known = [one for one in call.draft.table("projects").values() if state in {"all", one["state"].lower()}]
+        start = int(call.query.get("$skip", "0"))
+        return [reference(call, one) for one in known[start : start + int(call.query.get("$top", "100"))]]
+    project = find(call.draft, call.values["projectId"])
+    answer = reference(call, project)
+    answer["_links"] = {
+        "self": {"href": answer["url"]},
+        "collection": {"href": f"{call.organization_url}/_apis/projectCollections/{call.draft.state['instanceId']}"},
+        "web": {"href": f"{call.organization_url}/{project['name']}"},
+    }
+    if call.query.get("includecapabilities", "").lower() == "true":
+        answer["capabilities"] = {
+            "processTemplate": {"templateName": PROCESSES[project["process"]], "templateTypeId": project["process"]},
+            "versioncontrol": {"sourceControlType": "Git", "gitEnabled": "True", "tfvcEnabled": "False"},
+        }
+    return answer
+
+
+@router.on(locations.PROJECTS, "POST", "vso.project_manage")
+def create(call: Call) -> object:
+    """Create a project; answers 202 with an operation, which is done at once here."""
+    body = call.object()
+    name = str(body.get("name") or "").strip()
+    if not name:
+        raise bad_argument("TF200019: The project name is empty. Give the project a name.")
+    if any(one["name"].lower() == name.lower() for one in call.draft.table("projects").values()):
+        raise ServiceError(
+            400,
+            "ProjectAlreadyExistsException",
+            f"TF200019: The following project already exists on the Azure DevOps Server: {name}. You cannot create a "
+            "new "
+            "project with the same name as an existing project. Provide a different name.",
+            namespace="Microsoft.TeamFoundation.Core.WebApi",
+        )
+    process = body.get("capabilities", {}).get("processTemplate", {}).get("templateTypeId", _BASIC)
+    add(call.draft, name, str(body.get("description") or ""), process if process in PROCESSES else _BASIC)
+    operation = {"id": clock.guid(), "status": "succeeded"}
+    call.draft.table("operations")[operation["id"]] = operation
+    return Reply(202, {**operation, "url": f"{call.organization_url}/_apis/operations/{operation['id']}"})
+
+
+@router.on(locations.OPERATIONS, "GET")
+def operation(call: Call) -> Json:
+    """Give the state of an operation by its id."""
+    wanted = call.values.get("operationId", "").lower()
+    known = call.draft.table("operations").get(wanted)
+    if known is None:
+        raise ServiceError(
+            404,
+            "OperationNotFoundException",
+            f"The operation '{wanted}' does not exist.",
+            namespace="Microsoft.VisualStudio.Services.Operations",
+        )
+    return {**known, "url": f"{call.organization_url}/_apis/operations/{wanted}"}
+
+
+@router.on(locations.PROCESSES, "GET", "vso.project", "vso.work")
+def processes(call: Call) -> object:
+    """List the processes, or give one by its id."""
+    wanted = call.values.get("processId", "").lower()
+    if not wanted:
+        return [_process(call, process_id) for process_id in PROCESSES]
+    if wanted not in PROCESSES:
+        raise ServiceError(
+            404,
+            "ProcessDoesNotExistException",
+            f"VS402362: Process with id '{wanted}' does not exist.",
+            namespace="Microsoft.TeamFoundation.Core.WebApi",
+        )
+    return _process(call, wanted)
+
+
+def _process(call: Call, process_id: str) -> Json:
+    return {
+        "id": process_id,
+        "name": PROCESSES[process_id],
+        "description": f"The {PROCESSES[process_id]} process.",
+        "isDefault": process_id == _BASIC,
+        "type": "system",
+        "url": f"{call.organization_url}/_apis/process/processes/{process_id}",
+    }
+
+
+def _is_guid(text: str) -> bool:
+    return len(text) == 36 and text.count("-") == 4 and all(char in "0123456789abcdef-" for char in text)

@@ -1,0 +1,201 @@
+"""Who calls: personal access tokens, the tokens of pipeline runs, and the scopes that they carry.
+
+A token is kept as its SHA-256 (it is 256 random bits, so the hash says nothing about it); the operator's full-access
+token is the file `azure-devops-pat` of the key store. Scopes: https://learn.microsoft.com/azure/devops/integrate/
+get-started/authentication/oauth#scopes. Further tokens are issued by the service's own lifecycle API
+(`_apis/tokens/pats`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sandbox.azure_devops import clock
+from sandbox.azure_devops.errors import ServiceError, bad_argument
+from sandbox.azure_devops.identities import OPERATOR
+from sandbox.azure_devops.locations import PERSONAL_ACCESS_TOKENS
+from sandbox.azure_devops.protocol import NO_CONTENT, Router
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sandbox.azure_devops.protocol import Call
+    from sandbox.azure_devops.store import Draft, Json
+
+router = Router()
+
+FULL_ACCESS = "app_token"
+_INCLUDES = {
+    "vso.agentpools_manage": {"vso.agentpools"},
+    "vso.build_execute": {"vso.build"},
+    "vso.code_write": {"vso.code"},
+    "vso.code_manage": {"vso.code_write"},
+    "vso.code_full": {"vso.code_manage", "vso.threads_full"},
+    "vso.graph_manage": {"vso.graph"},
+    "vso.identity_manage": {"vso.identity"},
+    "vso.pipelineresources_manage": {"vso.pipelineresources_use"},
+    "vso.project_write": {"vso.project"},
+    "vso.project_manage": {"vso.project_write"},
+    "vso.variablegroups_write": {"vso.variablegroups_read"},
+    "vso.variablegroups_manage": {"vso.variablegroups_write"},
+}
+_KNOWN = {FULL_ACCESS, "vso.environment_manage", "vso.threads_full", *_INCLUDES, *set().union(*_INCLUDES.values())}
+
+# What the job access token of a pipeline run (System.AccessToken) may do here.
+RUN_SCOPES = frozenset(
+    {"vso.build_execute", "vso.code", "vso.threads_full", "vso.project", "vso.variablegroups_read", "vso.agentpools"}
+)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An authenticated caller: its identity, the scopes of its token, and the run whose token it is, if it is one."""
+
+    identity_id: str
+    scopes: frozenset[str]
+    build_id: int | None = None
+
+    def may(self, scopes: Iterable[str]) -> bool:
+        """Tell whether one of the scopes is granted; none asked: everybody may."""
+        asked = tuple(scopes)
+        return not asked or FULL_ACCESS in self.scopes or any(scope in _reach(self.scopes) for scope in asked)
+
+
+class NotSignedIn(Exception):  # noqa: N818 - not an error of the service: it leads to the sign-in page
+    """The request carries no credentials, or credentials that are nobody's; `missing` tells which of the two."""
+
+    def __init__(self, *, missing: bool) -> None:
+        super().__init__("no credentials" if missing else "unknown credentials")
+        self.missing = missing
+
+
+class TokenExpired(Exception):  # noqa: N818 - answered by a page, not by an error envelope
+    """The token was good once."""
+
+
+@dataclass(frozen=True)
+class Authenticator:
+    """Finds the caller of a request. operator_token: the full-access token of the key store."""
+
+    operator_token: str = field(repr=False)
+
+    def caller(self, headers: Mapping[str, str], draft: Draft) -> Caller:
+        """Return who calls, by the Authorization header: `Basic base64(ANYTHING:TOKEN)` or `Bearer TOKEN`.
+
+        Raises NotSignedIn or TokenExpired.
+        """
+        scheme, _, credentials = headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            raise NotSignedIn(missing=True)
+        token = credentials.strip()
+        if scheme.lower() == "basic":
+            try:
+                token = base64.b64decode(token, validate=True).decode().partition(":")[2]
+            except (binascii.Error, UnicodeDecodeError):
+                token = ""
+        if hmac.compare_digest(_digest(token), _digest(self.operator_token)):
+            return Caller(OPERATOR, frozenset({FULL_ACCESS}))
+        known = draft.table("tokens").get(_digest(token))
+        if known is None:
+            raise NotSignedIn(missing=False)
+        if known["revoked"] or clock.parse(known["validTo"]) <= datetime.now(UTC):
+            raise TokenExpired
+        return Caller(known["identity"], frozenset(known["scope"].split()), known["build"])
+
+
+def check_scopes(caller: Caller, scopes: Iterable[str]) -> None:
+    """Refuse a token that lacks the scope, as the service does: 401, TF400813."""
+    if not caller.may(scopes):
+        raise ServiceError(
+            401,
+            "UnauthorizedRequestException",
+            f"TF400813: The user '{caller.identity_id}' is not authorized to access this resource.",
+        )
+
+
+def issue(draft: Draft, *, name: str, scope: str, identity: str, valid_to: datetime, build: int | None = None) -> Json:
+    """Make a token and return its description with the token itself, the only time that it is given."""
+    token = secrets.token_urlsafe(39)
+    now = clock.now()
+    entry: Json = {
+        "authorizationId": clock.guid(),
+        "displayName": name,
+        "scope": scope,
+        "validFrom": now,
+        "validTo": clock.stamp(valid_to),
+        "identity": identity,
+        "build": build,
+        "revoked": False,
+    }
+    draft.table("tokens")[_digest(token)] = entry
+    return {**_wire(entry), "token": token}
+
+
+def revoke_run(draft: Draft, build: int) -> None:
+    """End the tokens of a run."""
+    for entry in draft.table("tokens").values():
+        if entry["build"] == build:
+            entry["revoked"] = True
+
+
+@router.on(PERSONAL_ACCESS_TOKENS, "POST", FULL_ACCESS)
+def create(call: Call) -> Json:
+    """Issue a token: body `{"displayName", "scope": "vso.code_write vso.build", "validTo", "allOrgs"}`.
+
+    https://learn.microsoft.com/rest/api/azure/devops/tokens/pats/create; only the operator may, where the service asks
+    for a Microsoft Entra token.
+    """
+    body = call.object()
+    scope = str(body.get("scope") or "")
+    unknown = sorted(set(scope.split()) - _KNOWN)
+    if not scope or unknown:
+        return {"patToken": None, "patTokenError": "invalidScope"}
+    valid_to = clock.parse(body["validTo"]) if body.get("validTo") else datetime.now(UTC) + timedelta(days=30)
+    name = str(body.get("displayName") or "")
+    if not name:
+        return {"patToken": None, "patTokenError": "displayNameRequired"}
+    return {
+        "patToken": issue(call.draft, name=name, scope=scope, identity=OPERATOR, valid_to=valid_to),
+        "patTokenError": "none",
+    }
+
+
+@router.on(PERSONAL_ACCESS_TOKENS, "GET", FULL_ACCESS)
+def get_all(call: Call) -> Json:
+    """List the tokens that were issued by the lifecycle API, without their values."""
+    tokens = [
+        _wire(entry) for entry in call.draft.table("tokens").values() if not entry["revoked"] and not entry["build"]
+    ]
+    return {"continuationToken": "", "patTokens": tokens}
+
+
+@router.on(PERSONAL_ACCESS_TOKENS, "DELETE", FULL_ACCESS)
+def revoke(call: Call) -> object:
+    """Revoke the token of the query's authorizationId."""
+    for entry in call.draft.table("tokens").values():
+        if entry["authorizationId"] == call.query.get("authorizationid"):
+            entry["revoked"] = True
+            return NO_CONTENT
+    raise bad_argument(f"No personal access token has the authorizationId '{call.query.get('authorizationid', '')}'.")
+
+
+def _wire(entry: Json) -> Json:
+    return {name: entry[name] for name in ("displayName", "validTo", "scope", "validFrom", "authorizationId")}
+
+
+def _reach(scopes: Iterable[str]) -> set[str]:
+    reached = set(scopes)
+    while more := set().union(*(_INCLUDES.get(scope, set()) for scope in reached)) - reached:
+        reached |= more
+    return reached
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
