@@ -1,0 +1,1 @@
+"""Stand-in providers: the aws, azuredevops and docker plugins of the engine for a closed network."""
