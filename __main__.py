@@ -1,0 +1,86 @@
+"""From source to Amazon ECR: the repository, the right to push, the variable group that holds it, and the image."""
+
+from pathlib import Path
+
+import pulumi
+import pulumi_azuredevops as azuredevops
+
+from infra.access import PushAccess, PushAccessArgs
+from infra.account import Account
+from infra.build_context import prepare_context
+from infra.image import Image, plan_build
+from infra.repository import Repository, RepositoryArgs
+from infra.settings import load_settings
+from infra.variable_group import VariableGroup, VariableGroupArgs
+
+# Whatever can be wrong with the settings or the files is said here, before any resource is touched.
+settings = load_settings()
+context = prepare_context(Path(__file__).parent, folder=settings.build_context, dockerfile=settings.dockerfile)
+build = plan_build(
+    context,
+    platform=settings.platform,
+    base_image=settings.base_image,
+    tag=settings.image_tag,
+    revision=settings.image_revision,
+    source=settings.image_source,
+    created=settings.image_created,
+)
+account = Account.look_up()
+
+repository = Repository(
+    "repository",
+    RepositoryArgs(
+        repository_name=settings.repository_name,
+        image_tag_mutability=settings.image_tag_mutability,
+        image_tag_mutability_exclusions=settings.image_tag_mutability_exclusions,
+        scan_on_push=settings.scan_on_push,
+        encryption_type=settings.encryption_type,
+        kms_key_arn=settings.kms_key_arn,
+        keep_images=settings.keep_images,
+        expire_untagged_days=settings.expire_untagged_days,
+        force_delete=settings.force_delete,
+        tags=settings.tags,
+    ),
+)
+access = PushAccess(
+    "access",
+    PushAccessArgs(
+        repository_arn=account.repository_arn(settings.repository_name),
+        policy_name=settings.push_policy_name,
+        group_name=settings.push_group_name,
+        user_name=settings.push_user_name,
+        path=settings.iam_path,
+        permissions_boundary_arn=settings.permissions_boundary_arn,
+        allow_pull=settings.allow_pull,
+        allow_scan_findings=settings.allow_scan_findings,
+        key_generation=settings.access_key_generation,
+        keep_previous_key=settings.access_key_keep_previous,
+        tags=settings.tags,
+    ),
+)
+variable_group = VariableGroup(
+    "variable-group",
+    VariableGroupArgs(
+        project_id=azuredevops.get_project_output(name=settings.azure_dev_ops_project).id,
+        group_name=settings.variable_group_name,
+        account_variable=settings.account_variable,
+        account_id=account.id,
+        access_key_variable=settings.access_key_variable,
+        access_key_id=access.access_key_id,
+        secret_key_variable=settings.secret_key_variable,
+        secret_access_key=access.secret_access_key,
+        allow_all_pipelines=settings.allow_all_pipelines,
+    ),
+)
+image = Image("image", build, repository)
+
+pulumi.export("repository_url", repository.url)
+pulumi.export("repository_name", repository.name)
+pulumi.export("image_tag", build.tag)
+pulumi.export("image_by_tag", image.by_tag)
+pulumi.export("image_by_digest", image.by_digest)
+pulumi.export("push_policy_arn", access.policy_arn)
+pulumi.export("user_name", access.user_name)
+pulumi.export("access_key_id", access.access_key_id)
+pulumi.export("variable_group_id", variable_group.id)
+pulumi.export("variable_group_name", variable_group.name)

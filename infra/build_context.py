@@ -1,0 +1,179 @@
+"""The Docker build's context, normalised: the same commit gives the same files, modes and digest on every machine.
+
+The provider hashes names, modes and contents of the folder that it is given. A umask, another checkout or a leftover
+file would so look like a change; what it gets is therefore a copy of the files that count, with fixed modes, in a
+folder that is named after its content and so has the same path everywhere.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pulumi
+
+from infra.dockerignore import Ignore
+
+_STORE = PurePosixPath(".build/context")
+_STALE_SECONDS = 24 * 60 * 60
+"""A copy that no run has used for this long is removed; no run takes longer."""
+
+
+class BuildContextError(pulumi.RunError):
+    """The files cannot be a build context; the message names the file, the rule and the remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContext:
+    """A normalised copy; the paths are relative to the project's folder, with /, and the same in every checkout."""
+
+    path: str
+    dockerfile: str
+    digest: str
+    """SHA-256 over names, modes and contents, in hex."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    path: str
+    """Relative to the context, with /."""
+    executable: bool
+    link: str | None
+    """Target of a symbolic link, None for a file."""
+
+
+def prepare_context(project: Path, *, folder: str, dockerfile: str) -> BuildContext:
+    """Copies `folder` of `project`, without what its .dockerignore excludes, and says where the copy is.
+
+    Only a file's content and its owner's execute bit count, as in git. Raises `BuildContextError` for a missing
+    folder or Dockerfile, a link that leaves the context or leads nowhere, and anything but files, folders and links.
+    """
+    source = project / folder
+    if not source.is_dir():
+        raise BuildContextError(f"buildContext {folder!r} is not a folder of the project")
+    if not (source / dockerfile).is_file():
+        raise BuildContextError(f"dockerfile {dockerfile!r} is not a file of buildContext {folder!r}")
+    dockerfile = PurePosixPath(dockerfile).as_posix()
+    entries = sorted(_entries(source, project / _STORE.parts[0], dockerfile), key=lambda entry: entry.path)
+    _check_links(entries)
+
+    store = project / _STORE
+    store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copy = Path(tempfile.mkdtemp(prefix="new-", dir=store))
+    try:
+        _copy(source, copy, entries)
+        digest = _digest(copy)
+        final = store / digest[:12]
+        _put_in_place(copy, final, digest)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+    _remove_stale(store, keep=final)
+    path = _STORE / final.name
+    return BuildContext(path=str(path), dockerfile=str(path / dockerfile), digest=digest)
+
+
+def _entries(source: Path, own: Path, dockerfile: str) -> Iterator[_Entry]:
+    """The files and links that count; folders follow from them, since git keeps no empty ones."""
+    ignore = Ignore.of(source)
+
+    def walk(folder: Path) -> Iterator[_Entry]:
+        with os.scandir(folder) as found:
+            items = list(found)
+        for item in items:
+            path = Path(item.path)
+            name = path.relative_to(source).as_posix()
+            if path == own:
+                continue
+            if item.is_dir(follow_symlinks=False):
+                if not ignore.whole_folder(name) or dockerfile.startswith(f"{name}/"):
+                    yield from walk(path)
+            elif name == dockerfile or not ignore.file(name):
+                yield _entry(path, name)
+
+    return walk(source)
+
+
+def _entry(path: Path, name: str) -> _Entry:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return _Entry(name, executable=False, link=path.readlink().as_posix())
+    if not stat.S_ISREG(mode):
+        raise BuildContextError(f"{name} is no file, folder or link; remove it or add it to .dockerignore")
+    return _Entry(name, executable=bool(mode & stat.S_IXUSR), link=None)
+
+
+def _check_links(entries: list[_Entry]) -> None:
+    """Every link has to lead to something that is in the copy too."""
+    there = {entry.path for entry in entries}
+    there |= {str(parent) for path in list(there) for parent in PurePosixPath(path).parents}
+    for entry in entries:
+        if entry.link is None:
+            continue
+        remedy = "point it to a file of the context, or add it to .dockerignore"
+        if PurePosixPath(entry.link).is_absolute():
+            raise BuildContextError(f"{entry.path} links to {entry.link}, an absolute path; {remedy}")
+        target = os.path.normpath(PurePosixPath(entry.path).parent / entry.link)
+        if target == ".." or target.startswith("../"):
+            raise BuildContextError(f"{entry.path} links to {entry.link}, which is outside the build context; {remedy}")
+        if target not in there:
+            raise BuildContextError(f"{entry.path} links to {entry.link}, which the context does not have; {remedy}")
+
+
+def _copy(source: Path, copy: Path, entries: list[_Entry]) -> None:
+    """Copies with fixed modes and times: the times end up in the image's layers."""
+    for entry in entries:
+        target = copy / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if entry.link is not None:
+            target.symlink_to(entry.link)
+        else:
+            shutil.copyfile(source / entry.path, target)
+            target.chmod(0o755 if entry.executable else 0o644)
+        os.utime(target, (0, 0), follow_symlinks=False)
+    for folder, _, _ in os.walk(copy, topdown=False):
+        Path(folder).chmod(0o755)
+        os.utime(folder, (0, 0))
+    os.utime(copy)  # its own time is not part of the build; it tells when the copy was last used
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 of what the Docker build can see of `folder`: names, modes and contents."""
+    lines = []
+    for parent, folders, names in os.walk(folder):
+        for path in (Path(parent) / name for name in folders + names):
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                continue
+            content = os.fsencode(path.readlink()) if stat.S_ISLNK(mode) else path.read_bytes()
+            shown = "link" if stat.S_ISLNK(mode) else f"{mode:o}"
+            name = path.relative_to(folder).as_posix()
+            lines.append(f"{shown} {hashlib.sha256(content).hexdigest()} {name}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def _put_in_place(copy: Path, final: Path, digest: str) -> None:
+    """Renames `copy` to `final`, so that no run ever sees half a copy; one that is there already is kept in use."""
+    if final.exists():
+        if _digest(final) == digest:
+            os.utime(final)
+            return
+        shutil.rmtree(final)  # somebody wrote into it
+    try:
+        copy.rename(final)
+    except OSError:
+        # Another run with the same content was quicker.
+        if _digest(final) != digest:
+            raise
+
+
+def _remove_stale(store: Path, *, keep: Path) -> None:
+    for path in store.iterdir():
+        with suppress(FileNotFoundError):  # another run removes it too
+            if path != keep and time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(path)

@@ -1,0 +1,84 @@
+"""The app's image: built by the Docker engine from a normalised context and pushed to the repository."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_docker as docker
+
+from infra.build_context import BuildContext
+from infra.repository import Repository
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """What is built, under which tag."""
+
+    context: BuildContext
+    platform: str
+    """`os/architecture[/variant]`; left open, the provider would take its own machine's."""
+    tag: str
+    args: Mapping[str, str]
+    """Build arguments; they stand in clear in the state and in the image's history."""
+
+
+def plan_build(
+    context: BuildContext, *, platform: str, base_image: str, tag: str, revision: str, source: str, created: str
+) -> Build:
+    """Decides tag and build arguments; an empty text leaves a value to its default.
+
+    Without a `tag` it is taken from the content: the context and everything else that shapes the image. The same
+    content so has the same tag on every machine, and a second update of a workstation changes nothing. The labels'
+    values come from the pipeline's environment or from the content, never from the clock or the checkout, for the
+    same reason.
+    """
+    args = {"BASE_IMAGE": base_image, "CREATED": created, "REVISION": revision, "SOURCE": source}
+    args = {name: value for name, value in args.items() if value}
+    if not tag:
+        shape = json.dumps([context.digest, platform, args], sort_keys=True)
+        tag = f"content-{hashlib.sha256(shape.encode()).hexdigest()[:12]}"
+    return Build(context=context, platform=platform, tag=tag, args={"REVISION": tag, **args, "VERSION": tag})
+
+
+class Image(pulumi.ComponentResource):
+    """An image in `repository`.
+
+    It can only be pushed once the repository is there, since its name is the repository's URL. The token is asked for
+    afresh in each run; the provider does not take a new one for a change.
+    """
+
+    by_tag: pulumi.Output[str]
+    """`repository:tag`."""
+    by_digest: pulumi.Output[str]
+    """`repository@sha256:...`, which no later push can move."""
+
+    def __init__(
+        self, name: str, build: Build, repository: Repository, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("app-one:infra:Image", name, None, opts)
+        token = aws.ecr.get_authorization_token_output(
+            registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=self)
+        )
+        image = docker.Image(
+            name,
+            image_name=pulumi.Output.concat(repository.url, ":", build.tag),
+            build=docker.DockerBuildArgs(
+                context=build.context.path,
+                dockerfile=build.context.dockerfile,
+                platform=build.platform,
+                args=build.args,
+            ),
+            registry=docker.RegistryArgs(
+                server=repository.url.apply(lambda url: url.partition("/")[0]),
+                username=token.user_name,
+                # Neither SDK marks it as a secret.
+                password=pulumi.Output.secret(token.password),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.by_tag = image.image_name
+        self.by_digest = image.repo_digest
+        self.register_outputs({"by_tag": self.by_tag, "by_digest": self.by_digest})

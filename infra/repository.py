@@ -1,0 +1,116 @@
+"""The ECR repository: scanned, encrypted, with tags that cannot be moved and a limit to what it keeps."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryArgs:
+    """What the repository is to be; the limits are ECR's and are checked by `infra.settings`."""
+
+    repository_name: str
+    """Name in the registry."""
+    image_tag_mutability: str
+    """`IMMUTABLE`, `MUTABLE` or one of these with `_WITH_EXCLUSION`."""
+    image_tag_mutability_exclusions: Sequence[str]
+    """Tag patterns that are exempt from the mutability; empty but for the `_WITH_EXCLUSION` forms."""
+    scan_on_push: bool
+    """Scan an image for known vulnerabilities when it arrives."""
+    encryption_type: str
+    """`AES256`, `KMS` or `KMS_DSSE`."""
+    kms_key_arn: str
+    """Key for the KMS forms; empty for the one AWS manages."""
+    keep_images: int
+    """How many of the newest tagged images stay."""
+    expire_untagged_days: int
+    """Days after which an image without a tag expires."""
+    force_delete: bool
+    """Let a deletion take the images along."""
+    tags: Mapping[str, str]
+    """Tags of the AWS resource."""
+
+
+class Repository(pulumi.ComponentResource):
+    """An ECR repository and its lifecycle policy.
+
+    While `force_delete` is off the repository is also protected: the engine then refuses a destroy, or a change that
+    would replace the repository, before it touches anything else of the stack. ECR's own refusal would come in the
+    middle, with the user and its key already gone.
+    """
+
+    url: pulumi.Output[str]
+    """Registry host and name, without a tag."""
+    name: pulumi.Output[str]
+    registry_id: pulumi.Output[str]
+    """Account that owns the registry."""
+
+    def __init__(self, name: str, args: RepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("app-one:infra:Repository", name, None, opts)
+        repository = aws.ecr.Repository(
+            name,
+            name=args.repository_name,
+            image_tag_mutability=args.image_tag_mutability,
+            image_tag_mutability_exclusion_filters=[
+                aws.ecr.RepositoryImageTagMutabilityExclusionFilterArgs(filter=pattern, filter_type="WILDCARD")
+                for pattern in args.image_tag_mutability_exclusions
+            ]
+            or None,
+            image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(
+                scan_on_push=args.scan_on_push
+            ),
+            encryption_configurations=[
+                aws.ecr.RepositoryEncryptionConfigurationArgs(
+                    encryption_type=args.encryption_type, kms_key=args.kms_key_arn or None
+                )
+            ],
+            force_delete=args.force_delete,
+            tags=args.tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=not args.force_delete),
+        )
+        aws.ecr.LifecyclePolicy(
+            f"{name}-lifecycle",
+            repository=repository.name,
+            policy=lifecycle_policy(keep_images=args.keep_images, expire_untagged_days=args.expire_untagged_days),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.url = repository.repository_url
+        self.name = repository.name
+        self.registry_id = repository.registry_id
+        self.register_outputs({"url": self.url, "name": self.name, "registry_id": self.registry_id})
+
+
+def lifecycle_policy(*, keep_images: int, expire_untagged_days: int) -> str:
+    """ECR's lifecycle policy as JSON.
+
+    Untagged and tagged images have a rule each, so that many untagged ones can never push a tagged one out.
+    Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
+    """
+    rules = [
+        {
+            "rulePriority": 1,
+            "description": f"Expire images without a tag {expire_untagged_days} days after their push",
+            "selection": {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": expire_untagged_days,
+            },
+            "action": {"type": "expire"},
+        },
+        {
+            "rulePriority": 2,
+            "description": f"Keep the newest {keep_images} tagged images",
+            "selection": {
+                "tagStatus": "tagged",
+                "tagPatternList": ["*"],
+                "countType": "imageCountMoreThan",
+                "countNumber": keep_images,
+            },
+            "action": {"type": "expire"},
+        },
+    ]
+    return json.dumps({"rules": rules})

@@ -1,0 +1,312 @@
+"""The settings of the program: read once, checked all together, handed on as one frozen object.
+
+Defaults and descriptions stand in Pulumi.yaml, from where the engine merges them into the stack's configuration; types
+and rules stand here. What the pipeline's environment says about the source is read here too, so that its errors are
+reported with all others.
+"""
+
+import dataclasses
+import difflib
+import json
+import os
+import re
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import pulumi
+from pulumi.runtime import config as stack_config
+
+from infra import source
+from infra.rules import (
+    ARCHITECTURES,
+    Rule,
+    is_devops_project_name,
+    is_inner_path,
+    is_tag_map,
+    is_variable_name,
+    matches,
+    one_of,
+    optional,
+    whole_number,
+)
+
+_IAM_NAME = "letters, digits and +=,.@_-, at most {} characters"
+_VARIABLE_RULE = (
+    "letters, digits, '.', '_' and '-', not beginning with endpoint, input, path, secret or securefile, which Azure "
+    "Pipelines reserves"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, named as its key in Pulumi.yaml but in snake_case; what an empty text means is told there.
+
+    Sources of the rules: the ECR, IAM and KMS API references, the OCI distribution spec (tags), and Azure DevOps'
+    naming restrictions (https://learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions).
+    """
+
+    repository_name: Annotated[
+        str,
+        matches(
+            r"(?=.{2,256}$)(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*",
+            "2 to 256 lower-case letters, digits and single . _ - / between them",
+            "app-one",
+        ),
+    ]
+    image_tag_mutability: Annotated[
+        str, one_of("IMMUTABLE", "MUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION")
+    ]
+    image_tag_mutability_exclusions: Annotated[
+        tuple[str, ...],
+        Rule(
+            lambda patterns: (
+                len(patterns) <= 5
+                and all(re.fullmatch(r"[0-9a-zA-Z._*-]{1,128}", item) and item.count("*") <= 2 for item in patterns)
+            ),
+            "a list of at most 5 patterns of 1 to 128 letters, digits and . _ - with at most two *",
+            '["content-*"]',
+        ),
+    ]
+    scan_on_push: bool
+    encryption_type: Annotated[str, one_of("AES256", "KMS", "KMS_DSSE")]
+    kms_key_arn: Annotated[
+        str,
+        optional(
+            r"arn:aws(-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+",
+            "the ARN of a KMS key (not of an alias), or empty",
+            "arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        ),
+    ]
+    keep_images: Annotated[int, whole_number(1, 100_000)]
+    expire_untagged_days: Annotated[int, whole_number(1, 3650)]
+    force_delete: bool
+
+    iam_path: Annotated[str, matches(r"(?=.{1,512}$)/(?:[!-~]*[!-.0-~]/)?", "/ or a path between two /", "/pipelines/")]
+    push_policy_name: Annotated[str, matches(r"[\w+=,.@-]{1,128}", _IAM_NAME.format(128), "app-one-push")]
+    push_group_name: Annotated[str, matches(r"[\w+=,.@-]{1,128}", _IAM_NAME.format(128), "app-one-push")]
+    push_user_name: Annotated[str, matches(r"[\w+=,.@-]{1,64}", _IAM_NAME.format(64), "app-one-push")]
+    permissions_boundary_arn: Annotated[
+        str,
+        optional(
+            r"arn:aws(-[a-z]+)*:iam::(\d{12}|aws):policy/[!-~]+",
+            "the ARN of an IAM policy, or empty",
+            "arn:aws:iam::123456789012:policy/boundary",
+        ),
+    ]
+    allow_pull: bool
+    allow_scan_findings: bool
+    access_key_generation: Annotated[int, whole_number(1, 1_000_000)]
+    access_key_keep_previous: bool
+
+    azure_dev_ops_project: Annotated[
+        str,
+        Rule(
+            is_devops_project_name,
+            'an Azure DevOps project name: 1 to 64 characters, none of \\ / : * ? " < > | ; # $ { } , + = [ ], '
+            "not beginning with _ or ., not ending with .",
+            "app-one",
+        ),
+    ]
+    variable_group_name: Annotated[
+        str, matches(r"(?=.{1,255}$)[^\s\x00-\x1f](?:[^\x00-\x1f]*[^\s\x00-\x1f])?", "1 to 255 characters", "app-one")
+    ]
+    access_key_variable: Annotated[str, Rule(is_variable_name, _VARIABLE_RULE, "App-One.AccessKey")]
+    secret_key_variable: Annotated[str, Rule(is_variable_name, _VARIABLE_RULE, "App-One.SecretKey")]
+    account_variable: Annotated[str, Rule(is_variable_name, _VARIABLE_RULE, "aws_account_number")]
+    allow_all_pipelines: bool
+
+    build_context: Annotated[str, Rule(is_inner_path, "a folder inside the project, relative and with /", ".")]
+    dockerfile: Annotated[str, Rule(is_inner_path, "a file inside buildContext, relative and with /", "Dockerfile")]
+    platform: Annotated[str, one_of(*(f"linux/{architecture}" for architecture in ARCHITECTURES))]
+    base_image: Annotated[
+        str,
+        optional(
+            r"[a-z0-9][a-z0-9._:/-]*(:(?!latest(@|$))[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})",
+            "an image with a tag other than latest or a digest, or empty",
+            "node:24.21.0-bookworm-slim",
+        ),
+    ]
+    image_tag: Annotated[
+        str,
+        optional(source.TAG, "a Docker tag: 1 to 128 letters, digits and _ . -, not beginning with . or -", "1.4.2"),
+    ]
+    """The setting, else the pipeline's build number, else empty: the tag then comes from the content."""
+    image_source: Annotated[
+        str, optional(r"https?://[^\s@]+", "an http(s) address without user or password", "https://example.com/app-one")
+    ]
+    """The setting, else the address of the pipeline's repository, else empty."""
+
+    tags: Annotated[
+        Mapping[str, str],
+        Rule(
+            is_tag_map,
+            "at most 50 texts by name; names of 1 to 128 and values of at most 256 letters, digits, blanks and "
+            "_.:/=+-@, names not beginning with aws:",
+            '{"project": "app-one"}',
+        ),
+    ]
+
+    # Not settings: what the environment of a pipeline says about the source.
+    image_revision: str = field(default="", metadata={"environment": True})
+    """Commit, or empty."""
+    image_created: str = field(default="", metadata={"environment": True})
+    """Date of the commit as RFC 3339 in UTC, or empty."""
+
+
+class SettingsError(pulumi.RunError):
+    """The configuration has errors; the message lists all of them and nothing else has happened yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Together:
+    """A rule on several settings at once; `key` is the one to change."""
+
+    key: str
+    uses: tuple[str, ...]
+    holds: Callable[..., bool]
+    """Takes the values of `uses`, by position."""
+    rule: str
+    example: str
+
+
+_TOGETHER = (
+    _Together(
+        key="imageTagMutabilityExclusions",
+        uses=("image_tag_mutability_exclusions", "image_tag_mutability"),
+        holds=lambda exclusions, mutability: bool(exclusions) == mutability.endswith("_WITH_EXCLUSION"),
+        rule="has patterns exactly when imageTagMutability ends with _WITH_EXCLUSION",
+        example='["content-*"] with imageTagMutability IMMUTABLE_WITH_EXCLUSION',
+    ),
+    _Together(
+        key="kmsKeyArn",
+        uses=("kms_key_arn", "encryption_type"),
+        holds=lambda arn, encryption: not arn or encryption != "AES256",
+        rule="needs encryptionType KMS or KMS_DSSE",
+        example="encryptionType KMS, or no kmsKeyArn",
+    ),
+    _Together(
+        key="accessKeyKeepPrevious",
+        uses=("access_key_keep_previous", "access_key_generation"),
+        holds=lambda keep, generation: not keep or generation > 1,
+        rule="needs an accessKeyGeneration of 2 or more: generation 1 has no previous key",
+        example="false",
+    ),
+    _Together(
+        key="secretKeyVariable",
+        uses=("secret_key_variable", "access_key_variable", "account_variable"),
+        holds=lambda *names: len({name.casefold() for name in names}) == len(names),
+        rule="must differ from accessKeyVariable and accountVariable, and they from each other, whatever the case",
+        example="App-One.SecretKey",
+    ),
+)
+
+
+def load_settings() -> Settings:
+    """The settings of the running stack; raises `SettingsError` with all that is wrong."""
+    namespace = f"{pulumi.get_project()}:"
+    values = {**stack_config.get_config_env(), **stack_config.CONFIG.get()}
+    own = {key.removeprefix(namespace): value for key, value in values.items() if key.startswith(namespace)}
+    secrets = {key for key in own if pulumi.runtime.is_config_secret(namespace + key)}
+    return read_settings(own, secrets=secrets, environment=os.environ, namespace=namespace)
+
+
+def read_settings(
+    values: Mapping[str, str],
+    *,
+    secrets: Collection[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+    namespace: str = "app-one:",
+) -> Settings:
+    """Settings from texts as the engine passes them, lists and maps as JSON; `SettingsError` lists all errors.
+
+    The values of keys in `secrets` are never shown.
+    """
+    read: dict[str, Any] = {}
+    errors = [_unknown(key, namespace) for key in sorted(set(values) - set(keys()))]
+    for key, name in keys().items():
+        try:
+            read[name] = _read(name, values.get(key))
+        except ValueError as problem:
+            shown = "[secret]" if key in secrets else _shown(values.get(key))
+            errors.append(f"{namespace}{key} = {shown}: {problem}")
+    errors += [
+        f"{namespace}{rule.key}: {rule.rule}; for example {rule.example}"
+        for rule in _TOGETHER
+        if all(name in read for name in rule.uses) and not rule.holds(*(read[name] for name in rule.uses))
+    ]
+    read.update(_from_environment(read, environment, errors))
+    if errors:
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        lines = [f"  {number}. {error}" for number, error in enumerate(errors, start=1)]
+        raise SettingsError("\n".join([f"the configuration has {count}; nothing was changed:", *lines]))
+    return Settings(**read)
+
+
+def keys() -> dict[str, str]:
+    """Field name by configuration key, in the order of the fields."""
+    fields = [item for item in dataclasses.fields(Settings) if "environment" not in item.metadata]
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), item.name): item.name for item in fields}
+
+
+def _read(name: str, text: str | None) -> Any:
+    """One value, typed and checked; raises ValueError with the rule and an example."""
+    hint = typing.get_type_hints(Settings, include_extras=True)[name]
+    kind, rule = typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, one_of("true", "false"))
+    if text is None:
+        raise ValueError("is missing; Pulumi.yaml gives every key a default")
+    value = _typed(kind, text)
+    if value is None or not rule.holds(text if kind is bool else value):
+        raise ValueError(f"must be {rule.text}; for example {rule.example}")
+    return value
+
+
+def _typed(kind: Any, text: str) -> Any:
+    """`text` as `kind`, or None where it is none."""
+    if kind is str:
+        return text
+    if kind is bool:
+        return text == "true"
+    if kind is int:
+        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    if kind == tuple[str, ...]:
+        return tuple(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
+    return MappingProxyType(value) if isinstance(value, dict) else None
+
+
+def _from_environment(
+    read: Mapping[str, Any], environment: Mapping[str, str], errors: list[str]
+) -> Iterator[tuple[str, str]]:
+    """What the pipeline's environment fills in; its errors are added to `errors`."""
+    sources: list[tuple[str, str, Callable[[str], str]]] = [
+        ("image_revision", "BUILD_SOURCEVERSION", source.revision),
+        ("image_created", "SOURCE_DATE_EPOCH", source.created),
+    ]
+    # A setting comes first, so the environment's value is not even looked at.
+    if not read.get("image_tag", "?"):
+        sources.append(("image_tag", "BUILD_BUILDNUMBER", source.tag_of_build_number))
+    if not read.get("image_source", "?"):
+        sources.append(("image_source", "BUILD_REPOSITORY_URI", source.address))
+    for name, variable, convert in sources:
+        text = environment.get(variable, "")
+        if text:
+            try:
+                yield name, convert(text)
+            except ValueError as problem:
+                errors.append(f"{variable} = {_shown(text)}: {problem}")
+
+
+def _unknown(key: str, namespace: str) -> str:
+    near = difflib.get_close_matches(key, keys(), n=1, cutoff=0.6)
+    return f"{namespace}{key}: there is no such setting" + (f"; did you mean {namespace}{near[0]}?" if near else "")
+
+
+def _shown(text: str | None) -> str:
+    shown = json.dumps(text, ensure_ascii=False)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
