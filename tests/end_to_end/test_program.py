@@ -1,0 +1,427 @@
+"""The whole path with the real engine: what `up` makes, what a second one leaves alone, and what nobody may do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import urllib.parse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions
+import pytest
+
+from sandbox import docker_engine, processes, summary
+from tests.workstation import CHECKOUT, Sandbox, Workstation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.e2e
+
+REPOSITORY = "app-one"
+USER = "app-one-push"
+
+
+@pytest.fixture(scope="module")
+def first(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Workstation:
+    """A checkout whose first `up` has made everything."""
+    workstation = Workstation.make(tmp_path_factory.mktemp("first") / "checkout", sandbox)
+    workstation.up()
+    return workstation
+
+
+@pytest.fixture
+def engine(sandbox: Sandbox) -> Iterator[Any]:
+    """A client of the sandbox's Docker engine."""
+    with docker_engine.client(sandbox.environment["DOCKER_HOST"]) as client:
+        yield client
+
+
+@pytest.fixture
+def pushers_key(first: Workstation) -> dict[str, str]:
+    """The access key that the stack made, as environment variables; read from the state as its owner can."""
+    shown = json.loads(first.pulumi("stack", "export", "--show-secrets").stdout)
+    first.printed.clear()  # it holds the secrets on purpose
+    key = next(each for each in shown["deployment"]["resources"] if each["type"] == "aws:iam/accessKey:AccessKey")
+    secret = key["outputs"]["secret"]["plaintext"]
+    return {"AWS_ACCESS_KEY_ID": key["id"], "AWS_SECRET_ACCESS_KEY": json.loads(secret)}
+
+
+def as_boto3(key: dict[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in key.items()}
+
+
+def registry_login(sandbox: Sandbox, key: dict[str, str] | None = None) -> dict[str, str]:
+    """What `docker login` sends, for the operator or for a key."""
+    answer = sandbox.client("ecr", **as_boto3(key or {})).get_authorization_token()
+    token = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
+    return dict(zip(("username", "password"), token.split(":", 1), strict=True))
+
+
+def code(call: Callable[[], object]) -> str:
+    """The error code of a refused AWS call."""
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        call()
+    return str(refused.value.response["Error"]["Code"])
+
+
+def push(engine: Any, image: str, login: dict[str, str]) -> str:
+    """Push; the error that the registry answered, or an empty text."""
+    answers = engine.images.push(image, auth_config=login, stream=True, decode=True)
+    return " ".join(answer["error"] for answer in answers if "error" in answer)
+
+
+def pull(engine: Any, image: str, login: dict[str, str]) -> str:
+    """Pull; the error that the registry answered, or an empty text."""
+    repository, _, tag = image.rpartition(":")
+    answers = engine.api.pull(repository, tag=tag, auth_config=login, stream=True, decode=True)
+    try:
+        return " ".join(answer["error"] for answer in answers if "error" in answer)
+    except Exception as error:  # noqa: BLE001 (docker-py raises for some refusals and streams others)
+        return str(error)
+
+
+# 1 ------------------------------------------------------------------------------------------------------------------
+
+
+def test_up_makes_the_repository_as_declared(first: Workstation) -> None:
+    ecr = first.sandbox.client("ecr")
+    repository = ecr.describe_repositories(repositoryNames=[REPOSITORY])["repositories"][0]
+    assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
+    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert repository["encryptionConfiguration"]["encryptionType"] == "AES256"
+    rules = json.loads(ecr.get_lifecycle_policy(repositoryName=REPOSITORY)["lifecyclePolicyText"])["rules"]
+    assert [rule["selection"]["tagStatus"] for rule in rules] == ["untagged", "tagged"]
+
+
+def test_up_makes_a_user_who_gets_the_push_policy_through_a_group(first: Workstation) -> None:
+    iam = first.sandbox.client("iam")
+    outputs = first.outputs()
+    assert iam.list_attached_user_policies(UserName=USER)["AttachedPolicies"] == []
+    groups = [group["GroupName"] for group in iam.list_groups_for_user(UserName=USER)["Groups"]]
+    attached = iam.list_attached_group_policies(GroupName=groups[0])["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in attached] == [outputs["push_policy_arn"]]
+    keys = iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]
+    assert [(key["AccessKeyId"], key["Status"]) for key in keys] == [(outputs["access_key_id"], "Active")]
+
+
+def test_up_makes_the_variable_group_with_its_secret_hidden_and_closed_to_other_pipelines(first: Workstation) -> None:
+    outputs = first.outputs()
+    group = summary.variable_group(first.sandbox.environment, outputs["variable_group_id"])
+    assert group["name"] == "app-one"
+    assert group["variables"]["App-One.SecretKey"] == {"value": None, "isSecret": True}
+    assert group["variables"]["App-One.AccessKey"]["value"] in {outputs["access_key_id"], None}
+    assert group["variables"]["aws_account_number"]["value"] == "123456789012"
+    path = f"app-one/_apis/pipelines/pipelinePermissions/variablegroup/{group['id']}?api-version=7.1-preview.1"
+    opened = first.sandbox.azure_devops("GET", path).json()
+    assert not opened.get("allPipelines", {}).get("authorized", False)
+
+
+def test_the_image_is_in_the_registry_by_digest_and_in_describe_images(first: Workstation, engine: Any) -> None:
+    outputs = first.outputs()
+    image = first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"][0]
+    assert outputs["image_by_digest"] == f"{outputs['repository_url']}@{image['imageDigest']}"
+    assert image["imageTags"] == [outputs["image_tag"]]
+    assert image["imageSizeInBytes"] > 1_000_000
+    pulled = engine.images.pull(outputs["image_by_digest"], auth_config=registry_login(first.sandbox))
+    assert outputs["image_by_digest"] in pulled.attrs["RepoDigests"]
+
+
+def test_a_container_of_the_pushed_digest_answers(first: Workstation) -> None:
+    ecr = first.sandbox.client("ecr")
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    answer = summary.app_answer(first.outputs()["image_by_digest"], token, first.sandbox.environment["DOCKER_HOST"])
+    assert re.search(r"\b[0-9a-f]{12}\b", answer), f"the page does not show the container's host name: {answer}"
+
+
+# 2 ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_up_a_preview_and_a_refresh_change_nothing(first: Workstation) -> None:
+    first.up("--expect-no-changes")
+    first.pulumi("preview", "--expect-no-changes")
+    first.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    first.pulumi("preview", "--refresh", "--expect-no-changes")
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_another_checkout_under_another_umask_changes_nothing(checkout: Callable[..., Workstation], umask: int) -> None:
+    other = checkout("somewhere/else", umask=umask)
+    assert other.steps() == {}
+    other.up("--expect-no-changes")
+
+
+# 3 ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("first")
+def test_a_changed_app_file_changes_exactly_the_image(checkout: Callable[..., Workstation]) -> None:
+    changed = checkout("changed")
+    page = changed.folder / "app" / "app.js"
+    page.write_text(page.read_text(encoding="utf-8") + "\n// changed\n", encoding="utf-8")
+    assert changed.steps() == {"update": ["image"]}
+
+
+def test_a_new_build_number_pushes_a_new_tag_and_the_old_one_still_pulls(first: Workstation, engine: Any) -> None:
+    before = first.outputs()
+    assert first.steps(env={"BUILD_BUILDNUMBER": "20261123.1"}) == {"update": ["image"]}
+    first.up(env={"BUILD_BUILDNUMBER": "20261123.1"})
+    after = first.outputs()
+    assert after["image_tag"] == "20261123.1"
+    tags = {
+        tag
+        for image in first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"]
+        for tag in image.get("imageTags", [])
+    }
+    assert {before["image_tag"], "20261123.1"} <= tags
+    assert pull(engine, before["image_by_tag"], registry_login(first.sandbox)) == ""
+
+
+# 4 ------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_stacks_key_may_push_to_its_repository(
+    first: Workstation, engine: Any, pushers_key: dict[str, str]
+) -> None:
+    outputs = first.outputs()
+    engine.images.get(outputs["image_by_tag"]).tag(outputs["repository_url"], "by-the-pusher")
+    assert push(engine, f"{outputs['repository_url']}:by-the-pusher", registry_login(first.sandbox, pushers_key)) == ""
+
+
+def test_the_stacks_key_may_do_nothing_else(first: Workstation, engine: Any, pushers_key: dict[str, str]) -> None:
+    outputs, login = first.outputs(), registry_login(first.sandbox, pushers_key)
+    first.sandbox.client("ecr").create_repository(repositoryName="another")
+    other = outputs["repository_url"].replace("/app-one", "/another")
+    engine.images.get(outputs["image_by_tag"]).tag(other, "x")
+    assert "ecr:InitiateLayerUpload" in push(engine, f"{other}:x", login) or "denied" in push(
+        engine, f"{other}:x", login
+    )
+    assert pull(engine, outputs["image_by_tag"], login) != ""
+    ecr = first.sandbox.client("ecr", **as_boto3(pushers_key))
+    denied = "AccessDeniedException"
+    tag = [{"imageTag": outputs["image_tag"]}]
+    assert code(lambda: ecr.batch_delete_image(repositoryName=REPOSITORY, imageIds=tag)) == denied
+    assert code(lambda: ecr.batch_get_image(repositoryName=REPOSITORY, imageIds=tag)) == denied
+    assert code(lambda: ecr.create_repository(repositoryName="its-own")) == denied
+    assert code(lambda: ecr.delete_repository(repositoryName=REPOSITORY, force=True)) == denied
+    assert code(ecr.describe_repositories) == denied
+    first.sandbox.client("ecr").delete_repository(repositoryName="another", force=True)
+
+
+IAM_CALLS = {
+    "list_users": {},
+    "get_user": {"UserName": USER},
+    "list_access_keys": {"UserName": USER},
+    "create_access_key": {"UserName": USER},
+    "create_user": {"UserName": "another"},
+    "list_groups_for_user": {"UserName": USER},
+    "add_user_to_group": {"UserName": USER, "GroupName": USER},
+    "attach_user_policy": {"UserName": USER, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+    "put_user_policy": {"UserName": USER, "PolicyName": "x", "PolicyDocument": "{}"},
+    "create_policy": {"PolicyName": "x", "PolicyDocument": "{}"},
+    "list_policies": {},
+}
+
+
+@pytest.mark.parametrize("call", IAM_CALLS)
+def test_the_stacks_key_is_refused_every_iam_call(first: Workstation, pushers_key: dict[str, str], call: str) -> None:
+    iam = first.sandbox.client("iam", **as_boto3(pushers_key))
+    assert code(lambda: getattr(iam, call)(**IAM_CALLS[call])) == "AccessDenied"
+
+
+def test_a_program_run_under_the_stacks_key_pushes_a_new_build(first: Workstation, pushers_key: dict[str, str]) -> None:
+    first.up(env={"BUILD_BUILDNUMBER": "20261123.2", **pushers_key})
+    assert first.outputs()["image_tag"] == "20261123.2"
+
+
+def test_pulling_is_granted_by_its_setting(first: Workstation, engine: Any, pushers_key: dict[str, str]) -> None:
+    image = first.outputs()["image_by_tag"]
+    number = {"BUILD_BUILDNUMBER": "20261123.2"}
+    first.config(allowPull="true")
+    assert first.steps(env=number) == {"update": ["access-policy"]}
+    first.up(env=number)
+    assert pull(engine, image, registry_login(first.sandbox, pushers_key)) == ""
+    first.pulumi("config", "rm", "app-one:allowPull")
+    first.up(env=number)
+    assert pull(engine, image, registry_login(first.sandbox, pushers_key)) != ""
+
+
+def test_a_rotated_key_overlaps_with_the_one_before(first: Workstation, pushers_key: dict[str, str]) -> None:
+    iam, number = first.sandbox.client("iam"), {"BUILD_BUILDNUMBER": "20261123.2"}
+    first.config(accessKeyGeneration="2", accessKeyKeepPrevious="true")
+    first.up(env=number)
+    keys = {key["AccessKeyId"] for key in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]}
+    new = first.outputs()["access_key_id"]
+    assert keys == {pushers_key["AWS_ACCESS_KEY_ID"], new}
+    assert new != pushers_key["AWS_ACCESS_KEY_ID"]
+    assert registry_login(first.sandbox, pushers_key)
+    first.config(accessKeyKeepPrevious="false")
+    first.up(env=number)
+    assert [key["AccessKeyId"] for key in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]] == [new]
+
+
+# 5 comes last but one: it searches what all the others left ----------------------------------------------------------
+
+# 6 ------------------------------------------------------------------------------------------------------------------
+
+BAD = {
+    "repositoryName": "App_One!",
+    "imageTagMutability": "SOMETIMES",
+    "scanOnPush": "perhaps",
+    "encryptionType": "ROT13",
+    "kmsKeyArn": "not-an-arn",
+    "keepImages": "0",
+    "expireUntaggedDays": "-1",
+    "forceDelete": "yes please",
+    "iamPath": "no/slashes",
+    "pushPolicyName": "a name with spaces",
+    "pushGroupName": "group/slash",
+    "pushUserName": "x" * 65,
+    "permissionsBoundaryArn": "arn:oops",
+    "accessKeyGeneration": "0",
+    "accessKeyVariable": "a$(b)",
+    "variableGroupName": "",
+    "platform": "windows",
+    "imageTag": "bad tag",
+    "dockerfile": "../Dockerfile",
+    "keepImagse": "3",
+}
+
+
+@pytest.mark.usefixtures("first")
+def test_all_errors_of_a_bad_configuration_come_in_one_message_and_nothing_is_touched(
+    checkout: Callable[..., Workstation],
+) -> None:
+    bad = checkout("bad")
+    before = bad.resources()
+    bad.config(**BAD)
+    done = bad.up(expect=None)
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    missing = [name for name in BAD if f"app-one:{name}" not in printed]
+    assert not missing, f"not named: {missing}\n{printed}"
+    assert "Traceback" not in printed
+    assert bad.resources() == before
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize("name", BAD)
+def test_each_bad_setting_alone_is_refused(checkout: Callable[..., Workstation], name: str) -> None:
+    bad = checkout("bad")
+    bad.config(**{name: BAD[name]})
+    done = bad.pulumi("preview", expect=None)
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"app-one:{name}" in printed
+    assert "Traceback" not in printed
+
+
+# 7 ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_registry_that_is_down_is_named_and_the_next_up_converges(first: Workstation) -> None:
+    number = {"BUILD_BUILDNUMBER": "20261123.7"}
+    assert processes.stop(first.sandbox.home / "run", "registry")
+    done = first.up(env=number, expect=None)
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "registry" in printed.lower()
+    assert "Traceback" not in printed
+    environment = {**first.sandbox.environment, "SANDBOX_HOME": str(first.sandbox.home)}
+    subprocess.run([sys.executable, "-m", "sandbox", "up"], cwd=CHECKOUT, env=environment, check=True)
+    first.up(env=number)
+    first.up("--expect-no-changes", env=number)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"AZDO_PERSONAL_ACCESS_TOKEN": "wrong" * 10}, r"(?i)azure ?devops|personal ?access ?token"),
+        ({"DOCKER_HOST": "unix:///nonexistent/docker.sock"}, r"(?i)docker.*/nonexistent/docker\.sock"),
+    ],
+    ids=["wrong Azure DevOps token", "no Docker engine"],
+)
+def test_what_is_missing_is_named_and_the_next_up_converges(
+    first: Workstation, variables: dict[str, str], named: str
+) -> None:
+    number = {"BUILD_BUILDNUMBER": "20261123.7"}
+    done = first.up(env=number | variables, expect=None)
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert re.search(named, printed), printed
+    assert "Traceback" not in printed
+    first.up("--expect-no-changes", env=number)
+
+
+def test_an_unknown_project_is_named_and_the_next_up_converges(first: Workstation) -> None:
+    number = {"BUILD_BUILDNUMBER": "20261123.7"}
+    first.config(azureDevOpsProject="nowhere")
+    done = first.up(env=number, expect=None)
+    assert done.returncode != 0
+    assert "nowhere" in done.stdout + done.stderr
+    first.pulumi("config", "rm", "app-one:azureDevOpsProject")
+    first.up("--expect-no-changes", env=number)
+
+
+# 5 ------------------------------------------------------------------------------------------------------------------
+
+
+def test_no_secret_value_occurs_in_clear_outside_of_the_key_store(
+    first: Workstation, pushers_key: dict[str, str]
+) -> None:
+    first.pulumi("preview", "--diff")
+    first.pulumi("preview", "--json", env={"BUILD_BUILDNUMBER": "20261123.9"})
+    first.pulumi("stack", "output")
+    first.pulumi("stack", "export")
+    first.pulumi("config")
+    secrets = first.sandbox.secrets() | {"the pusher's secret key": pushers_key["AWS_SECRET_ACCESS_KEY"]}
+    secrets["a registry token"] = registry_login(first.sandbox)["password"]
+    places = {f"output {number}": text.encode() for number, text in enumerate(first.printed)}
+    for folder in (first.sandbox.home, first.folder):
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_relative_to(first.sandbox.home / "keys"):
+                places[str(path)] = path.read_bytes()
+    assert len(places) > 100
+    found = [
+        f"{name} in {place}"
+        for name, value in secrets.items()
+        for form in {value, urllib.parse.quote(value, safe=""), base64.b64encode(value.encode()).decode().rstrip("=")}
+        for place, content in places.items()
+        if form.encode() in content
+    ]
+    assert not found
+
+
+# 8 ------------------------------------------------------------------------------------------------------------------
+
+
+def test_destroy_refuses_to_delete_images_without_permission_and_leaves_all(first: Workstation) -> None:
+    before = [resource["urn"] for resource in first.resources()]
+    images = first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"]
+    done = first.pulumi("destroy", "--yes", "--skip-preview", expect=None)
+    assert done.returncode != 0
+    assert "protect" in done.stdout + done.stderr
+    assert [resource["urn"] for resource in first.resources()] == before
+    assert len(first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"]) == len(images)
+    assert first.sandbox.client("iam").get_user(UserName=USER)
+
+
+def test_destroy_with_permission_leaves_no_resource(first: Workstation) -> None:
+    group = first.outputs()["variable_group_id"]
+    first.config(forceDelete="true")
+    first.up(env={"BUILD_BUILDNUMBER": "20261123.7"})
+    first.pulumi("destroy", "--yes", "--skip-preview")
+    assert first.resources() == []
+    iam, ecr = first.sandbox.client("iam"), first.sandbox.client("ecr")
+    assert ecr.describe_repositories()["repositories"] == []
+    assert iam.list_users()["Users"] == []
+    assert iam.list_groups()["Groups"] == []
+    assert iam.list_policies(Scope="Local")["Policies"] == []
+    path = f"app-one/_apis/distributedtask/variablegroups/{group}?api-version=7.1"
+    assert first.sandbox.azure_devops("GET", path).json() is None
+    assert Path(first.sandbox.home / "registry").exists()
