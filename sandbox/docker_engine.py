@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +16,9 @@ from sandbox.errors import SandboxError
 from sandbox.files import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    import docker
 
 _PACKAGES = ("docker.io", "containerd", "runc", "tini", "nftables")
 # Parts that some releases have split off: the command line, and BuildKit's client for it.
@@ -48,7 +51,7 @@ def find(home: Path) -> str | None:
     if sys.platform != "linux" or os.geteuid() != 0:
         raise SandboxError(
             f"a Docker engine is needed: the one at {address} {fault}. Start Docker, or let this user use it "
-            "(`sudo usermod -aG docker $USER`, then log in again), or be root on Linux, where the sandbox brings its own"
+            "(`sudo usermod -aG docker $USER`, then log in again), or be root on Linux: the sandbox then brings its own"
         )
     return None
 
@@ -73,13 +76,19 @@ def clean(home: Path) -> None:
     private_dockerd.clean(home)
 
 
-def client(address: str, *, timeout: int = 60) -> Any:
-    """A docker-py client of an engine. timeout: seconds without an answer."""
+@contextmanager
+def client(address: str, *, timeout: int = 60) -> Iterator[docker.DockerClient]:
+    """A docker-py client of an engine while it is used. timeout: seconds without an answer."""
     import docker
 
     if address == os.environ.get("DOCKER_HOST"):
-        return docker.from_env(timeout=timeout)  # with the TLS settings that go with it
-    return docker.DockerClient(base_url=address, timeout=timeout)
+        engine = docker.from_env(timeout=timeout)  # with the TLS settings that go with it
+    else:
+        engine = docker.DockerClient(base_url=address, timeout=timeout)
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 def cli(cache: Path, say: Callable[[str], None]) -> Path:

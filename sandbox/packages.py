@@ -65,6 +65,11 @@ def download(names: Sequence[str], into: Path, cache: Path, say: Callable[[str],
     return sorted(into.glob("*.deb"))
 
 
+def architecture() -> str:
+    """Debian's name of this machine's architecture: `amd64`, `arm64`."""
+    return _run(["dpkg", "--print-architecture"]).strip()
+
+
 def unpack(names: Sequence[str], cache: Path, say: Callable[[str], None], *, optional: Sequence[str] = ()) -> Path:
     """A folder that holds the files of NAMES and of what they need and the machine lacks.
 
