@@ -1,0 +1,57 @@
+"""Read the YAML of a pipeline as the service does: every scalar is text, and where a mapping stands is remembered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class PipelineError(ValueError):
+    """A pipeline that cannot be read or expanded; names the file and, where known, the line."""
+
+
+class Located(dict[str, Any]):
+    """A mapping that knows its file and line (from 1)."""
+
+    file: str = ""
+    line: int = 0
+
+
+class _Loader(yaml.SafeLoader):
+    """Scalars stay text, so that 3.10 is no number and `on` no boolean."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (overrides a class attribute of the library)
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
+    found = Located()
+    found.file, found.line = loader.name, node.start_mark.line + 1
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in found and not str(key).startswith("${{"):
+            raise PipelineError(f"{loader.name}:{key_node.start_mark.line + 1}: {key} is there twice")
+        found[str(key)] = loader.construct_object(value_node, deep=True)
+    return found
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def load(file: Path, name: str) -> Any:
+    """A YAML file's document. Raises PipelineError that names it."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            loader = _Loader(stream)
+            loader.name = name
+            try:
+                return loader.get_single_data()
+            finally:
+                loader.dispose()
+    except FileNotFoundError:
+        raise PipelineError(f"{name} does not exist") from None
+    except yaml.YAMLError as error:
+        raise PipelineError(f"{name} is no YAML: {error}") from None

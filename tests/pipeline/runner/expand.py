@@ -1,0 +1,246 @@
+"""Expand a pipeline as the service does before a run: parameters, `${{ }}`, if/elseif/else, each, insert, templates.
+
+Source: https://learn.microsoft.com/azure/devops/pipelines/process/template-expressions
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tests.pipeline.runner.documents import Located, PipelineError, load
+from tests.pipeline.runner.expressions import ExpressionError, Scope, evaluate, parse, text, truth
+
+_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_DIRECTIVE = re.compile(r"^\s*\$\{\{\s*(if|elseif|else|each|insert)\b(.*)\}\}\s*$", re.DOTALL)
+_EACH = re.compile(r"^\s*([A-Za-z_]\w*)\s+in\s+(.*)$", re.DOTALL)
+KINDS = ("stages", "jobs", "steps", "variables")
+DEPTH = 50
+"""Templates in templates, at most: the service has a limit too."""
+
+
+@dataclass(frozen=True)
+class Expander:
+    """Expands the files of one checkout.
+
+    root: the checkout. predefined: the variables that templates see, such as Build.Reason.
+    """
+
+    root: Path
+    predefined: Mapping[str, str]
+
+    def pipeline(self, file: str, parameters: Mapping[str, Any]) -> Located:
+        """The whole pipeline without a template or a template expression. Raises PipelineError."""
+        return self._file(PurePosixPath(file), parameters, 0)
+
+    def _file(self, file: PurePosixPath, given: Mapping[str, Any], depth: int) -> Located:
+        if depth > DEPTH:
+            raise PipelineError(f"{file}: templates include each other more than {DEPTH} deep")
+        document = load(self.root / file, str(file))
+        if not isinstance(document, Located):
+            raise PipelineError(f"{file} is no mapping")
+        parameters = bind(document.get("parameters") or [], given, str(file))
+        scope = Scope({"parameters": parameters, "variables": self.predefined})
+        body = Located({key: value for key, value in document.items() if key != "parameters"})
+        body.file, body.line = document.file, document.line
+        expanded = expand(body, scope, f"{file}:{document.line}")
+        assert isinstance(expanded, Located)
+        return self._included(expanded, file, depth)
+
+    def _included(self, node: Located, file: PurePosixPath, depth: int) -> Located:
+        """The node with every template under it replaced by what the template holds."""
+        for kind in KINDS:
+            if isinstance(node.get(kind), list):
+                node[kind] = [item for part in node[kind] for item in self._item(part, kind, file, depth)]
+        strategy = node.get("strategy")
+        if isinstance(strategy, Located):
+            for hook in _hooks(strategy):
+                self._included(hook, file, depth)
+        return node
+
+    def _item(self, item: Any, kind: str, file: PurePosixPath, depth: int) -> Iterator[Any]:
+        if not isinstance(item, Located):
+            raise PipelineError(f"{file}: an entry of {kind} is no mapping: {item!r}")
+        if "template" not in item:
+            yield self._included(item, file, depth)
+            return
+        path = PurePosixPath(str(item["template"]))
+        # A path is relative to the including file; one that begins with / starts at the checkout's top.
+        target = PurePosixPath(*path.parts[1:]) if path.is_absolute() else _normal(file.parent / path)
+        try:
+            included = self._file(target, item.get("parameters") or {}, depth + 1)
+        except PipelineError as error:
+            raise PipelineError(f"{item.file}:{item.line}: {error}") from None
+        if kind not in included:
+            raise PipelineError(f"{item.file}:{item.line}: {target} holds no {kind}")
+        yield from included[kind]
+
+
+def _normal(path: PurePosixPath) -> PurePosixPath:
+    parts: list[str] = []
+    for part in path.parts:
+        if part == "..":
+            if not parts:
+                raise PipelineError(f"{path} leaves the checkout")
+            parts.pop()
+        else:
+            parts.append(part)
+    return PurePosixPath(*parts)
+
+
+def _hooks(strategy: Located) -> Iterator[Located]:
+    """The parts of a deployment strategy that hold steps."""
+    for value in strategy.values():
+        if isinstance(value, Located):
+            if "steps" in value:
+                yield value
+            yield from _hooks(value)
+
+
+def bind(declared: list[Any], given: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """Parameters by name, defaults filled in and converted to their types. Raises PipelineError for every misfit."""
+    names = {entry["name"]: entry for entry in declared}
+    if unknown := sorted(set(given) - set(names)):
+        raise PipelineError(f"{file} has no parameter {', '.join(unknown)}")
+    bound = {}
+    for name, entry in names.items():
+        if name not in given and "default" not in entry:
+            raise PipelineError(f"{file} needs the parameter {name}")
+        value = given[name] if name in given else entry["default"]
+        bound[name] = _typed(value, entry.get("type", "string"), f"{file}: parameter {name}")
+        if (allowed := entry.get("values")) and text(value) not in allowed:
+            raise PipelineError(f"{file}: parameter {name} is {text(value)!r}, not one of {', '.join(allowed)}")
+    return bound
+
+
+def _typed(value: Any, kind: str, where: str) -> Any:
+    if kind == "boolean":
+        if text(value).lower() not in ("true", "false"):
+            raise PipelineError(f"{where} is {value!r}, no boolean")
+        return text(value).lower() == "true"
+    if kind == "number":
+        try:
+            return float(text(value)) if "." in text(value) else int(text(value))
+        except ValueError:
+            raise PipelineError(f"{where} is {value!r}, no number") from None
+    if kind == "string" and isinstance(value, (Mapping, list)):
+        raise PipelineError(f"{where} is no string")
+    return text(value) if kind == "string" else value
+
+
+def expand(node: Any, scope: Scope, where: str) -> Any:
+    """A value with its template expressions evaluated; where: file and line, for messages."""
+    if isinstance(node, str):
+        return _text(node, scope, where)
+    if isinstance(node, list):
+        return list(_list(node, scope, where))
+    if isinstance(node, Mapping):
+        found = Located(_mapping(node, scope, _place(node, where)))
+        if isinstance(node, Located):
+            found.file, found.line = node.file, node.line
+        return found
+    return node
+
+
+def _place(node: Any, where: str) -> str:
+    return f"{node.file}:{node.line}" if isinstance(node, Located) and node.file else where
+
+
+def _evaluate(expression: str, scope: Scope, where: str) -> Any:
+    try:
+        return evaluate(parse(expression), scope)
+    except ExpressionError as error:
+        raise PipelineError(f"{where}: {error}") from None
+
+
+def _text(value: str, scope: Scope, where: str) -> Any:
+    whole = _EXPRESSION.fullmatch(value.strip())
+    if whole and value.count("${{") == 1:
+        return _evaluate(whole[1], scope, where)
+    return _EXPRESSION.sub(lambda match: text(_evaluate(match[1], scope, where)), value)
+
+
+def _list(items: list[Any], scope: Scope, where: str) -> Iterator[Any]:
+    taken: bool | None = None
+    for item in items:
+        directive = _only_directive(item)
+        if directive is None:
+            taken = None
+            value = expand(item, scope, _place(item, where))
+            if isinstance(item, str) and isinstance(value, list):
+                yield from value
+            else:
+                yield value
+            continue
+        kind, rest, body = directive
+        for inner, part in _chosen(kind, rest, body, scope, _place(item, where), taken):
+            value = expand(part, inner, _place(item, where))
+            if not isinstance(value, list):
+                raise PipelineError(f"{_place(item, where)}: {kind} in a list must hold a list")
+            yield from value
+        taken = _taken(kind, rest, scope, _place(item, where), taken)
+
+
+def _mapping(node: Mapping[str, Any], scope: Scope, where: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    taken: bool | None = None
+    for key, value in node.items():
+        match = _DIRECTIVE.match(key)
+        if match is None:
+            taken = None
+            found[text(_text(key, scope, where))] = expand(value, scope, where)
+            continue
+        kind, rest = match[1], match[2]
+        for inner, part in _chosen(kind, rest, value, scope, where, taken):
+            merged = expand(part, inner, where)
+            if not isinstance(merged, Mapping):
+                raise PipelineError(f"{where}: {kind} in a mapping must hold a mapping")
+            found.update(merged)
+        taken = _taken(kind, rest, scope, where, taken)
+    return found
+
+
+def _only_directive(item: Any) -> tuple[str, str, Any] | None:
+    if isinstance(item, Mapping) and len(item) == 1:
+        key, value = next(iter(item.items()))
+        if (match := _DIRECTIVE.match(key)) and match[1] != "insert":
+            return match[1], match[2], value
+    return None
+
+
+def _chosen(
+    kind: str, rest: str, body: Any, scope: Scope, where: str, taken: bool | None
+) -> Iterator[tuple[Scope, Any]]:
+    """The bodies that a directive stands for, each with the scope that it is expanded in."""
+    if kind == "each":
+        match = _EACH.match(rest)
+        if match is None:
+            raise PipelineError(f"{where}: each needs `name in values`, not {rest.strip()!r}")
+        values = _evaluate(match[2], scope, where)
+        if isinstance(values, Mapping):
+            values = [{"key": key, "value": value} for key, value in values.items()]
+        for value in values or ():
+            yield Scope({**scope.names, match[1]: value}), body
+        return
+    if kind in ("elseif", "else") and taken is None:
+        raise PipelineError(f"{where}: {kind} without an if before it")
+    if kind == "else":
+        open_ = not taken
+    elif kind == "insert":
+        open_ = True
+    else:
+        open_ = (kind == "if" or not taken) and truth(_evaluate(rest, scope, where))
+    if open_:
+        yield scope, body
+
+
+def _taken(kind: str, rest: str, scope: Scope, where: str, before: bool | None) -> bool | None:
+    """Whether one branch of the chain of if, elseif and else was taken so far; None outside of a chain."""
+    if kind == "if":
+        return truth(_evaluate(rest, scope, where))
+    if kind == "elseif":
+        return bool(before) or truth(_evaluate(rest, scope, where))
+    return None

@@ -1,0 +1,204 @@
+"""An expanded pipeline as stages, jobs and steps, with the service's defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.pipeline.runner.documents import Located, PipelineError
+from tests.pipeline.runner.expand import Expander
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHORTHANDS = {
+    "bash": "Bash@3",
+    "script": "CmdLine@2",
+    "publish": "PublishPipelineArtifact@1",
+    "download": "DownloadPipelineArtifact@2",
+    "checkout": "checkout",
+    "task": "",
+}
+"""Keys that make a mapping a step, with the task that each stands for."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable, or a group where `group` is set."""
+
+    name: str
+    value: str
+    group: str
+    raw: Located
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. kind: its key (`bash`, `task`, ...); task: what runs it; argument: the key's value."""
+
+    kind: str
+    task: str
+    argument: str
+    raw: Located
+
+    @property
+    def name(self) -> str:
+        """The reference name, by which other jobs read its outputs."""
+        return str(self.raw.get("name", ""))
+
+    @property
+    def title(self) -> str:
+        """What the log calls it."""
+        return str(self.raw.get("displayName") or self.argument or self.task)
+
+    @property
+    def condition(self) -> str:
+        """The condition, with the default."""
+        return str(self.raw.get("condition") or "succeeded()")
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Variables that are mapped into the environment."""
+        return {key: str(value) for key, value in (self.raw.get("env") or {}).items()}
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """A task's inputs; for a shorthand its other keys."""
+        given = self.raw.get("inputs") or {key: value for key, value in self.raw.items() if not isinstance(value, dict)}
+        return {str(key): str(value) for key, value in given.items()}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job; a deployment job where `environment` is set. strategy: None where there is none."""
+
+    id: str
+    steps: tuple[Step, ...]
+    depends_on: tuple[str, ...]
+    condition: str
+    variables: tuple[Variable, ...]
+    deployment: bool
+    environment: str
+    raw: Located
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage."""
+
+    id: str
+    jobs: tuple[Job, ...]
+    depends_on: tuple[str, ...]
+    condition: str
+    variables: tuple[Variable, ...]
+    raw: Located
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A whole pipeline."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    variables: tuple[Variable, ...]
+    raw: Located = field(repr=False)
+
+    def jobs(self) -> Iterator[tuple[Stage, Job]]:
+        """Every job with its stage."""
+        for stage in self.stages:
+            for job in stage.jobs:
+                yield stage, job
+
+    def steps(self) -> Iterator[tuple[Stage, Job, Step]]:
+        """Every step with its job and stage."""
+        for stage, job in self.jobs():
+            for step in job.steps:
+                yield stage, job, step
+
+
+def read(root: Path, file: str, predefined: Mapping[str, str], parameters: Mapping[str, Any]) -> Pipeline:
+    """Expand a file and read it as a pipeline. Raises PipelineError."""
+    return build(Expander(root, predefined).pipeline(file, parameters))
+
+
+def build(document: Located) -> Pipeline:
+    """The pipeline of an expanded document."""
+    stages = document.get("stages")
+    if stages is None:
+        jobs = document.get("jobs") or [_located({"job": "job", "steps": document.get("steps") or []}, document)]
+        stages = [_located({"stage": "stage", "jobs": jobs}, document)]
+    built: list[Stage] = []
+    for raw in stages:
+        if "stage" not in raw:
+            raise PipelineError(f"{raw.file}:{raw.line}: an entry of stages is no stage")
+        before = (built[-1].id,) if built else ()
+        built.append(_stage(raw, before))
+    return Pipeline(str(document.get("name", "")), tuple(built), _variables(document), document)
+
+
+def _located(content: dict[str, Any], origin: Located) -> Located:
+    found = Located(content)
+    found.file, found.line = origin.file, origin.line
+    return found
+
+
+def _stage(raw: Located, before: tuple[str, ...]) -> Stage:
+    jobs = tuple(_job(job) for job in raw.get("jobs") or [])
+    condition = str(raw.get("condition") or "succeeded()")
+    return Stage(str(raw["stage"]), jobs, _names(raw, before), condition, _variables(raw), raw)
+
+
+def _job(raw: Located) -> Job:
+    deployment = "deployment" in raw
+    if not deployment and "job" not in raw:
+        raise PipelineError(f"{raw.file}:{raw.line}: an entry of jobs is no job")
+    environment = raw.get("environment") or ""
+    return Job(
+        id=str(raw["deployment" if deployment else "job"]),
+        steps=tuple(step(entry) for entry in _entries(raw)),
+        depends_on=_names(raw, ()),
+        condition=str(raw.get("condition") or "succeeded()"),
+        variables=_variables(raw),
+        deployment=deployment,
+        environment=str(environment.get("name", "") if isinstance(environment, Mapping) else environment),
+        raw=raw,
+    )
+
+
+def _entries(raw: Located) -> list[Located]:
+    """A job's steps; a deployment's are those of its runOnce strategy."""
+    if "deployment" not in raw:
+        return list(raw.get("steps") or [])
+    strategy = raw.get("strategy") or {}
+    hooks = strategy.get("runOnce") if isinstance(strategy, Mapping) else None
+    order = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
+    return [entry for hook in order for entry in ((hooks or {}).get(hook) or {}).get("steps") or []]
+
+
+def step(raw: Located) -> Step:
+    """A step of its mapping. Raises PipelineError for a mapping that is none."""
+    kinds = [kind for kind in SHORTHANDS if kind in raw]
+    if len(kinds) != 1:
+        raise PipelineError(f"{raw.file}:{raw.line}: an entry of steps is no step that this runner knows")
+    argument = str(raw[kinds[0]])
+    return Step(kinds[0], SHORTHANDS[kinds[0]] or argument, argument, raw)
+
+
+def _names(raw: Located, default: tuple[str, ...]) -> tuple[str, ...]:
+    if "dependsOn" not in raw:
+        return default
+    value = raw["dependsOn"]
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(str(name) for name in value or ())
+
+
+def _variables(raw: Located) -> tuple[Variable, ...]:
+    declared = raw.get("variables") or []
+    if isinstance(declared, Mapping):
+        return tuple(Variable(name, str(value), "", raw) for name, value in declared.items())
+    return tuple(
+        Variable(str(entry.get("name", "")), str(entry.get("value", "")), str(entry.get("group", "")), entry)
+        for entry in declared
+    )
