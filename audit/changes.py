@@ -1,0 +1,144 @@
+"""Which properties a step changes, from old to new inputs and from what the engine says about them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from audit.model import Change, Step, holds_unknown, is_hidden, is_unknown
+
+MAX_CHANGES = 500
+"""Properties shown for one step; a step with more says how many there are."""
+
+_PATH_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
+_MISSING = object()
+
+
+def changes_of(step: Step) -> list[Change]:
+    """The changes of a step: every input for a create or delete, the differing leaves for an update or a replacement."""
+    if step.old is None or step.new is None:
+        state, kind = (step.new, "add") if step.new is not None else (step.old, "delete")
+        if state is None:
+            return []
+        return [_one_sided(name, kind, value) for name, value in state.inputs.items() if not name.startswith("__")]
+    found = list(_differences("", step.old.inputs, step.new.inputs, step))
+    if step.old.protect != step.new.protect:
+        found.append(Change("(protect)", "update", step.old.protect, step.new.protect))
+    if step.old.retain_on_delete != step.new.retain_on_delete:
+        found.append(Change("(retainOnDelete)", "update", step.old.retain_on_delete, step.new.retain_on_delete))
+    found.extend(_announced(step, {first_part(change.path) for change in found}))
+    return found[:MAX_CHANGES]
+
+
+def _one_sided(name: str, kind: str, value: Any) -> Change:
+    if kind == "delete":
+        return Change(name, "delete", old=value)
+    return Change(name, "unknown" if is_unknown(value) else "add", new=value)
+
+
+def _announced(step: Step, seen: set[str]) -> Iterator[Change]:
+    """What the engine says that differs although both inputs look alike: masked values, and outputs that drifted."""
+    paths = [*step.detailed_diff, *step.diff_reasons, *step.replace_reasons]
+    for path in dict.fromkeys(paths):
+        first = first_part(path)
+        if first in seen or first.startswith("__"):
+            continue
+        seen.add(first)
+        old, new = lookup(step.old, path), lookup(step.new, path)
+        hidden = holds_hidden(old) or holds_hidden(new)
+        yield Change(path, "hidden" if hidden else "update", old, new, replaces=_replaces(step, path))
+
+
+def _differences(path: str, old: Any, new: Any, step: Step) -> Iterator[Change]:
+    if old is new or (type(old) is type(new) and old == new):
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys((*old, *new)):
+            if not str(name).startswith("__"):
+                yield from _differences(_join(path, name), old.get(name, _MISSING), new.get(name, _MISSING), step)
+        return
+    if isinstance(old, list) and isinstance(new, list) and _alike(old, new):
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else _MISSING
+            after = new[index] if index < len(new) else _MISSING
+            yield from _differences(f"{path}[{index}]", before, after, step)
+        return
+    replaces = _replaces(step, path)
+    if old is _MISSING:
+        yield Change(path, "unknown" if is_unknown(new) else "add", new=new, replaces=replaces)
+    elif new is _MISSING:
+        yield Change(path, "delete", old=old, replaces=replaces)
+    else:
+        kind = "unknown" if holds_unknown(new) else "update"
+        yield Change(path, kind, old, new, replaces=replaces)  # type: ignore[arg-type] # a literal
+
+
+def _alike(old: list[Any], new: list[Any]) -> bool:
+    """Lists of objects are compared one by one, lists of plain values as a whole."""
+    return any(isinstance(item, (dict, list)) for item in (*old, *new))
+
+
+def _replaces(step: Step, path: str) -> bool:
+    if first_part(path) in step.replace_reasons:
+        return True
+    return any(
+        kind.endswith("replace") and first_part(at) == first_part(path) for at, kind in step.detailed_diff.items()
+    )
+
+
+def first_part(path: str) -> str:
+    """The top-level property of a path."""
+    match = _PATH_PART.match(path)
+    return next((group for group in match.groups() if group is not None), path) if match else path
+
+
+def lookup(state: Any, path: str) -> Any:
+    """The value at the path in the state's inputs, else in its outputs; None where there is none."""
+    if state is None:
+        return None
+    for values in (state.inputs, state.outputs):
+        found = _walk(values, path)
+        if found is not _MISSING:
+            return found
+    return None
+
+
+def _walk(value: Any, path: str) -> Any:
+    for quoted, index, name in _PATH_PART.findall(path):
+        if index and isinstance(value, list):
+            position = int(index) if len(index) < 10 else len(value)
+            if position >= len(value):
+                return _MISSING
+            value = value[position]
+        elif isinstance(value, Mapping):
+            key = quoted or name or index
+            if key not in value:
+                return _MISSING
+            value = value[key]
+        elif is_hidden(value) or is_unknown(value):
+            return value
+        else:
+            return _MISSING
+    return value
+
+
+def holds_hidden(value: Any) -> bool:
+    """Whether the value, or anything in it, is masked."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if is_hidden(item):
+            return True
+        if isinstance(item, dict):
+            todo.extend(item.values())
+        elif isinstance(item, list):
+            todo.extend(item)
+    return False
+
+
+def _join(path: str, name: str) -> str:
+    if not _PATH_PART.fullmatch(name) or name.startswith("["):
+        return f"{path}[{json.dumps(name)}]"
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,468 @@
+"""Risks of access: who could do more after this plan than before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from audit.classify import documents
+from audit.model import Finding, Step, holds_unknown, is_hidden, is_unknown
+
+Known = dict[str, Step]
+"""Every step that the preview shows, by URN."""
+
+POLICY_PROPERTIES = {
+    "aws:iam:Policy": "policy",
+    "aws:iam:UserPolicy": "policy",
+    "aws:iam:GroupPolicy": "policy",
+    "aws:iam:RolePolicy": "policy",
+    "aws:ecr:RepositoryPolicy": "policy",
+    "aws:ecr:RegistryPolicy": "policy",
+    "aws:s3:BucketPolicy": "policy",
+    "aws:kms:Key": "policy",
+    "aws:kms:KeyPolicy": "policy",
+    "aws:sqs:QueuePolicy": "policy",
+    "aws:sns:TopicPolicy": "policy",
+    "aws:secretsmanager:SecretPolicy": "policy",
+    "aws:iam:Role": "assumeRolePolicy",
+}
+ATTACHMENTS = {
+    "aws:iam:UserPolicyAttachment": "user",
+    "aws:iam:GroupPolicyAttachment": "group",
+    "aws:iam:RolePolicyAttachment": "role",
+    "aws:iam:PolicyAttachment": "name",
+}
+CREDENTIALS = frozenset(
+    {
+        "aws:iam:AccessKey",
+        "aws:iam:UserLoginProfile",
+        "aws:iam:ServiceSpecificCredential",
+        "aws:iam:SshKey",
+        "aws:iam:SigningCertificate",
+        "aws:iam:VirtualMfaDevice",
+    }
+)
+MEMBERSHIPS = {
+    "aws:iam:UserGroupMembership": ("user", "groups"),
+    "aws:iam:GroupMembership": ("group", "users"),
+    "azuredevops:index:GroupMembership": ("group", "members"),
+    "azuredevops:index:TeamMembers": ("teamId", "members"),
+    "azuredevops:index:TeamAdministrators": ("teamId", "administrators"),
+}
+TRUST = frozenset({"aws:iam:OpenIdConnectProvider", "aws:iam:SamlProvider"})
+CHECKS = re.compile(r"azuredevops:index:(?:Check\w+|BranchPolicy\w+|RepositoryPolicy\w+)")
+PERMISSIONS = re.compile(r"azuredevops:index:\w*Permissions")
+SOUNDS_LIKE_ACCESS = re.compile(
+    r"iam|role|policy|permission|acl|grant|member|binding|credential|accesskey|apikey|token|secret|authori[sz]ation"
+    r"|serviceaccount|serviceendpoint|trust|federat",
+    re.IGNORECASE,
+)
+HARMLESS = frozenset(
+    {"aws:ecr:LifecyclePolicy", "aws:iam:Group", "aws:iam:AccountAlias", "pulumi:pulumi:StackReference"}
+)
+"""Types whose name sounds like access and whose change gives none by itself."""
+
+
+def judge(step: Step, known: Known) -> Iterator[Finding]:
+    """The findings of one step."""
+    kind = step.kind
+    rule = RULES.get(kind)
+    if rule is not None:
+        yield from rule(step, known)
+    elif PERMISSIONS.fullmatch(kind):
+        yield from _permissions(step, known)
+    elif CHECKS.fullmatch(kind):
+        yield from _guard(step, known)
+    elif kind.startswith("azuredevops:index:ServiceEndpoint"):
+        yield from _credential(step, known)
+    elif kind not in HARMLESS and SOUNDS_LIKE_ACCESS.search(kind.partition(":")[2]) and not step.deletes:
+        yield _finding(
+            step,
+            "access-unknown",
+            f"{_subject(step)} sounds like access, and there is no rule for its type",
+            proved=False,
+        )
+
+
+def _finding(step: Step, risk: str, reason: str, *details: str, proved: bool = True) -> Finding:
+    return Finding(risk, step.urn, f"{reason}.", list(details), proved)
+
+
+def _subject(step: Step) -> str:
+    return f"{step.kind.rsplit(':', 1)[-1]} '{step.name}'"
+
+
+def _both(step: Step, name: str) -> tuple[Any, Any]:
+    """The property before and after; None where there is no side. A property that is only computed is looked up in the outputs."""
+    old = step.old.get(name) if step.old else None
+    new = step.new.inputs.get(name) if step.new else None
+    return old, new
+
+
+def _changed(step: Step, name: str) -> bool:
+    old, new = _both(step, name)
+    if is_hidden(old) or is_hidden(new):
+        return old != new or _announced(step, name)
+    return bool(old != new)
+
+
+def _announced(step: Step, name: str) -> bool:
+    """Whether the engine says that the property differs, though it may be masked on both sides."""
+    return (
+        name in step.diff_reasons
+        or name in step.replace_reasons
+        or any(path.startswith(name) for path in step.detailed_diff)
+    )
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or value == [] or value == {}
+
+
+# --- policy documents
+
+
+def _document(step: Step, known: Known) -> Iterator[Finding]:
+    del known
+    name = POLICY_PROPERTIES[step.kind]
+    old, new = _both(step, name)
+    if old == new and not (is_hidden(old) and _announced(step, name)) and not is_unknown(new):
+        return
+    yield from _judged(step, name, old, new, trust=name == "assumeRolePolicy")
+
+
+def _judged(step: Step, name: str, old: Any, new: Any, *, trust: bool = False) -> Iterator[Finding]:
+    judgement = documents.judge(name, old, new)
+    if judgement.outcome == "equal":
+        return
+    subject = f"{_subject(step)}: {name}"
+    details = [*judgement.details, *_origin(step, name, new)]
+    if judgement.outcome == "broadened":
+        risk, verb = ("trust-changed" if trust else "access-broadened"), judgement.reason
+        if _empty(old):
+            verb = (
+                "is new and allows requests that nothing here allowed before"
+                if judgement.reason.startswith("allows")
+                else verb
+            )
+        yield Finding(risk, step.urn, f"{subject} {verb}.", details, policy=judgement.diff)
+    elif judgement.outcome == "unknown":
+        risk = "trust-changed" if trust else "access-unknown"
+        yield Finding(
+            risk,
+            step.urn,
+            f"{subject}: {judgement.reason}; that it is not broadened cannot be proved.",
+            details,
+            False,
+            judgement.diff,
+        )
+    else:
+        yield Finding("access-narrowed", step.urn, f"{subject} {judgement.reason}.", details, policy=judgement.diff)
+
+
+def _origin(step: Step, name: str, new: Any) -> list[str]:
+    """Where an unknown document gets its values from, as far as the preview says."""
+    if step.new is None or not holds_unknown(new):
+        return []
+    urns = step.new.property_dependencies.get(name, ())
+    return [f"It is computed from {urn}." for urn in urns]
+
+
+# --- identities
+
+
+def _role(step: Step, known: Known) -> Iterator[Finding]:
+    yield from _document(step, known)
+    yield from _boundary(step, known)
+    old, new = _both(step, "managedPolicyArns")
+    for arn in _added(old, new):
+        yield from _attached(step, known, arn, f"role '{step.name}'")
+    old, new = _both(step, "inlinePolicies")
+    if old != new:
+        before, after = _inline(old), _inline(new)
+        for name in dict.fromkeys((*before, *after)):
+            if before.get(name) != after.get(name):
+                yield from _judged(step, f"inlinePolicies[{name}]", before.get(name), after.get(name))
+        if is_unknown(new) or is_hidden(new):
+            yield _finding(step, "access-unknown", f"{_subject(step)}: inline policies are not visible", proved=False)
+
+
+def _inline(value: Any) -> dict[str, Any]:
+    if not isinstance(value, list):
+        return {}
+    return {
+        str(item.get("name", index)): item.get("policy") for index, item in enumerate(value) if isinstance(item, dict)
+    }
+
+
+def _boundary(step: Step, known: Known) -> Iterator[Finding]:
+    del known
+    if step.new is None or step.old is None:
+        return
+    old, new = _both(step, "permissionsBoundary")
+    if _empty(old) or old == new:
+        return
+    if _empty(new):
+        yield _finding(
+            step,
+            "boundary-removed",
+            f"{_subject(step)} loses its permissions boundary",
+            f"The boundary was {_show(old)}.",
+        )
+    else:
+        yield _finding(
+            step,
+            "boundary-removed",
+            f"{_subject(step)} gets another permissions boundary; that it is not wider cannot be proved",
+            f"It was {_show(old)} and becomes {_show(new)}.",
+            proved=False,
+        )
+
+
+def _attachment(step: Step, known: Known) -> Iterator[Finding]:
+    holder_name = ATTACHMENTS[step.kind]
+    side = step.new or step.old
+    assert side is not None  # noqa: S101 - a step has at least one side (audit.classify.judge)
+    kind = {"name": "entities"}.get(holder_name, holder_name)
+    holder = f"{kind} {_show(side.get(holder_name))}"
+    if step.new is None:
+        yield _finding(step, "access-unknown" if _may_deny(step, known) else "access-narrowed",
+                       f"{_subject(step)}: the policy is detached from {holder}",
+                       *(["A Deny in it would be lifted; the document is not visible here."] if _may_deny(step, known) else []),
+                       proved=not _may_deny(step, known))  # fmt: skip
+        return
+    names = (holder_name, "policyArn", "users", "groups", "roles")
+    if step.old is None or any(_changed(step, name) for name in names):
+        yield from _attached(step, known, step.new.inputs.get("policyArn"), holder)
+
+
+def _may_deny(step: Step, known: Known) -> bool:
+    policy = _attached_policy(step, known, step.old.get("policyArn") if step.old else None)
+    if policy is None:
+        return True
+    state = policy.old or policy.new
+    try:
+        document = documents.decoded(state.get("policy") if state else None)
+    except documents.iam.PolicyError:
+        return True
+    return holds_unknown(document) or bool(documents.denials(document))
+
+
+def _attached(step: Step, known: Known, arn: Any, holder: str) -> Iterator[Finding]:
+    policy = _attached_policy(step, known, arn)
+    if policy is None:
+        yield _finding(
+            step,
+            "access-broadened" if str(arn).endswith("/AdministratorAccess") else "access-unknown",
+            f"Policy {_show(arn)} is attached to {holder}; what it allows is not part of this preview",
+            proved=str(arn).endswith("/AdministratorAccess"),
+        )
+        return
+    state = policy.new or policy.old
+    judgement = documents.judge("policy", None, state.get("policy") if state else None)
+    if judgement.outcome == "broadened":
+        reason = f"Policy '{policy.name}' is attached to {holder}, which gains what the policy allows."
+        yield Finding("access-broadened", step.urn, reason, judgement.details, policy=judgement.diff)
+    elif judgement.outcome == "unknown":
+        reason = f"Policy '{policy.name}' is attached to {holder}; {judgement.reason}."
+        yield Finding("access-unknown", step.urn, reason, judgement.details, False, judgement.diff)
+
+
+def _attached_policy(step: Step, known: Known, arn: Any) -> Step | None:
+    """The policy in this plan that the attachment means: by its recorded ARN, else by the dependency of the property."""
+    for other in known.values():
+        if other.kind == "aws:iam:Policy" and isinstance(arn, str) and not is_unknown(arn):
+            if any(side is not None and arn in (side.outputs.get("arn"), side.id) for side in (other.old, other.new)):
+                return other
+    urns = step.new.property_dependencies.get("policyArn", ()) if step.new else ()
+    found = [known[urn] for urn in urns if urn in known and known[urn].kind == "aws:iam:Policy"]
+    return found[0] if len(found) == 1 else None
+
+
+def _added(old: Any, new: Any) -> list[Any]:
+    if is_unknown(new) or is_hidden(new):
+        return [new]
+    before = old if isinstance(old, list) else []
+    return [item for item in new if item not in before] if isinstance(new, list) else []
+
+
+def _membership(step: Step, known: Known) -> Iterator[Finding]:
+    del known
+    holder, members = MEMBERSHIPS[step.kind]
+    old, new = _both(step, members)
+    old_holder, new_holder = _both(step, holder)
+    if old == new and old_holder == new_holder and not _announced(step, members):
+        return
+    plain = isinstance(old or [], list) and isinstance(new or [], list)
+    added, removed = (_added(old, new), _added(new, old)) if plain else ([new], [old])
+    said = [f"gains {', '.join(map(_show, added))}"] if added else []
+    said += [f"loses {', '.join(map(_show, removed))}"] if removed else []
+    owner = _show(new_holder if step.new else old_holder)
+    yield _finding(
+        step,
+        "group-membership",
+        f"{members} of {holder} {owner}: {' and '.join(said) or 'change'}",
+        *(["Leaving a group can also lift a Deny that the group had."] if removed else []),
+        proved=not (holds_unknown(new) or is_hidden(new)),
+    )
+
+
+def _user(step: Step, known: Known) -> Iterator[Finding]:
+    yield from _boundary(step, known)
+
+
+def _credential(step: Step, known: Known) -> Iterator[Finding]:
+    del known
+    side = step.new
+    if side is None:
+        return
+    if step.creates:
+        owner = side.inputs.get("user") or side.inputs.get("userName") or side.inputs.get("serviceEndpointName")
+        yield _finding(
+            step,
+            "credential-created",
+            f"{_subject(step)} is a new credential" + (f" of {_show(owner)}" if owner else ""),
+        )
+        return
+    old, new = _both(step, "status")
+    if step.old is not None and old != new and new != "Inactive":
+        yield _finding(
+            step, "credential-created", f"{_subject(step)} becomes active again", f"Its status was {_show(old)}."
+        )
+
+
+def _trust(step: Step, known: Known) -> Iterator[Finding]:
+    del known
+    if step.new is not None and (step.old is None or step.changes):
+        verb = (
+            "is changed" if step.old is not None else "is new: identities that it vouches for can be trusted by roles"
+        )
+        yield _finding(step, "trust-changed", f"{_subject(step)} {verb}", *_property_details(step))
+
+
+def _property_details(step: Step) -> list[str]:
+    return [f"{change.path}: {_show(change.old)} becomes {_show(change.new)}" for change in step.changes[:10]]
+
+
+# --- Azure DevOps
+
+
+def _variable_group(step: Step, known: Known) -> Iterator[Finding]:
+    del known
+    if step.new is None:
+        return
+    old, new = _both(step, "allowAccess")
+    if new is True and old is not True:
+        yield _finding(
+            step, "group-opened", f"{_subject(step)} is opened to all pipelines of the project (allowAccess)"
+        )
+    elif new is True and step.replaces:
+        yield _finding(
+            step, "group-opened", f"{_subject(step)} is made anew, open to all pipelines of the project (allowAccess)"
+        )
+    elif is_unknown(new) or is_hidden(new):
+        yield _finding(
+            step,
+            "group-opened",
+            f"{_subject(step)}: whether it is opened to all pipelines is not visible",
+            proved=False,
+        )
+
+
+def _authorization(step: Step, known: Known) -> Iterator[Finding]:
+    """PipelineAuthorization: without a pipeline it opens the resource to every pipeline of the project."""
+    del known
+    if step.new is None:
+        yield _finding(step, "access-narrowed", f"{_subject(step)} is withdrawn")
+        return
+    inputs = step.new.inputs
+    what = f"{_show(inputs.get('type'))} {_show(inputs.get('resourceId'))}"
+    pipeline = inputs.get("pipelineId")
+    if step.old is not None and not step.replaces and not step.changes:
+        return
+    if pipeline in (None, "", 0):
+        yield _finding(
+            step,
+            "group-opened",
+            f"{_subject(step)} opens {what} to all pipelines of the project (it names no pipelineId)",
+        )
+    else:
+        yield _finding(step, "pipeline-authorized", f"{_subject(step)} lets pipeline {_show(pipeline)} use {what}",
+                       proved=not is_unknown(pipeline))  # fmt: skip
+
+
+def _resource_authorization(step: Step, known: Known) -> Iterator[Finding]:
+    del known
+    if step.new is None or step.new.inputs.get("authorized") is False:
+        yield _finding(step, "access-narrowed", f"{_subject(step)} is withdrawn")
+        return
+    everyone = _empty(step.new.inputs.get("definitionId"))
+    risk = "group-opened" if everyone else "pipeline-authorized"
+    to = "all pipelines of the project" if everyone else f"pipeline {_show(step.new.inputs.get('definitionId'))}"
+    yield _finding(step, risk, f"{_subject(step)} lets {to} use {_show(step.new.inputs.get('resourceId'))}")
+
+
+def _permissions(step: Step, known: Known) -> Iterator[Finding]:
+    del known
+    old, new = _both(step, "permissions")
+    old_principal, new_principal = _both(step, "principal")
+    if step.old and step.new and old_principal != new_principal:
+        old = {}
+    if is_unknown(new) or is_hidden(new) or is_unknown(new_principal):
+        yield _finding(step, "access-unknown", f"{_subject(step)}: permissions are not visible", proved=False)
+        return
+    before, after = _levels(old), _levels(new)
+    gained = [name for name in dict.fromkeys((*before, *after)) if _level(after.get(name)) > _level(before.get(name))]
+    lost = [name for name in dict.fromkeys((*before, *after)) if _level(after.get(name)) < _level(before.get(name))]
+    principal = _show(new_principal if step.new else old_principal)
+    if gained:
+        yield _finding(step, "access-broadened", f"{_subject(step)}: {principal} gains {', '.join(gained)}")
+    elif lost:
+        yield _finding(step, "access-narrowed", f"{_subject(step)}: {principal} loses {', '.join(lost)}")
+
+
+def _levels(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _level(value: Any) -> int:
+    return {"allow": 1, "deny": -1}.get(str(value).lower(), 0)
+
+
+def _guard(step: Step, known: Known) -> Iterator[Finding]:
+    """Checks and branch policies: anything but creating one, or changing only its texts, may weaken it."""
+    del known
+    if step.new is None:
+        yield _finding(step, "guard-weakened", f"{_subject(step)} is removed")
+        return
+    if step.old is None:
+        off = [name for name in ("enabled", "blocking") if step.new.inputs.get(name) is False]
+        if off:
+            yield _finding(step, "guard-weakened", f"{_subject(step)} is declared with {' and '.join(off)} off")
+        return
+    weaker = [change for change in step.changes if change.path not in ("instructions", "displayName")]
+    if weaker or step.replaces:
+        yield _finding(step, "guard-weakened", f"{_subject(step)} is changed", *_property_details(step), proved=False)
+
+
+def _show(value: Any) -> str:
+    if is_unknown(value):
+        return documents.KNOWN_AFTER_APPLY
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+Rule = Callable[[Step, Known], Iterator[Finding]]
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(POLICY_PROPERTIES, _document),
+    **dict.fromkeys(ATTACHMENTS, _attachment),
+    **dict.fromkeys(CREDENTIALS, _credential),
+    **dict.fromkeys(MEMBERSHIPS, _membership),
+    **dict.fromkeys(TRUST, _trust),
+    "aws:iam:Role": _role,
+    "aws:iam:User": _user,
+    "azuredevops:index:VariableGroup": _variable_group,
+    "azuredevops:index:PipelineAuthorization": _authorization,
+    "azuredevops:index:ResourceAuthorization": _resource_authorization,
+}

@@ -1,0 +1,173 @@
+"""Risks of exposure: secrets in clear, and guards of a repository that are lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from audit.classify.loss import REPOSITORIES
+from audit.model import ENGINE_SECRET, REDACTED, Finding, State, Step, is_hidden, is_unknown
+
+STRENGTH = {None: 0, "": 0, "AES256": 1, "KMS": 2, "KMS_DSSE": 3, "aws:kms": 2, "aws:kms:dsse": 3}
+ENCRYPTION = ("encryptionConfigurations", "encryptionConfiguration")
+
+
+def judge(step: Step) -> Iterator[Finding]:
+    """The findings of one step."""
+    if step.new is None:
+        return
+    yield from _in_clear(step, step.new)
+    if step.kind in REPOSITORIES:
+        yield from _tags(step, step.new)
+        yield from _scan(step, step.new)
+    elif step.kind == "aws:ecr:RegistryScanningConfiguration" and step.old is not None and step.changes:
+        yield Finding(
+            "exposure-scan-off", step.urn, f"The registry's scanning rules change ('{step.name}').", proved=False
+        )
+    yield from _encryption(step, step.new)
+
+
+def _in_clear(step: Step, new: State) -> Iterator[Finding]:
+    before = dict(_leaves("", step.old.inputs)) if step.old else {}
+    after = dict(_leaves("", new.inputs))
+    for path, value in after.items():
+        old = before.get(path)
+        if old == ENGINE_SECRET and not is_hidden(value) and not is_unknown(value):
+            yield Finding(
+                "exposure-secret-in-clear", step.urn, f"{path} of '{step.name}' was a secret and is none any more."
+            )
+        elif isinstance(value, str) and REDACTED in value:
+            new_here = step.old is None or old != value
+            reason = f"{path} of '{step.name}' holds a secret in clear"
+            reason += "." if new_here else ", as it did before."
+            yield Finding(
+                "exposure-secret-in-clear",
+                step.urn,
+                reason,
+                ["It is masked in this report; in the preview, and after an update in the state, it stands in clear."],
+            )
+    for path, value in after.items():
+        if path.endswith(("isSecret", "secret")) and value is False and before.get(path) is True:
+            yield Finding(
+                "exposure-secret-in-clear", step.urn, f"{_variable(new, path)} of '{step.name}' stops being a secret."
+            )
+    dropped = sorted(set(step.old.secret_outputs) - set(new.secret_outputs)) if step.old else []
+    if dropped and new.secret_outputs is not None and step.old is not None and step.op != "refresh":
+        yield Finding(
+            "exposure-secret-in-clear", step.urn, f"Outputs of '{step.name}' stop being secret: {', '.join(dropped)}."
+        )
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Leaves by path. Entries of a list that have a name are addressed by it, so that a moved variable is compared with itself."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(f"{path}.{name}" if path else str(name), item)
+        if not value:
+            yield path, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            label = item.get("name", index) if isinstance(item, dict) else index
+            yield from _leaves(f"{path}[{label}]", item)
+    else:
+        yield path, value
+
+
+def _variable(state: State, path: str) -> str:
+    del state
+    return path.rpartition(".")[0] or path
+
+
+def _tags(step: Step, new: State) -> Iterator[Finding]:
+    value = new.inputs.get("imageTagMutability")
+    old = step.old.get("imageTagMutability") if step.old else None
+    if is_unknown(value) or is_hidden(value):
+        yield Finding(
+            "exposure-mutable-tags",
+            step.urn,
+            f"Whether tags of '{step.name}' can be moved is not visible.",
+            proved=False,
+        )
+    elif value == "IMMUTABLE_WITH_EXCLUSION":
+        if old != value or _differs(step, "imageTagMutabilityExclusionFilters"):
+            filters = new.inputs.get("imageTagMutabilityExclusionFilters")
+            shown = [f"Excluded: {item.get('filter', item) if isinstance(item, dict) else item}" for item in filters or []] if isinstance(filters, list) else []  # fmt: skip
+            yield Finding("exposure-mutable-tags", step.urn, f"Some tags of '{step.name}' can be moved.", shown)
+    elif value != "IMMUTABLE" and (step.old is None or old != (value or "MUTABLE")):
+        before = f" (they were {old} before)" if old else ""
+        yield Finding("exposure-mutable-tags", step.urn, f"Tags of '{step.name}' can be moved{before}.")
+
+
+def _scan(step: Step, new: State) -> Iterator[Finding]:
+    on = _scan_on_push(new.inputs)
+    was = _scan_on_push(step.old.inputs) if step.old else None
+    if on is None:
+        yield Finding(
+            "exposure-scan-off",
+            step.urn,
+            f"Whether images of '{step.name}' are scanned on push is not visible.",
+            proved=False,
+        )
+    elif on is False and (step.old is None or was is not False):
+        yield Finding("exposure-scan-off", step.urn, f"Images of '{step.name}' are not scanned on push.")
+
+
+def _scan_on_push(inputs: dict[str, Any]) -> bool | None:
+    """None where it is unknown; off where nothing is declared, as the service does."""
+    configuration = inputs.get("imageScanningConfiguration")
+    if isinstance(configuration, list):
+        configuration = configuration[0] if configuration else None
+    if configuration is None:
+        return False
+    value = configuration.get("scanOnPush") if isinstance(configuration, dict) else configuration
+    return value if isinstance(value, bool) else None if value is not None else False
+
+
+def _encryption(step: Step, new: State) -> Iterator[Finding]:
+    """Weaker than before: none, or the service's key in place of an own one."""
+    if step.old is None:
+        return
+    for name in ENCRYPTION:
+        before, after = step.old.get(name), new.inputs.get(name)
+        if before == after or (before is None and name not in new.inputs):
+            continue
+        if is_unknown(after) or is_hidden(after):
+            yield Finding(
+                "exposure-encryption-weaker", step.urn, f"Encryption of '{step.name}' is not visible.", proved=False
+            )
+            continue
+        old_type, old_key = _encryption_of(before)
+        new_type, new_key = _encryption_of(after)
+        if step.kind in REPOSITORIES:  # the service's default where nothing is declared
+            old_type, new_type = old_type or "AES256", new_type or "AES256"
+        if STRENGTH.get(new_type, -1) < STRENGTH.get(old_type, 0):
+            yield Finding(
+                "exposure-encryption-weaker",
+                step.urn,
+                f"Encryption of '{step.name}' goes from {old_type} to {new_type or 'none'}.",
+            )
+        elif old_key and not new_key and new_type == old_type:
+            yield Finding(
+                "exposure-encryption-weaker",
+                step.urn,
+                f"Encryption of '{step.name}' leaves its own key for the service's.",
+            )
+    encrypted = step.old.get("encrypted"), new.inputs.get("encrypted")
+    if encrypted[0] is True and encrypted[1] is not True:
+        yield Finding(
+            "exposure-encryption-weaker",
+            step.urn,
+            f"'{step.name}' is no longer encrypted.",
+            proved=not is_unknown(encrypted[1]),
+        )
+
+
+def _encryption_of(value: Any) -> tuple[str | None, str | None]:
+    item = value[0] if isinstance(value, list) and value else value
+    if not isinstance(item, dict):
+        return None, None
+    return item.get("encryptionType"), item.get("kmsKey")
+
+
+def _differs(step: Step, name: str) -> bool:
+    return step.old is None or step.new is None or step.old.inputs.get(name) != step.new.inputs.get(name)

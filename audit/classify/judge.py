@@ -1,0 +1,67 @@
+"""Runs the families over a plan: every step that changes something gets at least one finding."""
+
+from __future__ import annotations
+
+from audit.changes import changes_of
+from audit.classify import access, exposure, loss, rotation
+from audit.model import Finding, Plan, Step
+from audit.risks import RANK
+
+VERBS = {
+    "create": "is created",
+    "update": "is updated",
+    "delete": "is deleted",
+    "replace": "is replaced",
+    "import": "is imported",
+}
+
+
+def judge(plan: Plan) -> list[Finding]:
+    """All findings, worst first and then by URN; sets the changes of every step. The plan must be redacted already."""
+    for step in plan.steps:
+        step.changes = changes_of(step)
+    known = plan.by_urn()
+    findings: list[Finding] = list(_about_the_preview(plan))
+    for step in plan.steps:
+        if step.old is None and step.new is None:
+            findings.append(
+                Finding("access-unknown", step.urn, f"The preview shows no state for this {step.op}.", proved=False)
+            )
+            continue
+        found = [] if step.component else [*access.judge(step, known), *loss.judge(step, known), *exposure.judge(step)]
+        findings.extend(found or [_plain(step)])
+    findings.extend(rotation.judge(plan, known))
+    return sorted(findings, key=lambda finding: (RANK[finding.risk], finding.urn, finding.reason))
+
+
+def _plain(step: Step) -> Finding:
+    names = list(dict.fromkeys(change.path for change in step.changes))
+    what = f": {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}" if names and step.op == "update" else ""
+    return Finding(
+        "change", step.urn, f"{step.kind.rsplit(':', 1)[-1]} '{step.name}' {VERBS.get(step.op, step.op)}{what}."
+    )
+
+
+def _about_the_preview(plan: Plan) -> list[Finding]:
+    findings = []
+    if plan.failed:
+        errors = [item.message.strip() for item in plan.diagnostics if item.severity == "error"]
+        findings.append(
+            Finding("preview-incomplete", "", "The preview ended with an error.", errors[:20], proved=False)
+        )
+    if plan.maybe_corrupt:
+        findings.append(
+            Finding(
+                "preview-incomplete", "", "The engine says that a resource may be in an invalid state.", proved=False
+            )
+        )
+    for violation in plan.violations:
+        findings.append(
+            Finding(
+                "policy-violation",
+                violation.urn,
+                f"Policy {violation.policy} of {violation.pack} ({violation.level or 'no level'}) is violated.",
+                [violation.message.strip()] if violation.message.strip() else [],
+            )
+        )
+    return findings

@@ -1,0 +1,64 @@
+"""The digest of what would happen: equal for two previews of the same change to the same prior state, different otherwise.
+
+It covers, for each resource that would change, the operation, the URN, the type, what the program declares (inputs and options)
+and what is recorded before (id, inputs, outputs and options). Steps are taken in the order of their URNs. Left out are what differs
+between two previews of the same thing: order and duration, times of creation and modification, positions in source files, ids of
+provider instances, and secrets, which are masked before (so a fresh registry token is no difference). Unchanged resources do
+not count either: whether they are shown is a flag of the CLI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from audit.model import Plan, State, Step
+
+VERSION = "1"
+DIGITS = 32
+"""Hexadecimal digits kept for each side of each step in a report: 128 bits."""
+
+
+def fingerprint(plan: Plan) -> str:
+    """`1:sha256:<64 hexadecimal digits>`; sets `planned` and `prior` of every step. The plan must be redacted already."""
+    for step in plan.steps:
+        step.planned, step.prior = _digest(_planned(step)), _digest(_recorded(step.old))
+    return combine(((step.urn, step.op, step.planned, step.prior) for step in plan.steps), incomplete=plan.failed)
+
+
+def combine(rows: Iterable[tuple[str, str, str, str]], *, incomplete: bool) -> str:
+    """The fingerprint of rows (URN, operation, planned, prior), in any order; a preview that failed equals no other kind."""
+    whole = hashlib.sha256(b"incomplete" if incomplete else b"complete")
+    for row in sorted(rows):
+        whole.update(_canonical(row))
+        whole.update(b"\n")
+    return f"{VERSION}:sha256:{whole.hexdigest()}"
+
+
+def _planned(step: Step) -> Any:
+    return [step.op, step.type, _options(step.new), _declared(step.new.inputs) if step.new else None]
+
+
+def _recorded(state: State | None) -> Any:
+    return None if state is None else [state.id, _options(state), _declared(state.inputs), state.outputs]
+
+
+def _options(state: State | None) -> Any:
+    if state is None:
+        return None
+    return [state.protect, state.retain_on_delete, state.parent, state.provider.rsplit("::", 1)[0]]
+
+
+def _declared(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs without the bridge's notes on which defaults it filled in."""
+    return {name: value for name, value in inputs.items() if name != "__defaults"}
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(_canonical(value)).hexdigest()[:DIGITS]

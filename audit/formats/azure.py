@@ -1,0 +1,50 @@
+"""The report as lines of an Azure Pipelines log: issues that show up on the run, and the summary page.
+
+Only the commands written here are commands; text of the plan is escaped as the agent unescapes it and neutralised before.
+Source: "Logging commands" of the Azure Pipelines documentation; escapes of agent's CommandStringConvertor (%AZP25, %3B, %0D, %0A, %5D).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from audit.formats.terminal import render as terminal
+from audit.formats.text import headline, line, neutralised
+from audit.report import Report
+from audit.risks import BY_NAME
+
+MOST_ISSUES = 50
+ERROR_FAMILIES = ("incomplete", "access", "loss", "exposure")
+
+
+def render(report: Report, summary: str | None = None, *, failed: bool = False) -> str:
+    """Log lines. `summary`: path of the Markdown report that this run wrote; `failed`: whether --fail-on is reached."""
+    lines = ["##[group]Audit of the plan", terminal(report).rstrip("\n"), "##[endgroup]"]
+    issues = [
+        finding for finding in report.findings if finding.waiver is None and finding.risk not in ("change", "none")
+    ]
+    for finding in issues[:MOST_ISSUES]:
+        kind = "error" if BY_NAME[finding.risk].family in ERROR_FAMILIES else "warning"
+        proof = "" if finding.proved else " (cannot be proved)"
+        lines.append(command("task.logissue", f"{finding.risk}{proof}: {finding.reason}", type=kind, code=finding.risk))
+    if len(issues) > MOST_ISSUES:
+        lines.append(
+            command("task.logissue", f"{len(issues) - MOST_ISSUES:,} more findings are in the reports", type="warning")
+        )
+    if summary:
+        lines.append(command("task.uploadsummary", str(Path(summary).resolve())))
+    result = "Failed" if failed else "SucceededWithIssues" if issues else "Succeeded"
+    lines.append(command("task.complete", headline(report.worst, report.incomplete), result=result))
+    return "\n".join(lines) + "\n"
+
+
+def command(name: str, message: str, **properties: str) -> str:
+    """One logging command; nothing in its message or properties can end it or begin another."""
+    shown = "".join(f"{key}={escape(line(item), in_property=True)};" for key, item in properties.items())
+    return f"##vso[{name}{' ' if shown else ''}{shown}]{escape(neutralised(line(message)))}"
+
+
+def escape(text: str, *, in_property: bool = False) -> str:
+    """Text as the agent wants it in a command."""
+    text = text.replace("%", "%AZP25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(";", "%3B").replace("]", "%5D") if in_property else text

@@ -1,0 +1,101 @@
+"""What every format shares: values in one line, text that cannot act on a terminal or an Azure Pipelines agent."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from audit.model import ENGINE_SECRET, UNKNOWNS, Change, holds_unknown
+
+LONGEST_VALUE = 300
+"""Characters of one value in formats for people; the JSON report holds more."""
+
+KNOWN_LATER = "(known after apply)"
+
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Controls, escapes, invisible and direction-changing characters (Unicode TR 36), and lone surrogates."""
+
+_COLOUR_TAG = re.compile(r"<\{%[^%]{0,40}%\}>")
+_COMMAND = re.compile(r"#(?=#\s*(?:vso)?\[)", re.IGNORECASE)
+
+
+def clean(text: str) -> str:
+    """The text with every character that could act made visible as an escape; line ends and tabs stay."""
+    return _CONTROLS.sub(_escape, _COLOUR_TAG.sub("", text.replace("\r\n", "\n")))
+
+
+def line(text: str) -> str:
+    """The same in one line."""
+    return " ".join(clean(text).split())
+
+
+def _escape(match: re.Match[str]) -> str:
+    point = ord(match.group())
+    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}"
+
+
+def neutralised(text: str) -> str:
+    """The text without anything that an Azure Pipelines agent takes for a command (`##vso[`, `##[`), wherever it stands in a line."""
+    return _COMMAND.sub("# ", text)
+
+
+def value(item: Any, longest: int = LONGEST_VALUE) -> str:
+    """A JSON value in one line, unknowns in words, shortened."""
+    if item is None:
+        return ""
+    if isinstance(item, str):
+        shown = line(item)
+    else:
+        shown = line(json.dumps(item, ensure_ascii=False, separators=(", ", ": ")))
+    if len(shown) < 4096 and holds_unknown(shown):
+        for mark in UNKNOWNS:
+            shown = shown.replace(mark, KNOWN_LATER)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def change(item: Change) -> str:
+    """A change in one line."""
+    suffix = "  (forces replacement)" if item.replaces else ""
+    if item.kind == "hidden":
+        return f"{line(item.path)}: {ENGINE_SECRET} changes, its value is not visible{suffix}"
+    if item.kind == "add":
+        return f"{line(item.path)}: {value(item.new)}{suffix}"
+    if item.kind == "delete":
+        return f"{line(item.path)}: {value(item.old)} is removed{suffix}"
+    if item.old is None:
+        return f"{line(item.path)}: {value(item.new)}{suffix}"
+    return f"{line(item.path)}: {value(item.old)} → {value(item.new)}{suffix}"
+
+
+def witness(request: dict[str, Any]) -> str:
+    """A request in one line."""
+    parts = [f"{line(str(request.get('action')))} on {line(str(request.get('resource')))}"]
+    if request.get("principal"):
+        parts.append(f"by {line(str(request['principal']))}")
+    context = request.get("context") or {}
+    if context:
+        parts.append("where " + ", ".join(f"{line(str(key))} is {value(item, 120)}" for key, item in context.items()))
+    return " ".join(parts)
+
+
+def pretty(document: Any) -> str:
+    """A policy document over several lines."""
+    if document is None:
+        return "(none)"
+    if isinstance(document, str):
+        return clean(document)
+    return clean(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def headline(worst: str, incomplete: bool) -> str:
+    """The report's verdict in one sentence."""
+    if incomplete:
+        return "The preview ended with an error: nothing is proved."
+    if worst == "none":
+        return "Nothing changes."
+    if worst == "change":
+        return "Changes, and no risk that this tool knows."
+    return f"Worst: {worst}."

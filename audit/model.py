@@ -1,0 +1,230 @@
+"""The data of an audit: a plan with its steps (read), findings (judged) and changes (shown)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What the engine writes for a string that is known only after apply (sdk/go/common/resource/plugin/rpc.go)."""
+
+UNKNOWNS = frozenset(
+    {
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # number
+        UNKNOWN,
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # array
+        "030794c1-ac77-496b-92df-f27374a8bd58",  # asset
+        "e48ece36-62e2-4504-bad9-02848725956a",  # archive
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
+    }
+)
+
+ENGINE_SECRET = "[secret]"  # noqa: S105 - the engine's mark in place of a secret
+REDACTED = "[redacted]"
+"""Our mark, where a value stood in clear that the engine did not mask."""
+
+REPLACEMENT_OPS = frozenset(
+    {"replace", "create-replacement", "delete-replaced", "read-replacement", "import-replacement", "discard-replaced"}
+)
+QUIET_OPS = frozenset({"same", "read", "refresh", "discard", "remove-pending-replace"})
+"""Operations that change no resource. A `refresh` that finds a difference is reported by the engine as update or delete."""
+
+
+@dataclass(slots=True)
+class State:
+    """One side of a step. `property_dependencies` maps an input to the URNs that it was computed from (preview digest only)."""
+
+    id: str = ""
+    custom: bool = True
+    inputs: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    protect: bool = False
+    retain_on_delete: bool = False
+    parent: str = ""
+    provider: str = ""
+    dependencies: Sequence[str] = ()
+    property_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    secret_outputs: Sequence[str] = ()
+
+    def get(self, name: str) -> Any:
+        """The property as declared, else as recorded, else None."""
+        return self.inputs[name] if name in self.inputs else self.outputs.get(name)
+
+
+@dataclass(slots=True)
+class Step:
+    """What the engine would do to one resource. `old` is None for a create, `new` is None for a delete."""
+
+    op: str
+    urn: str
+    type: str
+    old: State | None
+    new: State | None
+    diff_reasons: Sequence[str] = ()
+    replace_reasons: Sequence[str] = ()
+    detailed_diff: Mapping[str, str] = field(default_factory=dict)
+    changes: Sequence[Change] = ()
+    planned: str = ""
+    prior: str = ""
+
+    @property
+    def name(self) -> str:
+        """The resource's logical name: the last part of its URN."""
+        return self.urn.split("::", 3)[-1]
+
+    @property
+    def kind(self) -> str:
+        """The type without its file part: `aws:ecr/repository:Repository` is `aws:ecr:Repository`."""
+        return kind_of(self.type)
+
+    @property
+    def creates(self) -> bool:
+        """A resource comes to be that was not there."""
+        return self.new is not None and self.op in ("create", "import", "create-replacement", "import-replacement")
+
+    @property
+    def replaces(self) -> bool:
+        """The resource is deleted and made anew."""
+        return self.op in REPLACEMENT_OPS
+
+    @property
+    def deletes(self) -> bool:
+        """The resource is deleted and not made anew."""
+        return self.op == "delete"
+
+    @property
+    def component(self) -> bool:
+        """A component groups other resources and is nothing in a cloud by itself."""
+        state = self.new or self.old
+        return state is not None and not state.custom
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is done to the resource, and none of its recorded options changes."""
+        return self.op in QUIET_OPS and not (self.old and self.new and self.old.protect != self.new.protect)
+
+
+def kind_of(type_token: str) -> str:
+    """`package:module/file:Name` as `package:module:Name`."""
+    parts = type_token.split(":")
+    if len(parts) != 3:
+        return type_token
+    return f"{parts[0]}:{parts[1].split('/', 1)[0]}:{parts[2]}"
+
+
+ChangeKind = Literal["add", "delete", "update", "hidden", "unknown"]
+
+
+@dataclass(slots=True, frozen=True)
+class Change:
+    """A property that changes. `hidden`: the engine says that it changes but both sides are masked; `unknown`: known after apply."""
+
+    path: str
+    kind: ChangeKind
+    old: Any = None
+    new: Any = None
+    replaces: bool = False
+
+
+@dataclass(slots=True)
+class PolicyDiff:
+    """Two policy documents and what the comparison proved. Witnesses are `{"action", "resource", "principal", "context"}`."""
+
+    property: str
+    verdict: str
+    old: Any
+    new: Any
+    newly_allowed: list[dict[str, Any]] = field(default_factory=list)
+    newly_refused: list[dict[str, Any]] = field(default_factory=list)
+    because: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Finding:
+    """One judgement. `risk` is a name of audit.risks; `proved` is False where the preview does not show enough to be sure."""
+
+    risk: str
+    urn: str
+    reason: str
+    details: list[str] = field(default_factory=list)
+    proved: bool = True
+    policy: PolicyDiff | None = None
+    waiver: dict[str, str] | None = None
+    follows: list[dict[str, str]] = field(default_factory=list)
+    """For a rotation: what follows from it, in order: `{"what", "urn", "name"}`."""
+
+
+@dataclass(slots=True)
+class Diagnostic:
+    """A message of the engine, of the program or of a provider."""
+
+    severity: str
+    message: str
+    urn: str = ""
+
+
+@dataclass(slots=True)
+class PolicyViolation:
+    """A violation that a policy pack reported (engine events only)."""
+
+    policy: str
+    pack: str
+    level: str
+    message: str
+    urn: str = ""
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that a preview says. `steps` holds what would change; quiet steps are counted, and kept only where a judgement needs them."""
+
+    source: Literal["digest", "events"]
+    steps: list[Step] = field(default_factory=list)
+    unchanged: list[Step] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    violations: list[PolicyViolation] = field(default_factory=list)
+    config: dict[str, str] = field(default_factory=dict)
+    maybe_corrupt: bool = False
+    failed: bool = False
+    stack: str = ""
+    project: str = ""
+
+    def by_urn(self) -> dict[str, Step]:
+        """Every step that is kept, by URN; of several steps of one URN the one with a new side."""
+        table = {step.urn: step for step in self.unchanged}
+        for step in self.steps:
+            if step.new is not None or step.urn not in table:
+                table[step.urn] = step
+        return table
+
+
+def is_unknown(value: Any) -> bool:
+    """Whether the value is one of the engine's marks for "known after apply"."""
+    return isinstance(value, str) and value in UNKNOWNS
+
+
+def holds_unknown(value: Any) -> bool:
+    """Whether the value, or anything inside it, is known only after apply; also where the mark stands inside a longer text."""
+    return any(mark in text for text in strings(value) for mark in UNKNOWNS)
+
+
+def is_hidden(value: Any) -> bool:
+    """Whether the value is masked, by the engine or by us."""
+    return value in (ENGINE_SECRET, REDACTED) if isinstance(value, str) else False
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string in a JSON value, keys included."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            todo.extend(item)
+            todo.extend(item.values())
+        elif isinstance(item, list):
+            todo.extend(item)

@@ -1,0 +1,426 @@
+"""Reads what the engine says it would do: a preview digest (`pulumi preview --json`) or an engine event log (JSON Lines).
+
+Sources: pkg/display/json.go (PreviewDigest), sdk/go/common/apitype/events.go (EngineEvent), sdk/go/common/apitype/core.go (ResourceV3).
+The file is read piece by piece, so that memory follows what changes and not the size of the file.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from audit.errors import AuditError
+from audit.model import Diagnostic, Plan, PolicyViolation, State, Step
+
+CHUNK = 1 << 20
+MAX_BYTES = 4 << 30
+"""More than this is refused: a preview of 100,000 resources is about 300 MB."""
+MAX_VALUE = 64 << 20
+"""Characters of one step, diagnostic or configuration; the engine's own limit for a message is 400 MB, real ones are kilobytes."""
+
+DIGEST_KEYS = frozenset({"config", "steps", "diagnostics", "duration", "changeSummary", "maybeCorrupt"})
+FOREIGN = (
+    ("resource_changes", "a Terraform plan"),
+    ("planned_values", "a Terraform plan"),
+    ("resourcePlans", "an update plan of `pulumi preview --save-plan`"),
+    ("deployment", "a stack export"),
+    ("AWSTemplateFormatVersion", "a CloudFormation template"),
+    ("runs", "a SARIF report"),
+)
+EVENT_NAMES = frozenset(
+    {
+        "cancelEvent", "stdoutEvent", "diagnosticEvent", "preludeEvent", "summaryEvent", "resourcePreEvent", "resOutputsEvent",
+        "resOpFailedEvent", "policyEvent", "policyRemediationEvent", "policyLoadEvent", "policyAnalyzeSummaryEvent",
+        "policyRemediateSummaryEvent", "policyAnalyzeStackSummaryEvent", "startDebuggingEvent", "progressEvent", "errorEvent",
+    }
+)  # fmt: skip
+
+Visit = Callable[[Any], None]
+"""Called with every raw value as it is read, so that secrets can be collected from the parts that are not kept."""
+
+KEPT = ("PipelineAuthorization", "VariableGroup", "BuildDefinition", "AccessKey")
+"""Unchanged resources of these kinds are kept: a rotation is followed through them."""
+
+
+def read(path: str, visit: Visit = lambda _value: None, max_bytes: int = MAX_BYTES) -> Plan:
+    """The plan in the file at `path`; `-` is standard input.
+
+    Raises AuditError for a file that cannot be read, is truncated, too large, or is no preview.
+    """
+    name = "standard input" if path == "-" else path
+    try:
+        if path == "-":
+            return _Reader(sys.stdin.buffer, name, visit, max_bytes).plan()
+        with Path(path).open("rb") as stream:
+            return _Reader(stream, name, visit, max_bytes).plan()
+    except OSError as error:
+        raise AuditError(f"{name}: cannot be read: {error.strerror or type(error).__name__}") from None
+    except ValueError as error:  # json.JSONDecodeError and Python's limit on the digits of a number
+        raise AuditError(
+            f"{name}: is not JSON that a preview could hold ({_place(error)}); make the preview again"
+        ) from None
+    except RecursionError:
+        raise AuditError(f"{name}: is nested deeper than any preview; make the preview again") from None
+
+
+def _place(error: ValueError) -> str:
+    """Where and why, without any text of the file: it may hold a secret."""
+    return error.msg if isinstance(error, json.JSONDecodeError) else "a number or a text that cannot be represented"
+
+
+class _Reader:
+    """A window over the file: decodes one JSON value after the other and forgets what it has decoded."""
+
+    def __init__(self, stream: BinaryIO, name: str, visit: Visit, max_bytes: int) -> None:
+        self.stream, self.name, self.visit, self.max_bytes = stream, name, visit, max_bytes
+        self.text = ""
+        self.position = 0
+        self.read_bytes = 0
+        self.ended = False
+        self.text_decoder: codecs.IncrementalDecoder | None = None
+        self.decoder = json.JSONDecoder(parse_constant=_no_constant)
+
+    def plan(self) -> Plan:
+        if self._peek() == "":
+            raise AuditError(
+                f"{self.name}: is empty; run `pulumi preview --json > FILE` and see what it printed on standard error"
+            )
+        if self._peek() != "{":
+            raise AuditError(
+                f"{self.name}: does not begin with '{{', so it is no preview; "
+                "run `pulumi preview --json > FILE` and keep standard error out of the file"
+            )
+        start = self.position
+        self.position += 1
+        if self._peek() == "}":
+            raise self._foreign(())
+        key = self._value()
+        if key in EVENT_NAMES or key in ("sequence", "timestamp"):
+            self.position = start
+            return _from_events(self._lines(), self.name)
+        if key == "events":
+            self._expect(":")
+            return _from_events(self._array(), self.name)
+        return self._digest(key)
+
+    def _digest(self, key: Any) -> Plan:
+        builder = _Builder("digest")
+        seen = set()
+        while True:
+            seen.add(key)
+            self._expect(":")
+            if key == "steps" and self._peek() == "[":
+                for raw in self._array():
+                    builder.step(_object(raw, self.name, "a step"))
+            else:
+                value = self._value()
+                if len(seen) == 1 and key not in DIGEST_KEYS:
+                    raise self._foreign((key,))
+                self.visit({key: value})
+                builder.field(key, value)
+            if self._peek() == "}":
+                self.position += 1
+                break
+            self._expect(",")
+            key = self._value()
+        if not seen & DIGEST_KEYS or not seen <= DIGEST_KEYS | {"$schema"} and any(name in seen for name, _ in FOREIGN):
+            raise self._foreign(tuple(seen))
+        if self._peek():
+            raise AuditError(f"{self.name}: holds more after the preview's end; one file holds one preview")
+        return builder.plan()
+
+    def _foreign(self, keys: tuple[Any, ...]) -> AuditError:
+        kind = next((kind for key, kind in FOREIGN if key in keys), "another kind of file")
+        return AuditError(
+            f"{self.name}: is {kind}, not a preview; `pulumi preview --json` or the engine's event log (`--event-log FILE`) is needed"
+        )
+
+    def _lines(self) -> Iterator[Any]:
+        while self._peek():
+            yield self._event(self._value())
+
+    def _array(self) -> Iterator[Any]:
+        self._expect("[")
+        if self._peek() == "]":
+            self.position += 1
+            return
+        while True:
+            yield self._event(self._value())
+            if self._peek() == "]":
+                self.position += 1
+                return
+            self._expect(",")
+
+    def _event(self, value: Any) -> Any:
+        self.visit(value)
+        return value
+
+    def _peek(self) -> str:
+        """The next character that is not white space; "" at the end."""
+        while True:
+            while self.position < len(self.text):
+                character = self.text[self.position]
+                if character not in " \t\r\n":
+                    return character
+                self.position += 1
+            if not self._fill():
+                return ""
+
+    def _expect(self, character: str) -> None:
+        found = self._peek()
+        if found == "":
+            raise self._truncated()
+        if found != character:
+            raise json.JSONDecodeError(f"'{character}' is missing", "", 0)
+        self.position += 1
+
+    def _value(self) -> Any:
+        if self._peek() == "":
+            raise self._truncated()
+        while True:
+            try:
+                value, end = self.decoder.raw_decode(self.text, self.position)
+            except json.JSONDecodeError as error:
+                # Either broken, or only not read far enough: decide when nothing more comes.
+                near_end = error.pos >= len(self.text) - 16 or error.msg.startswith("Unterminated")
+                if not self.ended and len(self.text) - self.position > MAX_VALUE:
+                    raise AuditError(
+                        f"{self.name}: one value is longer than {MAX_VALUE >> 20} MB; this is no preview"
+                    ) from None
+                if near_end and self._fill():
+                    continue
+                if near_end:
+                    raise self._truncated() from None
+                raise
+            if end == len(self.text) and self._fill():  # a number may go on
+                continue
+            self.position = end
+            return value
+
+    def _truncated(self) -> AuditError:
+        return AuditError(
+            f"{self.name}: ends in the middle, so it is truncated; make the preview again and see that it ends by itself"
+        )
+
+    def _fill(self) -> bool:
+        """Reads on, dropping what was decoded; False at the end. Reads twice as much when a value is long, so that work stays linear."""
+        if self.ended:
+            return False
+        waiting = len(self.text) - self.position
+        data = self.stream.read(max(CHUNK, waiting))
+        self.read_bytes += len(data)
+        if self.read_bytes > self.max_bytes:
+            raise AuditError(f"{self.name}: is larger than {self.max_bytes:,} bytes (--max-bytes)")
+        if self.text_decoder is None:
+            self.text_decoder = codecs.getincrementaldecoder(_encoding(data))()
+        self.ended = not data
+        try:
+            more = self.text_decoder.decode(data, final=self.ended)
+        except UnicodeDecodeError:
+            raise AuditError(
+                f"{self.name}: is not text in UTF-8 (or UTF-16 with its mark); it may be compressed or truncated"
+            ) from None
+        self.text = self.text[self.position :] + more
+        self.position = 0
+        return bool(more) or not self.ended
+
+
+def _encoding(data: bytes) -> str:
+    """UTF-8 with or without mark, and UTF-16 with mark: what `>` writes in Windows PowerShell."""
+    return "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _object(value: Any, name: str, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise AuditError(f"{name}: {what} is not an object, so this is no preview; make the preview again")
+    return value
+
+
+class _Builder:
+    """Collects a plan from steps and fields in any order."""
+
+    def __init__(self, source: str) -> None:
+        self.result = Plan(source="digest" if source == "digest" else "events")
+        self.steps: dict[tuple[str, str], Step] = {}
+        self.refreshing: set[str] = set()
+
+    def field(self, key: str, value: Any) -> None:
+        plan = self.result
+        if key == "config":
+            plan.config = {
+                str(name): item if isinstance(item, str) else json.dumps(item) for name, item in _mapping(value).items()
+            }
+        elif key == "diagnostics":
+            for item in _list(value):
+                self.diagnostic(_mapping(item))
+        elif key == "changeSummary":
+            plan.counts = {str(op): count for op, count in _mapping(value).items() if isinstance(count, int)}
+        elif key == "maybeCorrupt":
+            plan.maybe_corrupt = value is True
+
+    def diagnostic(self, raw: Mapping[str, Any]) -> None:
+        severity = _text(raw.get("severity")) or "info"
+        message = _text(raw.get("prefix")) + _text(raw.get("message"))
+        self.result.diagnostics.append(Diagnostic(severity, message, _text(raw.get("urn"))))
+        if severity == "error":
+            self.result.failed = True
+
+    def step(self, raw: Mapping[str, Any]) -> None:
+        old, new = raw.get("oldState", raw.get("old")), raw.get("newState", raw.get("new"))
+        self.add(raw, _state(old), _state(new), _mapping(new) or _mapping(old))
+
+    def add(self, raw: Mapping[str, Any], old: State | None, new: State | None, either: Mapping[str, Any]) -> None:
+        op, urn = _text(raw.get("op")), _text(raw.get("urn"))
+        if not op or not urn:
+            raise AuditError("a step has no operation or no URN, so this is no preview; make the preview again")
+        detailed = {
+            path: _text(item.get("kind") or item.get("diffKind"))
+            for path, item in _mapping(raw.get("detailedDiff")).items()
+            if isinstance(item, dict)
+        }
+        step = Step(
+            op=op,
+            urn=urn,
+            type=_text(either.get("type")) or _text(raw.get("type")) or _type_of(urn),
+            old=old,
+            new=new,
+            diff_reasons=_texts(raw.get("diffReasons", raw.get("diffs"))),
+            replace_reasons=_texts(raw.get("replaceReasons", raw.get("keys"))),
+            detailed_diff=detailed,
+        )
+        if not self.result.stack:
+            parts = urn.split("::")
+            if len(parts) >= 4 and parts[0].startswith("urn:pulumi:"):
+                self.result.stack, self.result.project = parts[0].removeprefix("urn:pulumi:"), parts[1]
+        if step.quiet:
+            if step.kind.endswith(KEPT):
+                self.result.unchanged.append(step)
+            return
+        self._merge(step)
+
+    def _merge(self, step: Step) -> None:
+        """One replacement may come as one step or as three; both are kept as one `replace`."""
+        if not step.replaces:
+            self.steps[(step.urn, step.op)] = step
+            return
+        known = self.steps.get((step.urn, "replace"))
+        step.op = "replace"
+        if known is None:
+            self.steps[(step.urn, "replace")] = step
+            return
+        known.old = known.old or step.old
+        known.new = known.new or step.new
+        known.diff_reasons = known.diff_reasons or step.diff_reasons
+        known.replace_reasons = known.replace_reasons or step.replace_reasons
+        known.detailed_diff = known.detailed_diff or step.detailed_diff
+
+    def plan(self) -> Plan:
+        self.result.steps = list(self.steps.values())
+        if not self.result.counts:
+            for step in self.result.steps:
+                self.result.counts[step.op] = self.result.counts.get(step.op, 0) + 1
+        return self.result
+
+
+def _from_events(events: Iterator[Any], name: str) -> Plan:
+    builder = _Builder("events")
+    plan = builder.result
+    ended = False
+    for raw in events:
+        event = _object(raw, name, "an event")
+        if not event.keys() & EVENT_NAMES:
+            raise AuditError(
+                f"{name}: holds a line that is no engine event, so it is no preview; make the preview again"
+            )
+        ended |= "cancelEvent" in event or "summaryEvent" in event
+        _event(builder, event)
+    if not ended:
+        raise AuditError(
+            f"{name}: the event log has no end (no summary and no cancel event), so it is truncated; make the preview again"
+        )
+    return builder.plan() if plan.counts or builder.steps else plan
+
+
+def _event(builder: _Builder, event: Mapping[str, Any]) -> None:
+    plan = builder.result
+    if item := _mapping(event.get("resourcePreEvent")):
+        metadata = _mapping(item.get("metadata"))
+        if metadata.get("op") == "refresh":
+            builder.refreshing.add(_text(metadata.get("urn")))
+        builder.step(metadata)
+    elif item := _mapping(event.get("resOutputsEvent")):
+        # A refresh announces itself as `refresh`; only its result says whether the resource differs.
+        metadata = _mapping(item.get("metadata"))
+        if metadata.get("urn") in builder.refreshing and metadata.get("op") in ("update", "delete"):
+            builder.step(metadata)
+    elif item := _mapping(event.get("diagnosticEvent")):
+        if item.get("severity") != "debug" and not item.get("ephemeral"):
+            builder.diagnostic(item)
+    elif item := _mapping(event.get("preludeEvent")):
+        builder.field("config", item.get("config"))
+    elif item := _mapping(event.get("summaryEvent")):
+        builder.field("changeSummary", item.get("resourceChanges"))
+        builder.field("maybeCorrupt", item.get("maybeCorrupt"))
+        plan.failed |= item.get("result") in ("failed", "canceled")
+    elif item := _mapping(event.get("errorEvent")):
+        builder.diagnostic({"severity": "error", "message": item.get("error")})
+    elif "resOpFailedEvent" in event:
+        plan.failed = True
+    elif item := _mapping(event.get("policyEvent")):
+        plan.violations.append(
+            PolicyViolation(
+                policy=_text(item.get("policyName")),
+                pack=_text(item.get("policyPackName")),
+                level=_text(item.get("enforcementLevel")),
+                message=_text(item.get("message")),
+                urn=_text(item.get("resourceUrn")),
+            )
+        )
+
+
+def _state(raw: Any) -> State | None:
+    """A ResourceV3 of a digest, or a StepEventStateMetadata of an event."""
+    if not isinstance(raw, dict) or not raw:
+        return None
+    return State(
+        id=_text(raw.get("id")),
+        custom=raw.get("custom") is True,
+        inputs=_mapping(raw.get("inputs")),
+        outputs=_mapping(raw.get("outputs")),
+        protect=raw.get("protect") is True,
+        retain_on_delete=raw.get("retainOnDelete") is True,
+        parent=_text(raw.get("parent")),
+        provider=_text(raw.get("provider")),
+        dependencies=_texts(raw.get("dependencies")),
+        property_dependencies={name: _texts(urns) for name, urns in _mapping(raw.get("propertyDependencies")).items()},
+        secret_outputs=_texts(raw.get("additionalSecretOutputs")),
+    )
+
+
+def _type_of(urn: str) -> str:
+    parts = urn.split("::")
+    return parts[2].rsplit("$", 1)[-1] if len(parts) >= 4 else ""
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

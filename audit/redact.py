@@ -1,0 +1,349 @@
+"""Removes secrets from what was read, before anything is judged, hashed or written: a report is made of redacted values only.
+
+Four nets, each for what the one before lets through:
+1. the engine's masks, kept as they are (`[secret]`), and its secret envelopes;
+2. values under a name that says secret (`password`, `secretKey`, `privateKey`, ...) and variables marked isSecret;
+3. values that are known: from the environment (--known-secrets) or found by 1 and 2, anywhere, also inside other text and
+   encoded (URL, base64 at any offset, hexadecimal, JSON and HTML escapes);
+4. shapes: private keys, AWS secret keys and session tokens, ECR and other JSON web tokens, Docker logins, Azure DevOps
+   personal access tokens, tokens of well-known services, credentials in URLs and headers.
+
+The structure stays: keys, lists and the text around a secret are kept, so that a report still says where something changes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from audit.model import ENGINE_SECRET, REDACTED, Plan, State, is_unknown
+
+SECRET_ENVELOPE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - sdk/go/common/resource/sig/sig.go, the key of a typed value
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - its value for a secret
+
+SHORTEST = 4
+"""A known secret shorter than this is masked only where it is the whole value: replacing it everywhere would mask ordinary text."""
+
+_SECRET_NAME = re.compile(
+    r"(?:pass(?:word|wd|phrase)|secret(?:[-_. ]?(?:access)?[-_. ]?key)?|private[-_. ]?key|api[-_. ]?key|auth(?:orization)?[-_. ]?token"
+    r"|access[-_. ]?token|session[-_. ]?token|security[-_. ]?token|identity[-_. ]?token|refresh[-_. ]?token|bearer[-_. ]?token|token"
+    r"|connection[-_. ]?string|credentials?|client[-_. ]?secret|smtppasswordv\d|ciphertext|plaintext|dockerconfigjson"
+    r"|(?:^|[-_. ])(?:pat|auth))s?$",
+    re.IGNORECASE,
+)
+_NOT_SECRET_NAME = re.compile(
+    r"(?:additional|has|is|use|enable|require|allow|no)[-_]?(?:secret|password|token)s?$", re.IGNORECASE
+)
+_PLAIN_VALUE = re.compile(
+    r"(?:|true|false|null|none|-?\d{1,6}|\$\([^)]*\)|\$\{[^}]*\}|arn:[\w:/.*+=@-]*)", re.IGNORECASE
+)
+"""Values that are no secret whatever their name says: flags, counts, references and ARNs."""
+
+_PEM = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+_SHAPES = re.compile(
+    "|".join(
+        (
+            rf"(?P<pem>{_PEM})",
+            r"(?P<jwt>\beyJ[A-Za-z0-9_+/-]{16,}={0,2}(?:\.[A-Za-z0-9_-]*){0,4})",
+            r"(?P<docker>\bQVdTO[A-Za-z0-9+/=_-]{12,})",
+            r"(?P<session>\b(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9+/=_-]{80,})",
+            r"(?P<service>\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,}|pul-[0-9a-f]{40}"
+            r"|npm_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{10,}|dckr_pat_[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{32,}))",
+            r"(?P<url>(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@))",
+            r"(?P<header>(?i:\b(?:basic|bearer)\s+)[A-Za-z0-9+/=_.~-]{8,})",
+            r"(?P<assigned>(?i:(?:password|passwd|passphrase|secret|secret_?access_?key|secret_?key|token|api_?key|\bauth|accountkey"
+            r"|sharedaccesskey)[\\\"']{0,4}\s*[=:]\s*[\\\"']{0,4})(?!\[)[^\s\\\"',;&{}\[\]()$]{6,})",
+            r"(?P<base32>(?<![A-Za-z0-9])[a-z2-7]{52}(?![A-Za-z0-9]))",
+            r"(?P<pat84>(?<![A-Za-z0-9])[A-Za-z0-9]{84}(?![A-Za-z0-9]))",
+            r"(?P<aws40>(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))",
+        )
+    ),
+    re.DOTALL,
+)
+_ASSIGNMENT = re.compile(r"[=:]\s*[\\\"']{0,4}")
+_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_INTERESTING = re.compile(
+    r"[A-Za-z0-9+/_-]{16}|://|(?i:pass|secret|token|auth|api_?key|accountkey|basic|bearer)|-----BEGIN"
+)
+"""What any of the shapes needs: a text without it is not looked at further."""
+
+
+class Redactor:
+    """Collects secrets while a plan is read (`visit`), then takes them out of everything (`plan`, `value`, `text`)."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        """`known`: secret values, for instance from the environment. They are never printed."""
+        self.known = {secret for secret in known if secret}
+        self.secret_config: set[str] = set()
+        self._forms: list[str] | None = None
+        self._cache: dict[str, str] = {}
+        self._names: dict[str, bool] = {}
+
+    # --- collecting
+
+    def visit(self, value: Any) -> None:
+        """Collects what a raw value shows to be secret: by its name, by its mark or by its envelope."""
+        todo = [value]
+        names = self._names
+        while todo:
+            item = todo.pop()
+            if isinstance(item, list):
+                todo.extend(child for child in item if isinstance(child, (dict, list)))
+                continue
+            for key, child in item.items() if isinstance(item, dict) else ():
+                if isinstance(child, (dict, list)):
+                    todo.append(child)
+                elif isinstance(child, str):
+                    secret = names.get(key)
+                    if secret is None:
+                        secret = self._is_secret_name(key)
+                    if secret:
+                        self._collect(child)
+            if isinstance(item, dict):
+                if SECRET_ENVELOPE in item or self._marked(item):
+                    self._collect_marked(item)
+                if isinstance(item.get("config"), dict):
+                    self._collect_config(item["config"])
+
+    def _collect_config(self, config: Mapping[str, Any]) -> None:
+        """Names of configuration that the engine masks: a property of the same name in clear is that secret."""
+        for name, value in config.items():
+            if value == ENGINE_SECRET:
+                short = name.rsplit(":", 1)[-1]
+                self.secret_config.add(_flat(short))
+                self._names.clear()
+
+    def _collect_marked(self, item: Mapping[str, Any]) -> None:
+        if item.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
+            for text in (item.get("plaintext"), item.get("ciphertext"), item.get("value")):
+                if isinstance(text, str):
+                    self._collect(text)
+                    self._collect(_unquoted(text))
+        elif self._marked(item):
+            for name in ("value", "secretValue"):
+                if isinstance(item.get(name), str):
+                    self._collect(item[name])
+
+    def _marked(self, item: Mapping[str, Any]) -> bool:
+        """Whether this is a named value (a variable of a group, an environment variable) whose mark or name says secret."""
+        name = item.get("name")
+        return item.get("isSecret") is True or (isinstance(name, str) and "value" in item and self._secret_name(name))
+
+    def _collect(self, value: str) -> None:
+        if 8 <= len(value) <= 1 << 16 and value not in self.known and _is_secret_value(value):
+            self.known.add(value)
+            self._forms = None
+
+    def _is_secret_name(self, key: str) -> bool:
+        secret = bool(_SECRET_NAME.search(key)) and not _NOT_SECRET_NAME.search(key)
+        secret = secret or (bool(self.secret_config) and _flat(key) in self.secret_config)
+        if len(self._names) < 100_000:
+            self._names[key] = secret
+        return secret
+
+    # --- removing
+
+    def plan(self, plan: Plan) -> Plan:
+        """The same plan without secrets; it is changed in place, so that nothing unredacted is left behind."""
+        for step in (*plan.steps, *plan.unchanged):
+            step.op, step.urn, step.type = self.text(step.op), self.text(step.urn), self.text(step.type)
+            for state in (step.old, step.new):
+                if state is not None:
+                    self._state(state)
+            step.diff_reasons = [self.text(item) for item in step.diff_reasons]
+            step.replace_reasons = [self.text(item) for item in step.replace_reasons]
+            step.detailed_diff = {self.text(path): self.text(kind) for path, kind in step.detailed_diff.items()}
+        for diagnostic in plan.diagnostics:
+            diagnostic.message, diagnostic.urn = self.text(diagnostic.message), self.text(diagnostic.urn)
+            diagnostic.severity = self.text(diagnostic.severity)
+        for violation in plan.violations:
+            for name in violation.__slots__:
+                setattr(violation, name, self.text(getattr(violation, name)))
+        plan.config = {self.text(name): self.value(value, name) for name, value in plan.config.items()}
+        plan.counts = {self.text(op): count for op, count in plan.counts.items()}
+        plan.stack, plan.project = self.text(plan.stack), self.text(plan.project)
+        return plan
+
+    def _state(self, state: State) -> None:
+        state.inputs, state.outputs = self.value(state.inputs), self.value(state.outputs)
+        state.id, state.parent, state.provider = self.text(state.id), self.text(state.parent), self.text(state.provider)
+        state.dependencies = [self.text(urn) for urn in state.dependencies]
+        state.secret_outputs = [self.text(name) for name in state.secret_outputs]
+        state.property_dependencies = {
+            self.text(name): [self.text(urn) for urn in urns] for name, urns in state.property_dependencies.items()
+        }
+
+    def value(self, value: Any, name: str = "") -> Any:
+        """A JSON value without secrets. `name` is the key that it stands under."""
+        if isinstance(value, str):
+            if name and (value in self.known or (self._secret_name(name) and _is_secret_value(value))):
+                return REDACTED
+            return self.text(value)
+        if isinstance(value, dict):
+            return self._mapping(value, name)
+        if isinstance(value, list):
+            return [self.value(item, name) for item in value]
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) in self.known:
+            return REDACTED
+        return value
+
+    def _mapping(self, value: dict[str, Any], name: str) -> Any:
+        if value.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
+            return ENGINE_SECRET
+        marked = self._marked(value)
+        result: dict[str, Any] = {}
+        for key, item in value.items():
+            shown = self.text(key)
+            while shown in result and shown != key:
+                shown += "'"
+            if marked and key in ("value", "secretValue") and isinstance(item, str) and _is_secret_value(item):
+                result[shown] = REDACTED
+            elif isinstance(item, (str, list, dict)):
+                # A map under a secret name (docker `auths`, `credentials`) is secret in its leaves.
+                inherits = (
+                    name if isinstance(item, str) and not self._secret_name(key) and self._secret_name(name) else key
+                )
+                result[shown] = self.value(item, inherits)
+            else:
+                result[shown] = self.value(item, key)
+        return result
+
+    def _secret_name(self, key: str) -> bool:
+        secret = self._names.get(key)
+        return self._is_secret_name(key) if secret is None else secret
+
+    def text(self, text: str) -> str:
+        """A text without secrets; what is not secret in it stays."""
+        if len(text) < SHORTEST:
+            return REDACTED if text in self.known else text
+        if len(text) > 256:
+            return self._text(text)
+        cached = self._cache.get(text)
+        if cached is None:
+            cached = self._text(text)
+            if len(self._cache) < 200_000:
+                self._cache[text] = cached
+        return cached
+
+    def _text(self, text: str) -> str:
+        if text in (ENGINE_SECRET, REDACTED) or is_unknown(text):
+            return text
+        if text in self.known:
+            return REDACTED
+        for form in self.forms():
+            if form in text:
+                text = text.replace(form, REDACTED)
+        if not _INTERESTING.search(text):
+            return text
+        text = _ENCODED.sub(self._encoded, text)
+        return _SHAPES.sub(_mask_shape, text)
+
+    def _encoded(self, match: re.Match[str]) -> str:
+        """A run of base64 that holds a secret once decoded is masked as a whole."""
+        run = match.group()
+        for decoded in _decodings(run):
+            if any(form in decoded for form in self.forms()) or any(
+                hit.lastgroup not in ("aws40", "base32", "pat84", "url") and _mask_shape(hit) != hit.group()
+                for hit in _SHAPES.finditer(decoded)
+            ):
+                return REDACTED
+        return run
+
+    def forms(self) -> list[str]:
+        """Every form in which a known secret is looked for, longest first."""
+        if self._forms is None:
+            self._cache.clear()
+            found = {form for secret in self.known if len(secret) >= SHORTEST for form in encodings(secret)}
+            self._forms = sorted(found, key=lambda form: (-len(form), form))
+        return self._forms
+
+
+def encodings(secret: str) -> set[str]:
+    """The secret and its usual encodings: URL, base64 (three offsets, both alphabets), hexadecimal, JSON once and twice, HTML."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = {secret, secret.strip()}
+    forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    forms |= {form.replace("%2F", "%2f").replace("%2B", "%2b").replace("%3D", "%3d") for form in list(forms)}
+    forms |= {raw.hex(), raw.hex().upper(), html.escape(secret), html.escape(secret, quote=False)}
+    for ascii_only in (True, False):
+        once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        forms |= {once, json.dumps(once, ensure_ascii=ascii_only)[1:-1], once.replace("/", "\\/")}
+    if len(raw) >= 6:
+        forms |= _base64_forms(raw)
+    return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _base64_forms(raw: bytes) -> set[str]:
+    """The part of a base64 text that is the same whatever stands before and after the secret, for the three offsets."""
+    forms = set()
+    for offset in range(3):
+        text = base64.b64encode(b"\0" * offset + raw).decode()
+        start = (0, 2, 3)[offset]
+        stable = text.rstrip("=")[start:]
+        if (offset + len(raw)) % 3:
+            stable = stable[:-1]
+        if len(stable) >= 8:
+            forms |= {stable, stable.replace("+", "-").replace("/", "_")}
+    return forms
+
+
+def _decodings(run: str) -> list[str]:
+    padded = run.rstrip("=")
+    padded += "=" * (-len(padded) % 4)
+    found = []
+    for alphabet in (None, b"-_"):
+        try:
+            decoded = base64.b64decode(padded, altchars=alphabet, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        text = decoded.decode("utf-8", "replace")
+        if text.count("\ufffd") * 4 <= len(text):
+            found.append(text)
+    return found
+
+
+def _mask_shape(match: re.Match[str]) -> str:
+    shape, text = match.lastgroup, match.group()
+    if shape == "aws40":
+        return REDACTED if _mixed(text) and not re.search(r"//|/[a-z]+/", text) else text
+    if shape == "pat84":
+        return REDACTED if _mixed(text) else text
+    if shape == "base32":
+        return REDACTED if re.search(r"[2-7]", text) else text
+    if shape == "url":
+        return text.split(":", 1)[0] + ":" + REDACTED
+    if shape == "header":
+        return text.split(None, 1)[0] + " " + REDACTED
+    if shape == "assigned":
+        at = _ASSIGNMENT.search(text)
+        value = text[at.end() :] if at else text
+        return text[: at.end()] + REDACTED if at and _is_secret_value(value) else text
+    return REDACTED
+
+
+def _mixed(text: str) -> bool:
+    """Upper case, lower case and digits: what a random key of 40 has, and a path or a hexadecimal digest has not."""
+    return bool(re.search(r"[A-Z]", text) and re.search(r"[a-z]", text) and re.search(r"[0-9]", text))
+
+
+def _is_secret_value(value: str) -> bool:
+    """Whether a value under a secret name is a secret: not masked already, not unknown, not a flag, a number or a reference."""
+    return value not in (ENGINE_SECRET, REDACTED) and not is_unknown(value) and not _PLAIN_VALUE.fullmatch(value)
+
+
+def _flat(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _unquoted(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
