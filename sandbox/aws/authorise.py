@@ -1,0 +1,117 @@
+"""May this principal do this? The decision of AWS within one account, over iam.decide.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+import iam
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Kind = Literal["identity-based policy", "permissions boundary", "session policy", "resource-based policy"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Everything a decision depends on.
+
+    principal: the caller's ARN. account: its account's id, by which a resource-based policy leaves the decision to IAM.
+    identity, boundary, session, resource_policy: policy documents; None where there is none.
+    governed: nothing is allowed without the resource's own policy (KMS keys, the trust policies of roles).
+    """
+
+    action: str
+    resource: str
+    principal: str
+    account: str
+    identity: tuple[str, ...]
+    boundary: str | None = None
+    session: str | None = None
+    resource_policy: str | None = None
+    governed: bool = False
+    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+
+
+def refusal(question: Question) -> str | None:
+    """None where the principal may, else AWS's sentence that says why not."""
+    because = _because(question)
+    if because is None:
+        return None
+    return (
+        f"User: {question.principal} is not authorized to perform: {question.action} "
+        f"on resource: {question.resource} {because}"
+    )
+
+
+def _because(question: Question) -> str | None:
+    limits: list[tuple[Kind, tuple[str, ...]]] = [("identity-based policy", question.identity)]
+    if question.boundary is not None:
+        limits.append(("permissions boundary", (question.boundary,)))
+    if question.session is not None:
+        limits.append(("session policy", (question.session,)))
+    effects = {kind: _decide(question, tuple(map(_parse, documents))) for kind, documents in limits}
+    granted = left_to_iam = "implicit_deny"
+    if question.resource_policy is not None:
+        granted = _decide(question, (_parse_attached(question.resource_policy, question.account),))
+        left_to_iam = _decide(question, (_parse_attached(question.resource_policy, None),))
+    for kind, effect in [*effects.items(), ("resource-based policy", granted), ("resource-based policy", left_to_iam)]:
+        if effect == "explicit_deny":
+            return f"with an explicit deny in {_a(kind)}"
+        if effect == "unknown":
+            return f"because the sandbox cannot tell what {_a(kind)} says of the {question.action} action"
+    if granted == "allow":
+        return None
+    missing = next((kind for kind, effect in effects.items() if effect != "allow"), None)
+    if missing is None and question.governed and left_to_iam != "allow":
+        missing = "resource-based policy"
+    return missing and f"because no {missing} allows the {question.action} action"
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _decide(question: Question, policies: tuple[iam.Policy, ...]) -> str:
+    request = iam.Request(question.action, question.resource, question.principal, question.context)
+    return iam.decide(policies, request).effect
+
+
+@lru_cache(maxsize=512)
+def _parse(document: str) -> iam.Policy:
+    return iam.parse(document)
+
+
+@lru_cache(maxsize=512)
+def _parse_attached(document: str, without_account: str | None) -> iam.Policy:
+    """A policy on a resource; ECR's and trust policies name no resource, since it is the one they are on.
+
+    An Allow for the account itself grants its users nothing, it lets IAM decide. Without such entries the policy says
+    what it grants on its own.
+    """
+    content = json.loads(document)
+    given = content["Statement"]
+    statements = []
+    for statement in given if isinstance(given, list) else [given]:
+        kept = dict(statement)
+        if without_account and kept["Effect"] == "Allow" and isinstance(kept.get("Principal"), dict):
+            kept["Principal"] = _without(kept["Principal"], without_account)
+            if not kept["Principal"]:
+                continue
+        statements.append(kept)
+    return iam.parse({**content, "Statement": statements})
+
+
+def _without(principals: Mapping[str, str | list[str]], account: str) -> dict[str, list[str]]:
+    account_entries = {account, f"arn:aws:iam::{account}:root"}
+    kept = {
+        kind: [entry for entry in ([entries] if isinstance(entries, str) else entries) if entry not in account_entries]
+        for kind, entries in principals.items()
+    }
+    return {kind: entries for kind, entries in kept.items() if entries}

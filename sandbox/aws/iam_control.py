@@ -1,0 +1,92 @@
+"""IAM's and STS's control planes: moto's, with what it gets wrong put right."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import moto.iam.urls
+import moto.sts.urls
+from moto.core.responses import ActionResult, EmptyResult
+from moto.iam.exceptions import NoSuchEntity
+from moto.iam.responses import IamResponse
+from moto.sts.responses import TokenResponse
+
+from sandbox.aws.ecr_control import CALLER
+
+if TYPE_CHECKING:
+    from sandbox.aws.principals import Principal
+
+
+MADE = datetime(2022, 1, 1, tzinfo=UTC)
+"""When the account was made."""
+
+
+class Iam(IamResponse):
+    """IAM's operations; moto knows no permissions boundary of users, and no root user."""
+
+    def create_user(self) -> ActionResult:
+        boundary = self._get_param("PermissionsBoundary")
+        if boundary:
+            self._check_boundary(boundary)
+        result = super().create_user()
+        if boundary:
+            self._bind(self.backend.get_user(self._get_param("UserName")), boundary)
+        return result
+
+    def put_user_permissions_boundary(self) -> ActionResult:
+        """PutUserPermissionsBoundary."""
+        user = self.backend.get_user(self._get_param("UserName"))
+        boundary = self._get_param("PermissionsBoundary")
+        self._check_boundary(boundary)
+        self._bind(user, boundary)
+        return EmptyResult()
+
+    def delete_user_permissions_boundary(self) -> ActionResult:
+        """DeleteUserPermissionsBoundary."""
+        user: Any = self.backend.get_user(self._get_param("UserName"))
+        if getattr(user, "permissions_boundary_arn", None) is None:
+            raise NoSuchEntity(f"The permissions boundary of user {user.name} cannot be found.")
+        user.permissions_boundary_arn = user.permissions_boundary = None
+        return EmptyResult()
+
+    def _check_boundary(self, arn: str) -> None:
+        if arn not in self.backend.managed_policies:
+            raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
+
+    def _bind(self, user: Any, arn: str) -> None:
+        user.permissions_boundary_arn = arn
+        user.permissions_boundary = {
+            "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
+            "PermissionsBoundaryArn": arn,
+        }
+
+    def get_user(self) -> ActionResult:
+        """Without a name: the caller, who may be the root user (moto: a made-up one)."""
+        caller: Principal = self.normalized_request.environ[CALLER]
+        if self._get_param("UserName") or caller.kind != "root":
+            return super().get_user()
+        return ActionResult({"User": {"UserId": caller.user_id, "Arn": caller.arn, "CreateDate": MADE}})
+
+
+class Sts(TokenResponse):
+    """STS's operations."""
+
+    def get_caller_identity(self) -> ActionResult:
+        """Who the judged key is of (moto: a made-up user for a key that it does not know)."""
+        caller: Principal = self.normalized_request.environ[CALLER]
+        return ActionResult({"UserId": caller.user_id, "Account": self.current_account, "Arn": caller.arn})
+
+    def get_session_token(self) -> NoReturn:
+        """Refused: moto gives everyone the same example credentials."""
+        raise NotImplementedError
+
+    def get_federation_token(self) -> NoReturn:
+        """Refused: moto gives everyone the same example credentials."""
+        raise NotImplementedError
+
+
+def install() -> None:
+    """Put these in moto's place; call it before the first request."""
+    moto.iam.urls.url_paths.update(dict.fromkeys(moto.iam.urls.url_paths, Iam.dispatch))
+    moto.sts.urls.url_paths.update(dict.fromkeys(moto.sts.urls.url_paths, Sts.dispatch))

@@ -1,0 +1,90 @@
+"""What hangs on a resource: its own policy and its tags, read from moto's models by ARN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.ecr.models import ecr_backends
+from moto.kms.models import kms_backends
+from moto.s3.models import s3_backends
+
+from sandbox.aws.principals import PARTITION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.aws.actions import Need
+    from sandbox.aws.principals import Directory
+
+
+def policy(need: Need, directory: Directory) -> tuple[str | None, bool]:
+    """The resource's own policy (None: it has none), and whether nothing is allowed without it."""
+    service = need.action.partition(":")[0]
+    if service == "sts" and need.action == "sts:AssumeRole":
+        role = next((role for role in directory.iam.roles.values() if role.arn == need.resource), None)
+        return (role.assume_role_policy_document if role else None), True
+    if service == "kms" and ":key/" in need.resource:
+        key = _key(need.resource)
+        return (key.policy if key else None), key is not None
+    if service == "ecr":
+        repository = _repository(need.resource)
+        return (repository.policy if repository else None), False
+    if service == "s3":
+        bucket = _bucket(need.resource, directory)
+        text = bucket.policy if bucket else None
+        return (text.decode() if isinstance(text, bytes) else text), False
+    return None, False
+
+
+def tag_context(need: Need, directory: Directory) -> dict[str, str | Sequence[str]]:
+    """aws:ResourceTag/KEY, and the service's own name of it, for each tag of the resource."""
+    service = need.action.partition(":")[0]
+    context: dict[str, str | Sequence[str]] = {}
+    for key, value in _tags(service, need.resource, directory).items():
+        context[f"aws:ResourceTag/{key}"] = value
+        if service in {"ecr", "iam"}:
+            context[f"{service}:ResourceTag/{key}"] = value
+    return context
+
+
+def _tags(service: str, arn: str, directory: Directory) -> dict[str, str]:
+    if service == "ecr" and ":repository/" in arn:
+        return _pairs(_ecr(arn).tagger.list_tags_for_resource(arn)["tags"])
+    if service == "iam":
+        if ":user/" in arn:
+            return dict(directory.tags(arn))
+        owner: Any = directory.iam.managed_policies.get(arn) or next(
+            (role for role in directory.iam.roles.values() if role.arn == arn), None
+        )
+        given = owner.tags if owner else {}
+        return _pairs(given.values() if isinstance(given, dict) else given)
+    if service == "kms" and (key := _key(arn)):
+        return _pairs(_kms(arn).tagger.list_tags_for_resource(key.arn)["Tags"])
+    return {}
+
+
+def _pairs(tags: Any) -> dict[str, str]:
+    return {tag.get("Key") or tag.get("TagKey"): tag.get("Value") or tag.get("TagValue") or "" for tag in tags}
+
+
+def _ecr(arn: str) -> Any:
+    _, _, _, region, account, _ = arn.split(":", 5)
+    return ecr_backends[account][region]
+
+
+def _repository(arn: str) -> Any:
+    return _ecr(arn).repositories.get(arn.partition(":repository/")[2]) if ":repository/" in arn else None
+
+
+def _kms(arn: str) -> Any:
+    _, _, _, region, account, _ = arn.split(":", 5)
+    return kms_backends[account][region]
+
+
+def _key(arn: str) -> Any:
+    return _kms(arn).keys.get(arn.partition(":key/")[2]) if ":key/" in arn else None
+
+
+def _bucket(arn: str, directory: Directory) -> Any:
+    name = arn.rpartition(":")[2].partition("/")[0]
+    return s3_backends[directory.account][PARTITION].buckets.get(name)
