@@ -7,9 +7,9 @@ on every output of the same name. The bridged plugins do the same.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
-import signal
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -519,8 +519,10 @@ def serve(provider: type[Provider[Any]]) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)  # the engine reads the port from the first line of output
-    # An interrupt of the terminal goes to the whole process group; it is the engine that ends its plugins.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The engine interrupts its plugins and kills those that are not gone in 5 s. It may be killed itself: then the
+    # handle of its process becomes readable. (A terminal's interrupt does not come here: plugins have a group of their
+    # own.)
     engine = os.pidfd_open(os.getppid())
-    select.select([engine], [], [])  # readable when the engine is gone, even killed
+    with contextlib.suppress(KeyboardInterrupt):
+        select.select([engine], [], [])
     server.stop(grace=None)
