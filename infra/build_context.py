@@ -64,7 +64,8 @@ def prepare_context(project: Path, *, folder: str, dockerfile: str) -> BuildCont
     _check_links(entries)
 
     store = project / _STORE
-    store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store.mkdir(parents=True, exist_ok=True)
+    (store.parent / ".gitignore").write_text("*\n")
     copy = Path(tempfile.mkdtemp(prefix="new-", dir=store))
     try:
         _copy(source, copy, entries)

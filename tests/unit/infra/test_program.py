@@ -1,0 +1,349 @@
+"""The program itself, run under mocks: what it registers, with exactly which inputs."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+RunProgram = Callable[..., Any]
+
+ECR = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
+PUSH_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "GetRegistryToken",
+            "Effect": "Allow",
+            "Action": ["ecr:GetAuthorizationToken"],
+            "Resource": "*",
+        },
+        {
+            "Sid": "PushImages",
+            "Effect": "Allow",
+            "Action": [
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:CompleteLayerUpload",
+                "ecr:InitiateLayerUpload",
+                "ecr:PutImage",
+                "ecr:UploadLayerPart",
+            ],
+            "Resource": "arn:aws:ecr:us-east-2:123456789012:repository/app-one",
+        },
+    ],
+}
+
+
+def test_the_default_stack_registers_exactly_the_rows_of_the_walk_through(run_program: RunProgram) -> None:
+    registered = sorted((resource.parent, resource.type, resource.name) for resource in run_program().resources)
+    assert registered == [
+        ("access", "aws:iam/accessKey:AccessKey", "access-key-1"),
+        ("access", "aws:iam/group:Group", "access-group"),
+        ("access", "aws:iam/groupPolicyAttachment:GroupPolicyAttachment", "access-group-policy"),
+        ("access", "aws:iam/policy:Policy", "access-policy"),
+        ("access", "aws:iam/user:User", "access-user"),
+        ("access", "aws:iam/userGroupMembership:UserGroupMembership", "access-membership"),
+        ("app-one-dev", "app-one:infra:Image", "image"),
+        ("app-one-dev", "app-one:infra:PushAccess", "access"),
+        ("app-one-dev", "app-one:infra:Repository", "repository"),
+        ("app-one-dev", "app-one:infra:VariableGroup", "variable-group"),
+        ("image", "docker:index/image:Image", "image"),
+        ("repository", "aws:ecr/lifecyclePolicy:LifecyclePolicy", "repository-lifecycle"),
+        ("repository", "aws:ecr/repository:Repository", "repository"),
+        ("variable-group", "azuredevops:index/variableGroup:VariableGroup", "variable-group"),
+    ]
+
+
+def test_the_repository_is_scanned_immutable_encrypted_and_protected(run_program: RunProgram) -> None:
+    repository = run_program({"app-one:tags": {"team": "one"}}).one("aws:ecr/repository:Repository")
+    assert repository.inputs == {
+        "name": "app-one",
+        "imageTagMutability": "IMMUTABLE",
+        "imageScanningConfiguration": {"scanOnPush": True},
+        "encryptionConfigurations": [{"encryptionType": "AES256"}],
+        "forceDelete": False,
+        "tags": {"team": "one"},
+    }
+    assert repository.protect
+
+
+def test_force_delete_lifts_the_protection_too(run_program: RunProgram) -> None:
+    repository = run_program({"app-one:forceDelete": True}).one("aws:ecr/repository:Repository")
+    assert repository.inputs["forceDelete"] is True
+    assert not repository.protect
+
+
+def test_the_repository_takes_a_key_of_the_customer_and_exclusions(run_program: RunProgram) -> None:
+    key = "arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    inputs = (
+        run_program(
+            {
+                "app-one:encryptionType": "KMS",
+                "app-one:kmsKeyArn": key,
+                "app-one:imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+                "app-one:imageTagMutabilityExclusions": ["content-*"],
+            }
+        )
+        .one("aws:ecr/repository:Repository")
+        .inputs
+    )
+    assert inputs["encryptionConfigurations"] == [{"encryptionType": "KMS", "kmsKey": key}]
+    assert inputs["imageTagMutabilityExclusionFilters"] == [{"filter": "content-*", "filterType": "WILDCARD"}]
+
+
+def test_the_lifecycle_keeps_the_newest_tagged_images_and_expires_untagged_ones(run_program: RunProgram) -> None:
+    lifecycle = run_program({"app-one:keepImages": 5, "app-one:expireUntaggedDays": 2}).one(
+        "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+    )
+    assert lifecycle.inputs["repository"] == "app-one"
+    assert json.loads(lifecycle.inputs["policy"]) == {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "description": "Expire images without a tag 2 days after their push",
+                "selection": {
+                    "tagStatus": "untagged",
+                    "countType": "sinceImagePushed",
+                    "countUnit": "days",
+                    "countNumber": 2,
+                },
+                "action": {"type": "expire"},
+            },
+            {
+                "rulePriority": 2,
+                "description": "Keep the newest 5 tagged images",
+                "selection": {
+                    "tagStatus": "tagged",
+                    "tagPatternList": ["*"],
+                    "countType": "imageCountMoreThan",
+                    "countNumber": 5,
+                },
+                "action": {"type": "expire"},
+            },
+        ]
+    }
+
+
+def test_the_push_policy_names_exact_actions_on_this_one_repository(run_program: RunProgram) -> None:
+    policy = run_program({"app-one:tags": {"team": "one"}}).one("aws:iam/policy:Policy")
+    assert json.loads(policy.inputs.pop("policy")) == PUSH_POLICY
+    assert policy.inputs == {
+        "name": "app-one-push",
+        "path": "/",
+        "description": "Push images to one ECR repository",
+        "tags": {"team": "one"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "statement"),
+    [
+        (
+            "allowPull",
+            {
+                "Sid": "PullImages",
+                "Effect": "Allow",
+                "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                "Resource": "arn:aws:ecr:us-east-2:123456789012:repository/app-one",
+            },
+        ),
+        (
+            "allowScanFindings",
+            {
+                "Sid": "ReadScanFindings",
+                "Effect": "Allow",
+                "Action": ["ecr:DescribeImageScanFindings", "ecr:DescribeImages"],
+                "Resource": "arn:aws:ecr:us-east-2:123456789012:repository/app-one",
+            },
+        ),
+    ],
+)
+def test_a_wider_right_is_one_more_statement_behind_a_setting(
+    run_program: RunProgram, setting: str, statement: dict[str, Any]
+) -> None:
+    policy = run_program({f"app-one:{setting}": True}).one("aws:iam/policy:Policy")
+    assert json.loads(policy.inputs["policy"])["Statement"] == [*PUSH_POLICY["Statement"], statement]
+
+
+def test_the_push_policy_does_not_wait_for_the_repository_so_that_a_preview_shows_it(run_program: RunProgram) -> None:
+    assert run_program().one("aws:iam/policy:Policy").dependencies == set()
+
+
+@pytest.mark.parametrize(("partition", "region"), [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")])
+def test_partition_and_region_are_the_credentials_own(
+    run_program: RunProgram, cloud: Any, partition: str, region: str
+) -> None:
+    cloud.partition, cloud.region = partition, region
+    policy = run_program(cloud=cloud).one("aws:iam/policy:Policy")
+    assert (
+        json.loads(policy.inputs["policy"])["Statement"][1]["Resource"]
+        == f"arn:{partition}:ecr:{region}:123456789012:repository/app-one"
+    )
+
+
+def test_the_user_gets_the_policy_through_a_group(run_program: RunProgram) -> None:
+    program = run_program({"app-one:iamPath": "/pipelines/", "app-one:tags": {"team": "one"}})
+    assert program.one("aws:iam/group:Group").inputs == {"name": "app-one-push", "path": "/pipelines/"}
+    assert program.one("aws:iam/user:User").inputs == {
+        "name": "app-one-push",
+        "path": "/pipelines/",
+        "tags": {"team": "one"},
+    }
+    assert program.one("aws:iam/groupPolicyAttachment:GroupPolicyAttachment").inputs == {
+        "group": "app-one-push",
+        "policyArn": "arn:aws:iam::123456789012:policy/pipelines/app-one-push",
+    }
+    assert program.one("aws:iam/userGroupMembership:UserGroupMembership").inputs == {
+        "user": "app-one-push",
+        "groups": ["app-one-push"],
+    }
+
+
+def test_a_permissions_boundary_bounds_the_user(run_program: RunProgram) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/boundary"
+    user = run_program({"app-one:permissionsBoundaryArn": boundary}).one("aws:iam/user:User")
+    assert user.inputs["permissionsBoundary"] == boundary
+
+
+def group_variables(program: Any) -> dict[str, dict[str, Any]]:
+    variables = program.one("azuredevops:index/variableGroup:VariableGroup").inputs["variables"]
+    return {variable["name"]: variable for variable in variables}
+
+
+def test_the_variable_group_holds_the_key_closed_to_other_pipelines_and_as_a_secret(run_program: RunProgram) -> None:
+    program = run_program()
+    group = program.one("azuredevops:index/variableGroup:VariableGroup")
+    assert {key: value for key, value in group.inputs.items() if key != "variables"} == {
+        "projectId": "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c",
+        "name": "app-one",
+        "description": "Access to the ECR repository; written by Pulumi, changes by hand are overwritten",
+        "allowAccess": False,
+    }
+    assert group_variables(program) == {
+        "aws_account_number": {"name": "aws_account_number", "value": "123456789012"},
+        "App-One.AccessKey": {"name": "App-One.AccessKey", "value": "AKIAACCESS-KEY-1"},
+        "App-One.SecretKey": {
+            "name": "App-One.SecretKey",
+            "secretValue": "secret-of-access-key-1",
+            "isSecret": True,
+        },
+    }
+    # A list is marked as a whole where one of its parts is secret.
+    assert group.secrets == {"variables"}
+    assert group.additional_secret_outputs == ["variables"]
+    assert group.dependencies == {"access-key-1"}
+
+
+def test_the_variables_names_and_the_project_are_settings(run_program: RunProgram) -> None:
+    program = run_program(
+        {
+            "app-one:azureDevOpsProject": "Shop",
+            "app-one:variableGroupName": "shop",
+            "app-one:accessKeyVariable": "Key",
+            "app-one:secretKeyVariable": "KeySecret",
+            "app-one:accountVariable": "Account",
+            "app-one:allowAllPipelines": True,
+        }
+    )
+    group = program.one("azuredevops:index/variableGroup:VariableGroup")
+    assert group.inputs["name"] == "shop"
+    assert group.inputs["allowAccess"] is True
+    assert set(group_variables(program)) == {"Key", "KeySecret", "Account"}
+    assert ("azuredevops:index/getProject:getProject", {"name": "Shop"}) in program.calls
+
+
+def test_a_new_generation_of_the_key_replaces_the_old_one_in_the_group(run_program: RunProgram) -> None:
+    program = run_program({"app-one:accessKeyGeneration": 2})
+    assert program.names("aws:iam/accessKey:AccessKey") == ["access-key-2"]
+    assert group_variables(program)["App-One.AccessKey"]["value"] == "AKIAACCESS-KEY-2"
+    assert program.outputs["access_key_id"] == "AKIAACCESS-KEY-2"
+
+
+def test_the_previous_key_stays_while_a_setting_says_so(run_program: RunProgram) -> None:
+    program = run_program({"app-one:accessKeyGeneration": 2, "app-one:accessKeyKeepPrevious": True})
+    assert program.names("aws:iam/accessKey:AccessKey") == ["access-key-1", "access-key-2"]
+    assert group_variables(program)["App-One.AccessKey"]["value"] == "AKIAACCESS-KEY-2"
+
+
+def test_the_image_is_built_for_a_named_platform_and_pushed_with_a_secret_token(run_program: RunProgram) -> None:
+    program = run_program({"app-one:imageTag": "1.4.2", "app-one:baseImage": "node:24.1.0"})
+    image = program.one("docker:index/image:Image")
+    context = image.inputs["build"]["context"]
+    assert image.inputs == {
+        "imageName": f"{ECR}/app-one:1.4.2",
+        "build": {
+            "context": context,
+            "dockerfile": f"{context}/Dockerfile",
+            "platform": "linux/amd64",
+            "args": {"VERSION": "1.4.2", "REVISION": "1.4.2", "BASE_IMAGE": "node:24.1.0"},
+        },
+        "registry": {"server": ECR, "username": "AWS", "password": "ecr-token"},
+        "buildOnPreview": False,
+        "skipPush": False,
+    }
+    assert image.secrets == {"registry"}
+    assert image.dependencies == {"repository"}
+
+
+def test_a_registry_on_any_host_and_port_needs_no_branch(run_program: RunProgram, cloud: Any) -> None:
+    cloud.registry = "127.0.0.1:5001"
+    image = run_program({"app-one:imageTag": "1"}, cloud=cloud).one("docker:index/image:Image")
+    assert image.inputs["imageName"] == "127.0.0.1:5001/app-one:1"
+    assert image.inputs["registry"]["server"] == "127.0.0.1:5001"
+
+
+def test_in_a_pipeline_tag_and_labels_come_from_the_run(run_program: RunProgram) -> None:
+    program = run_program(
+        environment={
+            "BUILD_BUILDNUMBER": "20261123.4",
+            "BUILD_SOURCEVERSION": "1f3e2d4c5b6a79881f3e2d4c5b6a79881f3e2d4c",
+            "BUILD_REPOSITORY_URI": "https://someone@dev.azure.com/acme/shop/_git/shop",
+            "SOURCE_DATE_EPOCH": "1764000000",
+        }
+    )
+    image = program.one("docker:index/image:Image")
+    assert image.inputs["imageName"] == f"{ECR}/app-one:20261123.4"
+    assert image.inputs["build"]["args"] == {
+        "VERSION": "20261123.4",
+        "REVISION": "1f3e2d4c5b6a79881f3e2d4c5b6a79881f3e2d4c",
+        "SOURCE": "https://dev.azure.com/acme/shop/_git/shop",
+        "CREATED": "2025-11-24T16:00:00Z",
+    }
+
+
+def test_on_a_workstation_the_tag_comes_from_the_content_and_stays_the_same(run_program: RunProgram) -> None:
+    first = run_program().one("docker:index/image:Image").inputs
+    second = run_program().one("docker:index/image:Image").inputs
+    assert first == second
+    repository, _, tag = first["imageName"].rpartition(":")
+    assert repository == f"{ECR}/app-one"
+    assert tag.startswith("content-")
+    assert len(tag) == len("content-") + 12
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"app-one:platform": "linux/arm64"}, {"app-one:baseImage": "node:24.1.0"}, {"app-one:imageSource": "https://a.b"}],
+)
+def test_whatever_shapes_the_image_changes_the_tag_of_its_content(
+    run_program: RunProgram, config: dict[str, str]
+) -> None:
+    # An immutable tag would otherwise be pushed a second time with another image.
+    assert run_program(config).outputs["image_tag"] != run_program().outputs["image_tag"]
+
+
+def test_the_outputs_are_the_documented_ones_and_none_is_the_secret_key(run_program: RunProgram) -> None:
+    program = run_program({"app-one:imageTag": "1.4.2"})
+    assert program.outputs == {
+        "repository_url": f"{ECR}/app-one",
+        "repository_name": "app-one",
+        "image_tag": "1.4.2",
+        "image_by_tag": f"{ECR}/app-one:1.4.2",
+        "image_by_digest": f"{ECR}/app-one@sha256:{'ab' * 32}",
+        "push_policy_arn": "arn:aws:iam::123456789012:policy/app-one-push",
+        "user_name": "app-one-push",
+        "access_key_id": "AKIAACCESS-KEY-1",
+        "variable_group_id": "id-of-variable-group",
+        "variable_group_name": "app-one",
+    }
+    assert program.secret_outputs == set()
