@@ -11,7 +11,14 @@ class ServiceError(Exception):
     """A refused call: HTTP status, the exception's name as the service gives it (`typeKey`), and its message."""
 
     def __init__(
-        self, status: int, type_key: str, message: str, *, namespace: str = _SERVER, event_id: int = 3000
+        self,
+        status: int,
+        type_key: str,
+        message: str,
+        *,
+        namespace: str = _SERVER,
+        event_id: int = 3000,
+        properties: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -19,11 +26,14 @@ class ServiceError(Exception):
         self.message = message
         self.namespace = namespace
         self.event_id = event_id
+        self.properties = properties
 
     def envelope(self) -> dict[str, Any]:
         """Return the body of the answer."""
+        more = {} if self.properties is None else {"customProperties": self.properties}
         return {
             "$id": "1",
+            **more,
             "innerException": None,
             "message": self.message,
             "typeName": f"{self.namespace}.{self.type_key}, {self.namespace}",

@@ -78,8 +78,27 @@ DEFINITIONS = Location(
     "{project}/_apis/{area}/{resource}/{definitionId}",
     version=7,
 )
+DEFINITION_REVISIONS = Location(
+    "7c116775-52e5-453e-8c5d-914d9762d8c4",
+    "build",
+    "revisions",
+    "{project}/_apis/{area}/definitions/{definitionId}/{resource}",
+    version=3,
+)
+DEFINITION_RESOURCES = Location(
+    "ea623316-1967-45eb-89ab-e9e6110cf2d6",
+    "build",
+    "resources",
+    "{project}/_apis/{area}/definitions/{definitionId}/{resource}",
+)
+BUILDS = Location(
+    "0cd358e1-9217-4d94-8269-1c1ee6f93dcf", "build", "builds", "{project}/_apis/{area}/{resource}/{buildId}", version=7
+)
 AUTHORIZED_RESOURCES = Location(
     "398c85bc-81aa-4822-947c-a194a05f0fef", "build", "authorizedresources", "{project}/_apis/{area}/{resource}"
+)
+ENVIRONMENTS = Location(
+    "8572b1fc-2482-47fa-8f74-7e3ed53ee54b", _TASK, "environments", "{project}/_apis/{area}/{resource}/{environmentId}"
 )
 POOLS = Location("a8c47e17-4d56-4a56-92bb-de7ea7dc65be", _TASK, "pools", "_apis/{area}/{resource}/{poolId}")
 QUEUES = Location(
@@ -91,6 +110,42 @@ PIPELINE_PERMISSIONS = Location(
     "pipelinePermissions",
     "{project}/_apis/pipelines/{resource}/{resourceType}/{resourceId}",
     released="0.0",
+)
+
+# pipelines, checks and approvals
+PIPELINES = Location(
+    "28e1305e-2afe-47bf-abaf-cbb0e6a91988", "pipelines", "pipelines", "{project}/_apis/{resource}/{pipelineId}"
+)
+RUNS = Location(
+    "7859261e-d2e9-4a68-b820-a5d84cc5bb3d",
+    "pipelines",
+    "runs",
+    "{project}/_apis/pipelines/{pipelineId}/{resource}/{runId}",
+)
+CHECK_CONFIGURATIONS = Location(
+    "86c8381e-5aee-4cde-8ae4-25c0c7f5eaea",
+    "PipelinesChecks",
+    "configurations",
+    "{project}/_apis/pipelines/checks/{resource}/{id}",
+    released="0.0",
+)
+CHECK_CONFIGURATIONS_QUERY = Location(
+    "5f3d0e64-f943-4584-8811-77eb495e831e",
+    "PipelinesChecks",
+    "queryconfigurations",
+    "{project}/_apis/pipelines/checks/{resource}",
+    released="0.0",
+)
+
+# policy
+POLICY_TYPES = Location(
+    "44096322-2d3d-466a-bb30-d1b7de69f61f", "policy", "types", "{project}/_apis/{area}/{resource}/{typeId}"
+)
+POLICY_CONFIGURATIONS = Location(
+    "dad91cbe-d183-45f8-9c6e-9c1164472121",
+    "policy",
+    "configurations",
+    "{project}/_apis/{area}/{resource}/{configurationId}",
 )
 
 # git
@@ -127,6 +182,36 @@ BRANCH_STATISTICS = Location(
     "d5b216de-d8d5-4d32-ae76-51df755b16d3", "git", "branches", _REPOSITORY + "/stats/{resource}", project_optional=True
 )
 
+_PULL_REQUEST = _REPOSITORY + "/pullRequests/{pullRequestId}"
+PULL_REQUESTS = Location(
+    "9946fd70-0d40-406e-b686-b4744cbbcc37",
+    "git",
+    "pullRequests",
+    _REPOSITORY + "/{resource}/{pullRequestId}",
+    project_optional=True,
+)
+PULL_REQUEST_BY_ID = Location(
+    "01a46dea-7d46-4d40-bc84-319e7c260d99",
+    "git",
+    "pullRequests",
+    "{project}/_apis/{area}/{resource}/{pullRequestId}",
+    project_optional=True,
+)
+THREADS = Location(
+    "ab6e2e5d-a0b7-4153-b64a-a4efe0d49449",
+    "git",
+    "pullRequestThreads",
+    _PULL_REQUEST + "/threads/{threadId}",
+    project_optional=True,
+)
+COMMENTS = Location(
+    "965a3ec7-5ed8-455a-bdcb-835a5ea7fe7b",
+    "git",
+    "pullRequestThreadComments",
+    _PULL_REQUEST + "/threads/{threadId}/comments/{commentId}",
+    project_optional=True,
+)
+
 # Graph and identities
 GRAPH_USERS = Location(
     "005e26ec-6b77-4e4f-a986-b3827bf241f5", "Graph", "Users", "_apis/{area}/{resource}/{userDescriptor}", released="0.0"
@@ -157,3 +242,12 @@ IDENTITY_GROUPS = Location("5966283b-4196-4d57-9211-1b68f41ec1c2", "IMS", "Group
 
 # Not in discovery: the lifecycle of personal access tokens.
 PERSONAL_ACCESS_TOKENS = Location("", "Token", "pats", "_apis/tokens/{resource}", released="0.0")
+
+# Not in discovery and not in the service: what a test that plays the build agent asks for, see agent.py.
+AGENT_JOBS = Location("", "sandbox", "jobs", "{project}/_apis/{area}/agent/{resource}/{buildId}", released="0.0")
+AGENT_VARIABLE_GROUPS = Location(
+    "", "sandbox", "variablegroups", "{project}/_apis/{area}/agent/{resource}/{groupName}", released="0.0"
+)
+AGENT_ENVIRONMENTS = Location(
+    "", "sandbox", "environments", "{project}/_apis/{area}/agent/{resource}/{environmentName}", released="0.0"
+)

@@ -75,6 +75,30 @@ def authorize_resources(call: Call) -> list[Json]:
     return answer
 
 
+@router.on(locations.DEFINITION_RESOURCES, "GET", "vso.build")
+def definition_resources(call: Call) -> list[Json]:
+    """List the resources that one pipeline was permitted to use."""
+    project, number = projects.of(call), str(call.number("definitionId"))
+    found = []
+    for key, entry in call.draft.table("permissions").items():
+        project_id, kind, resource_id = key.split("/", 2)
+        if project_id == project["id"] and number in entry["pipelines"]:
+            found.append({"type": kind, "id": resource_id, "name": entry.get("name", ""), "authorized": True})
+    return found
+
+
+@router.on(locations.DEFINITION_RESOURCES, "PATCH", "vso.build_execute")
+def authorize_definition_resources(call: Call) -> list[Json]:
+    """Permit one pipeline to use resources, or forbid it: body `[{"type", "id", "name", "authorized"}]`."""
+    project, number = projects.of(call), call.number("definitionId")
+    if not isinstance(call.body, list):
+        raise bad_argument("A JSON array of resources is expected: [{type, id, name, authorized}].")
+    for one in call.body:
+        change = {"pipelines": [{"id": number, "authorized": bool(one.get("authorized"))}]}
+        _change(call, project, one.get("type"), str(one.get("id") or ""), change)
+    return [{**one, "authorized": bool(one.get("authorized"))} for one in call.body]
+
+
 @router.on(locations.PIPELINE_PERMISSIONS, "GET", "vso.pipelineresources_use", "vso.build")
 def get(call: Call) -> Json:
     """Give the permissions of one resource."""

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from sandbox.azure_devops import (
+    agent,
+    builds,
+    checks,
     clock,
+    definitions,
     discovery,
+    environments,
     git,
     identities,
     permissions,
+    policies,
     pools,
     projects,
+    pull_requests,
     tokens,
     variable_groups,
 )
@@ -29,7 +36,23 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("azure-devops")
 
-_AREAS = (discovery, projects, identities, pools, variable_groups, permissions, git, tokens)
+_AREAS = (
+    discovery,
+    projects,
+    identities,
+    tokens,
+    pools,
+    variable_groups,
+    permissions,
+    definitions,
+    builds,
+    environments,
+    checks,
+    policies,
+    git,
+    pull_requests,
+    agent,
+)
 ROUTES: list[Route] = [route for area in _AREAS for route in area.router.routes]
 
 # What a browser would be shown; a client that expects JSON stumbles over it, as it does at the service.
@@ -96,7 +119,7 @@ class _Service:
             return web.Response(status=401, text=_EXPIRED, content_type="text/html")
         except ServiceError as error:
             reply = Reply(error.status, error.envelope())
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last boundary: an answer is owed, and the traceback is logged
             # The service's own words for what it did not foresee; the traceback goes to the log, which holds no body.
             _LOG.exception("%s %s", request.method, request.path)
             failure = ServiceError(

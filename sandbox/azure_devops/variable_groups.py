@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, identities, locations, permissions, projects
+from sandbox.azure_devops import clock, identities, locations, permissions, projects, variables
 from sandbox.azure_devops.errors import bad_argument, distributed_task
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
-from sandbox.azure_devops.store import SECRET_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sandbox.azure_devops.protocol import Call
     from sandbox.azure_devops.store import Draft, Json
 
@@ -41,14 +38,6 @@ def by_name(draft: Draft, project: Json, name: str) -> Json | None:
         if group["projects"][project["id"]]["name"].lower() == name.lower():
             return group
     return None
-
-
-def values(draft: Draft, group: Json) -> dict[str, Json]:
-    """Return the variables with their values, secrets too: `{name: {"value", "isSecret"}}`. Only an agent gets this."""
-    return {
-        name: {"value": _value(draft, variable) or "", "isSecret": bool(variable.get("isSecret"))}
-        for name, variable in group["variables"].items()
-    }
 
 
 @router.on(locations.PROJECT_VARIABLE_GROUPS, "GET", "vso.variablegroups_read")
@@ -120,7 +109,7 @@ def _fill(call: Call, group: Json, body: Json) -> None:
     group["description"] = body.get("description")
     group["type"] = body.get("type") or "Vsts"
     group["providerData"] = body.get("providerData")
-    group["variables"] = _variables(call.draft, given, group["variables"])
+    group["variables"] = variables.kept(call.draft, given, group["variables"])
     group["modifiedBy"] = call.caller.identity_id
     group["modifiedOn"] = clock.now()
 
@@ -143,38 +132,6 @@ def _projects(call: Call, references: list[Any], group_id: int) -> dict[str, Jso
     return found
 
 
-def _variables(draft: Draft, given: Mapping[str, Any], before: Mapping[str, Json]) -> dict[str, Json]:
-    earlier = {name.lower(): variable for name, variable in before.items()}
-    after: dict[str, Json] = {}
-    for name, variable in given.items():
-        if not name.strip():
-            raise bad_argument("A variable of the group has no name.")
-        # An object is documented; the service also takes a bare string.
-        sent = variable if isinstance(variable, dict) else {"value": variable}
-        value = sent.get("value")
-        if value is not None and not isinstance(value, str):
-            raise bad_argument(f"The value of the variable '{name}' is not a string.")
-        old = earlier.get(name.lower(), {})
-        kept: Json = {}
-        if sent.get("isReadOnly"):
-            kept["isReadOnly"] = True
-        if not sent.get("isSecret"):
-            kept["value"] = value
-        elif not value and SECRET_ID in old:
-            kept |= {"isSecret": True, SECRET_ID: old[SECRET_ID]}
-        else:
-            kept |= {"isSecret": True, SECRET_ID: draft.keep_secret(value or old.get("value") or "")}
-        after[name] = kept
-    return after
-
-
-def _value(draft: Draft, variable: Json) -> str | None:
-    if SECRET_ID in variable:
-        return draft.secret(variable[SECRET_ID])
-    value: str | None = variable.get("value")
-    return value
-
-
 def _known(call: Call) -> Json:
     group = call.draft.table("variableGroups").get(call.values.get("groupId", ""))
     if group is None:
@@ -191,11 +148,6 @@ def _named(name: str, wanted: str) -> bool:
 
 
 def _wire(call: Call, group: Json) -> Json:
-    variables = {
-        name: {"value": None if SECRET_ID in variable else variable["value"]}
-        | {flag: True for flag in ("isSecret", "isReadOnly") if variable.get(flag)}
-        for name, variable in group["variables"].items()
-    }
     references = [
         {
             "projectReference": {"id": project_id, "name": call.draft.table("projects")[project_id]["name"]},
@@ -205,7 +157,7 @@ def _wire(call: Call, group: Json) -> Json:
         for project_id, shared in group["projects"].items()
     ]
     answer: Json = {
-        "variables": variables,
+        "variables": variables.shown(group["variables"]),
         "id": group["id"],
         "type": group["type"],
         "name": group["name"],

@@ -1,0 +1,159 @@
+"""What is not public REST: the channel of a build agent, for tests that run a pipeline's steps as an agent would.
+
+The service gives an agent its job with all variables and the job's token in one message that is not documented. Here:
+
+- `POST {org}/{project}/_apis/sandbox/agent/jobs/{buildId}`, with the operator's token: takes a queued build, which is
+then
+  in progress. Answer: `{"accessToken", "build": {...}, "variables": {name: {"value", "isSecret"}}}`; the token is the
+  run's
+  System.AccessToken, ends with the build, and is the build service's identity.
+- `GET {org}/{project}/_apis/sandbox/agent/variablegroups/{name}`, with the run's token: the group with the values of
+its
+  secrets, `{"id", "name", "variables": {name: {"value", "isSecret"}}}`, if the run's pipeline may use it; else 403 with
+  the service's message.
+- `GET {org}/{project}/_apis/sandbox/agent/environments/{name}`, with the run's token: the environment with its checks,
+  `{"id", "name", "checks": [{"id", "type", "timeout"}]}`, if the run's pipeline may use it; else 403.
+
+The api-version is "7.1-preview" for POST. The build is completed by the public API: PATCH build/builds/{id}.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sandbox.azure_devops import (
+    builds,
+    checks,
+    clock,
+    definitions,
+    environments,
+    git as repositories,
+    identities,
+    locations,
+    permissions,
+    projects,
+    tokens,
+    variables,
+)
+from sandbox.azure_devops.errors import ServiceError, build
+from sandbox.azure_devops.protocol import Router
+
+if TYPE_CHECKING:
+    from sandbox.azure_devops.protocol import Call
+    from sandbox.azure_devops.store import Json
+
+router = Router()
+
+
+@router.on(locations.AGENT_JOBS, "POST", tokens.FULL_ACCESS)
+def take(call: Call) -> Json:
+    """Take a queued build and give what its job needs."""
+    project = projects.of(call)
+    known = builds.find(call.draft, project, call.number("buildId"))
+    if known["status"] == "completed":
+        raise build(400, "BuildStatusInvalidChangeException", f"The build {known['buildNumber']} is already completed.")
+    known["status"] = "inProgress"
+    known["startTime"] = known["startTime"] or clock.now()
+    definition = definitions.find(call.draft, project, known["definitionId"])
+    token = tokens.issue(
+        call.draft,
+        name=f"build {known['id']}",
+        scope=" ".join(sorted(tokens.RUN_SCOPES)),
+        identity=identities.build_service(project),
+        valid_to=datetime.now(UTC) + timedelta(hours=48),
+        build=known["id"],
+    )
+    given = {name: {"value": value, "isSecret": False} for name, value in _predefined(call, project, known).items()}
+    return {
+        "accessToken": token["token"],
+        "build": {field: known[field] for field in ("id", "buildNumber", "sourceBranch", "sourceVersion", "reason")},
+        "variables": variables.values(call.draft, definition["variables"]) | given,
+    }
+
+
+@router.on(locations.AGENT_VARIABLE_GROUPS, "GET", "vso.variablegroups_read")
+def variable_group(call: Call) -> Json:
+    """Give a run a variable group with its secrets."""
+    project, known = _of_run(call)
+    name = call.values.get("groupName", "")
+    group = builds.may_use_group(call.draft, project, known["definitionId"], name)
+    if group is None:
+        raise _refused(builds.refused_group(name))
+    return {
+        "id": group["id"],
+        "name": group["name"],
+        "variables": variables.values(call.draft, group["variables"]),
+    }
+
+
+@router.on(locations.AGENT_ENVIRONMENTS, "GET", "vso.build")
+def environment(call: Call) -> Json:
+    """Give a run an environment with the checks that it has to pass there."""
+    project, known = _of_run(call)
+    name = call.values.get("environmentName", "")
+    found = environments.by_name(call.draft, project, name)
+    number = str(found["id"]) if found else ""
+    if found is None or not permissions.allowed(
+        call.draft, project["id"], environments.TYPE, number, known["definitionId"]
+    ):
+        raise _refused(
+            f"Environment {name} could not be found. The environment does not exist or has not been authorized for "
+            "use. "
+            "For authorization details, refer to https://aka.ms/yamlauthz."
+        )
+    configured = checks.on(call.draft, project["id"], environments.TYPE, number)
+    shown = [{"id": one["id"], "type": checks.TYPES[one["type"]], "timeout": one["timeout"]} for one in configured]
+    return {"id": found["id"], "name": found["name"], "checks": shown}
+
+
+def _of_run(call: Call) -> tuple[Json, Json]:
+    project = projects.of(call)
+    if call.caller.build_id is None:
+        raise _refused("Only the token of a run is given this; the operator takes a job first.")
+    return project, builds.find(call.draft, project, call.caller.build_id)
+
+
+def _refused(message: str) -> ServiceError:
+    return ServiceError(403, "PipelineValidationException", message, namespace="Microsoft.Azure.Pipelines.WebApi")
+
+
+def _predefined(call: Call, project: Json, known: Json) -> dict[str, str]:
+    """Return the predefined variables that come from the service, not from the agent's machine.
+
+    https://learn.microsoft.com/azure/devops/pipelines/build/variables
+    """
+    definition = definitions.find(call.draft, project, known["definitionId"])
+    repository = repositories.wire(call, call.draft.table("repositories")[definition["repository"]["id"]])
+    requester = identities.reference(call.draft, known["requestedBy"], call.organization_url)
+    given = {
+        "System.CollectionUri": f"{call.organization_url}/",
+        "System.TeamFoundationCollectionUri": f"{call.organization_url}/",
+        "System.TeamProject": project["name"],
+        "System.TeamProjectId": project["id"],
+        "System.DefinitionId": str(definition["id"]),
+        "Build.BuildId": str(known["id"]),
+        "Build.BuildNumber": known["buildNumber"],
+        "Build.BuildUri": f"vstfs:///Build/Build/{known['id']}",
+        "Build.DefinitionName": definition["name"],
+        "Build.Reason": known["reason"][:1].upper() + known["reason"][1:],
+        "Build.Repository.ID": repository["id"],
+        "Build.Repository.Name": repository["name"],
+        "Build.Repository.Provider": "TfsGit",
+        "Build.Repository.Uri": repository["remoteUrl"],
+        "Build.RequestedFor": requester["displayName"],
+        "Build.RequestedForEmail": requester["uniqueName"],
+        "Build.SourceBranch": known["sourceBranch"],
+        "Build.SourceBranchName": known["sourceBranch"].rpartition("/")[2],
+        "Build.SourceVersion": known["sourceVersion"],
+    }
+    if known["pullRequestId"] is not None:
+        request = call.draft.table("pullRequests")[str(known["pullRequestId"])]
+        given |= {
+            "System.PullRequest.PullRequestId": str(request["id"]),
+            "System.PullRequest.SourceBranch": request["sourceRefName"],
+            "System.PullRequest.SourceCommitId": known["sourceVersion"],
+            "System.PullRequest.TargetBranch": request["targetRefName"],
+            "System.PullRequest.TargetBranchName": request["targetRefName"].removeprefix("refs/heads/"),
+        }
+    return given

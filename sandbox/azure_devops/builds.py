@@ -1,0 +1,363 @@
+"""Builds: runs of pipelines, from being queued to their result; and the question whether a run may use what it names.
+
+https://learn.microsoft.com/rest/api/azure/devops/build/builds and .../pipelines/runs (the same runs). A pipeline that
+names a
+variable group that it may not use is refused when it is queued; the service, which has somebody to ask, can also hold
+such a run until it is permitted.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sandbox.azure_devops import (
+    clock,
+    definitions,
+    git,
+    identities,
+    locations,
+    permissions,
+    pools,
+    projects,
+    tokens,
+    variable_groups,
+)
+from sandbox.azure_devops.errors import ServiceError, bad_argument, build
+from sandbox.azure_devops.pipeline_yaml import PipelineYamlError, variable_group_names
+from sandbox.azure_devops.protocol import Router
+
+if TYPE_CHECKING:
+    from sandbox.azure_devops.protocol import Call
+    from sandbox.azure_devops.store import Draft, Json
+
+router = Router()
+
+_RESULTS = {"succeeded", "partiallySucceeded", "failed", "canceled"}
+_FORBIDDEN = '"/:<>\\|?@*'
+
+
+class NotRunnableError(Exception):
+    """A pipeline cannot be queued; the message is the service's reason."""
+
+
+def find(draft: Draft, project: Json, number: object) -> Json:
+    """Return a build of a project by its id, or raise the service's 404."""
+    known = draft.table("builds").get(str(number))
+    if known is None or known["projectId"] != project["id"]:
+        raise build(404, "BuildNotFoundException", f"The requested build {number} could not be found.")
+    return known
+
+
+def refused_group(name: str) -> str:
+    """Return the service's words for a variable group that a pipeline may not use, or that is not there."""
+    return (
+        f"Variable group {name} was not found or is not authorized for use. "
+        "For authorization details, refer to https://aka.ms/yamlauthz."
+    )
+
+
+def may_use_group(draft: Draft, project: Json, definition_id: int, name: str) -> Json | None:
+    """Return the variable group of a name if it is there and the pipeline may use it, else None."""
+    group = variable_groups.by_name(draft, project, name)
+    if group is None:
+        return None
+    number = str(group["id"])
+    return group if permissions.allowed(draft, project["id"], variable_groups.TYPE, number, definition_id) else None
+
+
+@router.on(locations.BUILDS, "POST", "vso.build_execute")
+def queue_build(call: Call) -> Json:
+    """Queue a build: body `{"definition": {"id"}, "sourceBranch", "sourceVersion", "reason", "parameters", ...}`."""
+    project = projects.of(call)
+    body = call.body if isinstance(call.body, dict) else {}
+    wanted = (body.get("definition") or {}).get("id") or call.query.get("definitionid")
+    if not wanted:
+        raise bad_argument("The definition of the build is missing: give definition.id.")
+    definition = definitions.find(call.draft, project, wanted)
+    try:
+        return _wire(call, _queue(call, project, definition, body))
+    except NotRunnableError as reason:
+        raise build_refusal(str(reason)) from reason
+
+
+def build_refusal(reason: str) -> ServiceError:
+    """Return the error of a build that cannot be queued; the reason stands in its validation results."""
+    message = f"An error occurred while loading the YAML build pipeline. {reason}"
+    return ServiceError(
+        400,
+        "BuildRequestValidationFailedException",
+        f"Could not queue the build because there were validation errors or warnings. {message}",
+        namespace="Microsoft.TeamFoundation.Build.WebApi",
+        properties={"ValidationResults": [{"result": "error", "message": message}]},
+    )
+
+
+@router.on(locations.RUNS, "POST", "vso.build_execute")
+def run_pipeline(call: Call) -> Json:
+    """Run a pipeline: `{"resources": {"repositories": {"self": {"refName", "version"}}}, "templateParameters"}`."""
+    project = projects.of(call)
+    definition = definitions.find(call.draft, project, call.values["pipelineId"])
+    body = call.body if isinstance(call.body, dict) else {}
+    source = ((body.get("resources") or {}).get("repositories") or {}).get("self") or {}
+    asked = {
+        "sourceBranch": source.get("refName"),
+        "sourceVersion": source.get("version"),
+        "templateParameters": body.get("templateParameters"),
+    }
+    try:
+        return _run(call, _queue(call, project, definition, asked))
+    except NotRunnableError as reason:
+        raise ServiceError(
+            400,
+            "PipelineValidationException",
+            f"The pipeline is not valid. {reason}",
+            namespace="Microsoft.Azure.Pipelines.WebApi",
+        ) from reason
+
+
+@router.on(locations.BUILDS, "GET", "vso.build")
+def get(call: Call) -> object:
+    """Give a build by its id; or list them, newest first (`definitions`, `statusFilter`, `branchName`, `$top`)."""
+    project = projects.of(call)
+    if "buildId" in call.values:
+        return _wire(call, find(call.draft, project, call.number("buildId")))
+    found = [one for one in call.draft.table("builds").values() if one["projectId"] == project["id"]]
+    if wanted := call.query.get("definitions"):
+        found = [one for one in found if str(one["definitionId"]) in wanted.split(",")]
+    for field, key in (("status", "statusfilter"), ("sourceBranch", "branchname"), ("buildNumber", "buildnumber")):
+        if value := call.query.get(key):
+            found = [one for one in found if one[field] == value]
+    return [_wire(call, one) for one in found[::-1][: int(call.query.get("$top", "1000"))]]
+
+
+@router.on(locations.BUILDS, "PATCH", "vso.build_execute")
+def update(call: Call) -> Json:
+    """Change a build: `status` (inProgress, cancelling, completed), `result`, `buildNumber`.
+
+    With its completion the run's token ends.
+    """
+    known = find(call.draft, projects.of(call), call.number("buildId"))
+    body = call.object()
+    if known["status"] == "completed" and "status" in body:
+        raise build(400, "BuildStatusInvalidChangeException", f"The build {known['buildNumber']} is already completed.")
+    if "buildNumber" in body:
+        known["buildNumber"] = _build_number(str(body["buildNumber"]))
+    status = body.get("status")
+    if status == "completed" or body.get("result"):
+        if body.get("result") not in _RESULTS:
+            raise bad_argument(f"The result '{body.get('result')}' is not valid. Valid: {', '.join(sorted(_RESULTS))}.")
+        known |= {"status": "completed", "result": body["result"], "finishTime": clock.now()}
+        tokens.revoke_run(call.draft, known["id"])
+    elif status == "cancelling" and known["status"] == "notStarted":
+        # Nothing runs yet that could be told to stop.
+        known |= {"status": "completed", "result": "canceled", "finishTime": clock.now()}
+    elif status in {"inProgress", "cancelling"}:
+        known["status"] = status
+        known["startTime"] = known["startTime"] or clock.now()
+    elif status is not None:
+        raise bad_argument(f"The status '{status}' is not valid here. Valid: inProgress, cancelling, completed.")
+    known["lastChangedBy"], known["lastChangedDate"] = call.caller.identity_id, clock.now()
+    return _wire(call, known)
+
+
+@router.on(locations.PIPELINES, "GET", "vso.build")
+def pipelines(call: Call) -> object:
+    """Give a pipeline by its id, or list the pipelines."""
+    project = projects.of(call)
+    if "pipelineId" in call.values:
+        definition = definitions.find(call.draft, project, call.values["pipelineId"])
+        repository = {"id": definition["repository"]["id"], "type": "azureReposGit"}
+        configuration = {"type": "yaml", "path": definition["yaml"], "repository": repository, "variables": {}}
+        return {**_pipeline(call, definition), "configuration": configuration}
+    found = [one for one in call.draft.table("definitions").values() if one["projectId"] == project["id"]]
+    return [_pipeline(call, one) for one in found]
+
+
+@router.on(locations.RUNS, "GET", "vso.build")
+def runs(call: Call) -> object:
+    """Give a run by its id, or list the runs of a pipeline."""
+    project = projects.of(call)
+    definition = definitions.find(call.draft, project, call.values["pipelineId"])
+    if "runId" in call.values:
+        return _run(call, find(call.draft, project, call.number("runId")))
+    found = [one for one in call.draft.table("builds").values() if one["definitionId"] == definition["id"]]
+    return [_run(call, one) for one in found[::-1]]
+
+
+def _queue(call: Call, project: Json, definition: Json, body: Json) -> Json:
+    if definition["queueStatus"] != "enabled":
+        raise NotRunnableError(f"The pipeline {definition['name']} is {definition['queueStatus']}.")
+    branch, version, pull_request = _source(call, definition, body)
+    _check_groups(call, project, definition, branch, version)
+    number = call.draft.next_id("build")
+    now = clock.now()
+    known: Json = {
+        "id": number,
+        "projectId": project["id"],
+        "definitionId": definition["id"],
+        "buildNumber": _next_number(call.draft, definition),
+        "status": "notStarted",
+        "result": None,
+        "queueTime": now,
+        "startTime": None,
+        "finishTime": None,
+        "sourceBranch": branch,
+        "sourceVersion": version,
+        "pullRequestId": pull_request,
+        "reason": body.get("reason") or ("pullRequest" if pull_request else "manual"),
+        "parameters": body.get("parameters"),
+        "templateParameters": body.get("templateParameters") or {},
+        "requestedBy": call.caller.identity_id,
+        "lastChangedBy": call.caller.identity_id,
+        "lastChangedDate": now,
+    }
+    call.draft.table("builds")[str(number)] = known
+    return known
+
+
+def _source(call: Call, definition: Json, body: Json) -> tuple[str, str, int | None]:
+    """Return the branch, the commit and, for `refs/pull/N/merge`, the pull request of a run."""
+    repository = call.draft.table("repositories").get(definition["repository"]["id"])
+    if repository is None:
+        raise NotRunnableError(f"The repository {definition['repository']['id']} does not exist.")
+    branch = str(body.get("sourceBranch") or definition["repository"]["defaultBranch"])
+    branch = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
+    pull_request = None
+    head = branch
+    if branch.startswith("refs/pull/"):
+        pull_request = call.draft.table("pullRequests").get(branch.split("/")[2])
+        if pull_request is None or pull_request["repositoryId"] != repository["id"]:
+            raise NotRunnableError(f"The pull request of {branch} does not exist in {repository['name']}.")
+        # The service tests a merge commit that it makes; the source's head stands in for it here.
+        head = pull_request["sourceRefName"]
+    version = body.get("sourceVersion") or git.head(repository, head)
+    if version not in call.draft.table("commits"):
+        raise NotRunnableError(
+            f"Could not find the version '{version or ''}' of branch {branch} in repository {repository['name']}."
+        )
+    return branch, str(version), int(pull_request["id"]) if pull_request else None
+
+
+def _check_groups(call: Call, project: Json, definition: Json, branch: str, version: str) -> None:
+    tree = call.draft.table("commits")[version]["tree"]
+
+    def read(path: str) -> str | None:
+        return git.content(call.draft, tree[path]).decode(errors="replace") if path in tree else None
+
+    file = "/" + definition["yaml"].lstrip("/")
+    try:
+        names = variable_group_names(file, read)
+    except PipelineYamlError as error:
+        url = git.wire(call, call.draft.table("repositories")[definition["repository"]["id"]])["remoteUrl"]
+        raise NotRunnableError(f"{error} {url} branch {branch} version {version}.") from error
+    linked = [variable_groups.by_id(call.draft, project, number) for number in definition["variableGroups"]]
+    names |= {group["name"] for group in linked if group is not None}
+    for name in sorted(names):
+        if may_use_group(call.draft, project, definition["id"], name) is None:
+            raise NotRunnableError(refused_group(name))
+
+
+def _next_number(draft: Draft, definition: Json) -> str:
+    # The service's default format, date and a counter per day; a `name:` of the YAML is the agent's to set.
+    day = datetime.now(UTC).strftime("%Y%m%d")
+    counters = draft.table("buildNumbers").setdefault(str(definition["id"]), {})
+    counters[day] = counters.get(day, 0) + 1
+    return f"{day}.{counters[day]}"
+
+
+def _build_number(number: str) -> str:
+    if not number or len(number) > 255 or number.endswith(".") or any(char in number for char in _FORBIDDEN):
+        raise build(
+            400,
+            "BuildNumberFormatException",
+            f"The build number format {number} contains invalid character(s), is too long, or ends with '.'. The "
+            "maximum "
+            "length of a build number is 255 characters. Characters which are not allowed include '\"', '/', ':', '<', "
+            "'>', '\\', '|', '?', '@', and '*'.",
+        )
+    return number
+
+
+def _wire(call: Call, known: Json) -> Json:
+    project = call.draft.table("projects")[known["projectId"]]
+    definition = call.draft.table("definitions")[str(known["definitionId"])]
+    queued_by = identities.reference(call.draft, known["requestedBy"], call.organization_url)
+    url = f"{call.organization_url}/{project['id']}/_apis/build/Builds/{known['id']}"
+    answer: Json = {
+        "_links": {
+            "self": {"href": url},
+            "web": {"href": f"{call.organization_url}/{project['name']}/_build/results?buildId={known['id']}"},
+        },
+        "id": known["id"],
+        "buildNumber": known["buildNumber"],
+        "status": known["status"],
+        "result": known["result"],
+        "queueTime": known["queueTime"],
+        "startTime": known["startTime"],
+        "finishTime": known["finishTime"],
+        "url": url,
+        "uri": f"vstfs:///Build/Build/{known['id']}",
+        "definition": definitions.reference(call, definition),
+        "project": projects.reference(call, project),
+        "sourceBranch": known["sourceBranch"],
+        "sourceVersion": known["sourceVersion"],
+        "queue": pools.wire(call.draft.table("queues")[str(definition["queueId"])]),
+        "priority": "normal",
+        "reason": known["reason"],
+        "parameters": known["parameters"],
+        "templateParameters": known["templateParameters"],
+        "requestedFor": queued_by,
+        "requestedBy": queued_by,
+        "lastChangedDate": known["lastChangedDate"],
+        "lastChangedBy": identities.reference(call.draft, known["lastChangedBy"], call.organization_url),
+        "repository": {"id": definition["repository"]["id"], "type": "TfsGit"},
+        "tags": [],
+        "validationResults": [],
+        "triggerInfo": _trigger(known),
+        "retainedByRelease": False,
+    }
+    return {name: value for name, value in answer.items() if value is not None}
+
+
+def _trigger(known: Json) -> dict[str, Any]:
+    return {} if known["pullRequestId"] is None else {"pr.number": str(known["pullRequestId"])}
+
+
+def _pipeline(call: Call, definition: Json) -> Json:
+    project = call.draft.table("projects")[definition["projectId"]]
+    url = (
+        f"{call.organization_url}/{project['id']}/_apis/pipelines/{definition['id']}?revision={definition['revision']}"
+    )
+    return {
+        "_links": {"self": {"href": url}},
+        "url": url,
+        "id": definition["id"],
+        "revision": definition["revision"],
+        "name": definition["name"],
+        "folder": definition["path"],
+    }
+
+
+def _run(call: Call, known: Json) -> Json:
+    definition = call.draft.table("definitions")[str(known["definitionId"])]
+    project = call.draft.table("projects")[known["projectId"]]
+    source = {
+        "repository": {"id": definition["repository"]["id"], "type": "azureReposGit"},
+        "refName": known["sourceBranch"],
+        "version": known["sourceVersion"],
+    }
+    states = {"completed": "completed", "cancelling": "canceling"}
+    answer: Json = {
+        "id": known["id"],
+        "name": known["buildNumber"],
+        "state": states.get(known["status"], "inProgress"),
+        "result": known["result"],
+        "createdDate": known["queueTime"],
+        "finishedDate": known["finishTime"],
+        "url": f"{call.organization_url}/{project['id']}/_apis/pipelines/{definition['id']}/runs/{known['id']}",
+        "pipeline": _pipeline(call, definition),
+        "resources": {"repositories": {"self": source}},
+        "templateParameters": known["templateParameters"],
+    }
+    return {name: value for name, value in answer.items() if value is not None}
