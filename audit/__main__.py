@@ -3,8 +3,6 @@
 Exit codes: 0 fine, 1 internal error, 2 usage or unreadable input, 3 --fail-on reached, 4 compare: the plans differ.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

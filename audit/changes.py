@@ -1,7 +1,5 @@
 """Which properties a step changes, from old to new inputs and from what the engine says about them."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Says whether two previews would do the same to the same prior state, or exactly what differs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

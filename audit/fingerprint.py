@@ -7,8 +7,6 @@ provider instances, and secrets, which are masked before (so a fresh registry to
 not count either: whether they are shown is a flag of the CLI.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The data of an audit: a plan with its steps (read), findings (judged) and changes (shown)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -34,7 +32,8 @@ QUIET_OPS = frozenset({"same", "read", "refresh", "discard", "remove-pending-rep
 
 @dataclass(slots=True)
 class State:
-    """One side of a step. `property_dependencies` maps an input to the URNs that it was computed from (preview digest only)."""
+    """One side of a step. `property_dependencies` maps an input to the URNs that it was computed from (preview digest only),
+    `source` is where the program declares the resource (`project:///infra/access.py#12,8`)."""
 
     id: str = ""
     custom: bool = True
@@ -44,6 +43,7 @@ class State:
     retain_on_delete: bool = False
     parent: str = ""
     provider: str = ""
+    source: str = ""
     dependencies: Sequence[str] = ()
     property_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
     secret_outputs: Sequence[str] = ()
@@ -65,7 +65,7 @@ class Step:
     diff_reasons: Sequence[str] = ()
     replace_reasons: Sequence[str] = ()
     detailed_diff: Mapping[str, str] = field(default_factory=dict)
-    changes: Sequence[Change] = ()
+    changes: "Sequence[Change]" = ()
     planned: str = ""
     prior: str = ""
 

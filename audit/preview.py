@@ -4,8 +4,6 @@ Sources: pkg/display/json.go (PreviewDigest), sdk/go/common/apitype/events.go (E
 The file is read piece by piece, so that memory follows what changes and not the size of the file.
 """
 
-from __future__ import annotations
-
 import codecs
 import json
 import sys
@@ -399,6 +397,7 @@ def _state(raw: Any) -> State | None:
         retain_on_delete=raw.get("retainOnDelete") is True,
         parent=_text(raw.get("parent")),
         provider=_text(raw.get("provider")),
+        source=_text(raw.get("sourcePosition")),
         dependencies=_texts(raw.get("dependencies")),
         property_dependencies={name: _texts(urns) for name, urns in _mapping(raw.get("propertyDependencies")).items()},
         secret_outputs=_texts(raw.get("additionalSecretOutputs")),

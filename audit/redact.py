@@ -11,8 +11,6 @@ Four nets, each for what the one before lets through:
 The structure stays: keys, lists and the text around a secret are kept, so that a report still says where something changes.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import html
@@ -173,6 +171,7 @@ class Redactor:
     def _state(self, state: State) -> None:
         state.inputs, state.outputs = self.value(state.inputs), self.value(state.outputs)
         state.id, state.parent, state.provider = self.text(state.id), self.text(state.parent), self.text(state.provider)
+        state.source = self.text(state.source)
         state.dependencies = [self.text(urn) for urn in state.dependencies]
         state.secret_outputs = [self.text(name) for name in state.secret_outputs]
         state.property_dependencies = {

@@ -1,7 +1,5 @@
 """Builds the report: one model, already redacted, from which every format is written."""
 
-from __future__ import annotations
-
 import datetime
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The risk classes: stable names, from worst to none, each with what it says, why it matters, what to check and what to do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from audit.errors import AuditError

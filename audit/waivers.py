@@ -8,8 +8,6 @@ waivers:
     expires: 2026-12-31                    # the last day on which it counts
 """
 
-from __future__ import annotations
-
 import datetime
 import fnmatch
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Risks of access: who could do more after this plan than before."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from typing import Any

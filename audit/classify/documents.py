@@ -4,8 +4,6 @@ An unknown part is bracketed: once as if it were nothing and once as if it were 
 whatever the value turns out to be; everything else "cannot be proved".
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

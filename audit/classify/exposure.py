@@ -1,7 +1,5 @@
 """Risks of exposure: secrets in clear, and guards of a repository that are lowered."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

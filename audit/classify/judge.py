@@ -1,7 +1,5 @@
 """Runs the families over a plan: every step that changes something gets at least one finding."""
 
-from __future__ import annotations
-
 from audit.changes import changes_of
 from audit.classify import access, exposure, loss, rotation
 from audit.model import Finding, Plan, Step

@@ -1,7 +1,5 @@
 """Risks of loss: what would be gone, or could go more easily, after this plan."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

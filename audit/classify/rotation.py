@@ -4,8 +4,6 @@ No value is visible in a preview, so the chain is followed by dependencies. Two 
 replaced, and numbered resources (`access-key-1`, `access-key-2`, ...) of which a new one is created before an old one is deleted.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

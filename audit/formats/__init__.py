@@ -1,7 +1,5 @@
 """The formats of a report. Each module turns one Report into text; nothing here reads a preview."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 

@@ -4,8 +4,6 @@ Only the commands written here are commands; text of the plan is escaped as the 
 Source: "Logging commands" of the Azure Pipelines documentation; escapes of agent's CommandStringConvertor (%AZP25, %3B, %0D, %0A, %5D).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from audit.formats.terminal import render as terminal

@@ -1,7 +1,5 @@
 """The report as JSON, by the schema in docs/audit-report.schema.json."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -5,8 +5,6 @@ characters"; it counts UTF-16 units). Whatever comes from the plan stands in cod
 a mention, a link to a work item or pull request, HTML or a table.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 

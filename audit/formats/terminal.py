@@ -1,7 +1,5 @@
 """The report for a terminal: findings first, then what changes."""
 
-from __future__ import annotations
-
 import io
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What every format shares: values in one line, text that cannot act on a terminal or an Azure Pipelines agent."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any
