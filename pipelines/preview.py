@@ -63,7 +63,7 @@ def preview(stack: str, private: Path, report: Path, *, refresh: bool = False, *
 def _audit(stack: str, raw: Path, report: Path) -> None:
     report.mkdir(parents=True, exist_ok=True)
     known = [name for name in SECRETS if agent.optional(name)]
-    command = [sys.executable, "-m", "audit", "plan", str(raw), "--stack", stack]
+    command = [sys.executable, "-m", "audit", "plan", str(raw), "--stack", stack.rpartition("/")[2]]
     for kind, file in REPORTS.items():
         command += ["--report", f"{kind}={report / file}"]
     if known:

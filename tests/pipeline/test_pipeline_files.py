@@ -1,0 +1,222 @@
+"""The real pipeline files are clean, by Microsoft's schema and by our lint; and our lint sees each seeded defect."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline.lint import WAYS, check
+from tests.pipeline.runner.model import read
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PIPELINE = "azure-pipelines.yml"
+TEMPLATES = sorted((CHECKOUT / "pipelines/templates").glob("*.yml"))
+THREE = {
+    "stacks": [
+        {
+            "name": name,
+            "stack": name,
+            "environment": name,
+            "group": "app-one",
+            "reader": "app-one-reader",
+            "after": after,
+        }
+        for name, after in (("dev", ""), ("test", "dev"), ("prod", "test"))
+    ]
+}
+
+
+MICROSOFTS = ("--builtin-schema", "vendor.azure-pipelines")
+
+
+def schema_check(file: Path, *schema: str) -> subprocess.CompletedProcess[str]:
+    """check-jsonschema with Microsoft's schema, which it carries, or another."""
+    options = [*(schema or MICROSOFTS), "--data-transform", "azure-pipelines", "--regex-variant", "python"]
+    command = [sys.executable, "-m", "check_jsonschema", *options, str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [CHECKOUT / PIPELINE, *(file for file in TEMPLATES if file.name != "variables.yml")],
+    ids=lambda file: file.name,
+)
+def test_a_real_file_is_valid_by_microsofts_schema(file: Path) -> None:
+    done = schema_check(file)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_template_of_variables_is_valid_by_its_part_of_microsofts_schema(tmp_path: Path) -> None:
+    """The schema's root knows templates of stages, jobs and steps; one of variables is a definition of its own."""
+    text = files("check_jsonschema").joinpath("builtin_schemas/vendor/azure-pipelines.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    part = tmp_path / "variables.schema.json"
+    part.write_text(json.dumps({"definitions": schema["definitions"], "$ref": "#/definitions/variablesTemplate"}))
+    done = schema_check(CHECKOUT / "pipelines/templates/variables.yml", "--schemafile", str(part))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_real_file_expands_to_is_valid_by_microsofts_schema(way: str, tmp_path: Path) -> None:
+    file = tmp_path / "expanded.yml"
+    file.write_text(json.dumps(read(CHECKOUT, PIPELINE, WAYS[way], THREE).raw), encoding="utf-8")
+    done = schema_check(file)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_defect_of_the_form_is_seen_by_microsofts_schema(tmp_path: Path) -> None:
+    file = tmp_path / PIPELINE
+    text = (CHECKOUT / PIPELINE).read_text(encoding="utf-8")
+    file.write_text(text.replace("lockBehavior: sequential", "lockBehavior: one after another"), encoding="utf-8")
+    assert schema_check(file).returncode == 1
+
+
+def test_the_real_files_are_clean() -> None:
+    assert check(CHECKOUT, PIPELINE) == []
+
+
+def test_the_same_templates_are_clean_for_three_environments() -> None:
+    assert check(CHECKOUT, PIPELINE, [THREE]) == []
+
+
+def test_on_main_each_environment_comes_after_the_one_before() -> None:
+    pipeline = read(CHECKOUT, PIPELINE, WAYS["push to main"], THREE)
+    order = {stage.id: stage.depends_on for stage in pipeline.stages}
+    assert order["preview_dev"] == ("checks",)
+    assert order["preview_test"] == ("deploy_dev",)
+    assert order["preview_prod"] == ("deploy_test",)
+
+
+def test_a_pull_request_previews_every_environment_and_deploys_to_none() -> None:
+    pipeline = read(CHECKOUT, PIPELINE, WAYS["pull request"], THREE)
+    assert [stage.id for stage in pipeline.stages] == ["checks", "preview_dev", "preview_test", "preview_prod"]
+    assert all(stage.depends_on == ("checks",) for stage in pipeline.stages[1:])
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A defect: in a file, `old` becomes `new`; the rule that has to see it."""
+
+    rule: str
+    file: str
+    old: str
+    new: str
+
+
+T = "pipelines/templates/"
+SEEDS = {
+    "dependsOn names no stage": Seed("depends-on", f"{T}deploy.yml", "dependsOn: preview_", "dependsOn: previews_"),
+    "stages depend on each other": Seed("depends-on", f"{T}checks.yml", "dependsOn: []", "dependsOn: preview_dev"),
+    "a template's path is wrong": Seed("expands", f"{T}preview.yml", "template: toolchain.yml", "template: tools.yml"),
+    "a template's parameter is misspelt": Seed("expands", f"{T}deploy.yml", "report: $(now)", "reports: $(now)"),
+    "a template's parameter is missing": Seed("expands", PIPELINE, "              group: ${{ stack.reader }}\n", ""),
+    "a template expression does not parse": Seed("expands", PIPELINE, "${{ else }}:", "${{ elsif x }}:"),
+    "a stage is there twice": Seed("unique", f"{T}deploy.yml", "- stage: deploy_", "- stage: preview_"),
+    "a deployment has no strategy": Seed("deployment", f"{T}deploy.yml", "          runOnce:", "          canary:"),
+    "a deployment has no environment": Seed(
+        "deployment", f"{T}deploy.yml", "        environment: ${{ parameters.environment }}\n", ""
+    ),
+    "waiting runs are cancelled": Seed(
+        "deployment", f"{T}deploy.yml", "    lockBehavior: sequential", "    lockBehavior: runLatest"
+    ),
+    "a deployment checks nothing out": Seed("deployment", f"{T}deploy.yml", "checkout: self", "checkout: none"),
+    "a condition is not closed": Seed("condition", f"{T}preview.yml", "'PullRequest'))", "'PullRequest')"),
+    "a condition calls no function": Seed("condition", f"{T}cleanup.yml", "always()", "allways()"),
+    "a condition ignores failures": Seed(
+        "condition",
+        f"{T}deploy.yml",
+        "and(succeeded(), eq(variables['Build.SourceBranch'], 'refs/heads/main'))",
+        "eq(variables['Build.SourceBranch'], 'refs/heads/main')",
+    ),
+    "a condition reads a variable that is not": Seed(
+        "condition", f"{T}deploy.yml", "variables['Build.SourceBranch']", "variables['Build.Branch']"
+    ),
+    "a macro is defined nowhere": Seed("macro", f"{T}deploy.yml", "--outputs $(release)", "--outputs $(releases)"),
+    "a group's name is not the program's": Seed("macro", f"{T}plan.yml", "$(App-One.AccessKey)", "$(AppOne.AccessKey)"),
+    "a group's name is written in another case": Seed(
+        "group-names", f"{T}plan.yml", "$(App-One.SecretKey)", "$(App-One.Secretkey)"
+    ),
+    "a group is given to every stage": Seed(
+        "group-names", PIPELINE, "\nvariables:\n", "\nvariables:\n  - group: app-one\n"
+    ),
+    "a secret stands in a script": Seed(
+        "secret", f"{T}deploy.yml", "pipelines.registry login\n", "pipelines.registry login $(App-One.SecretKey)\n"
+    ),
+    "a secret becomes a variable of the job": Seed(
+        "secret", f"{T}drift.yml", "value: $(Build.ArtifactStagingDirectory)/drift", "value: $(App-One.SecretKey)"
+    ),
+    "a secret is mapped into a foreign step": Seed(
+        "secret",
+        f"{T}preview.yml",
+        "            name: plan\n",
+        "            name: plan\n            env:\n              KEY: $(App-One.SecretKey)\n",
+    ),
+    "the cleanup is gone": Seed("cleanup", f"{T}drift.yml", "          - template: cleanup.yml\n", ""),
+    "the cleanup does not run after a failure": Seed("cleanup", f"{T}cleanup.yml", "always()", "succeeded()"),
+    "a login has no logout": Seed("login", f"{T}deploy.yml", "                - template: cleanup.yml\n", ""),
+    "docker logs out of the wrong registry": Seed(
+        "login", f"{T}cleanup.yml", "exec python3 -m pipelines.cleanup --private $(private)", "docker logout"
+    ),
+    "docker logs in by hand": Seed(
+        "login", f"{T}deploy.yml", "exec python3 -m pipelines.registry login", "docker login -u AWS --password-stdin"
+    ),
+    "a fork gets secrets": Seed(
+        "fork", f"{T}preview.yml", "and(succeeded(), ne(variables['System.PullRequest.IsFork'], 'True'))", "succeeded()"
+    ),
+    "a script has several lines": Seed(
+        "script", f"{T}cleanup.yml", "- bash: exec", "- bash: |\n      set -e\n      exec"
+    ),
+    "an entry point is not there": Seed("script", f"{T}deploy.yml", "pipelines.scan_gate", "pipelines.scangate"),
+    "a cancelled run's signal does not arrive": Seed(
+        "script", f"{T}deploy.yml", "exec python3 -m pipelines.deploy", "python3 -m pipelines.deploy"
+    ),
+    "a task of the marketplace": Seed("task", f"{T}toolchain.yml", "task: Cache@2", "task: Pulumi@1"),
+    "a task without a version": Seed("task", f"{T}toolchain.yml", "UsePythonVersion@0", "UsePythonVersion"),
+    "a raw plan is published": Seed("artifact", f"{T}preview.yml", "publish: $(report)", "publish: $(private)"),
+    "an artefact's name is the same in the next attempt": Seed(
+        "artifact", f"{T}drift.yml", "-$(System.StageAttempt)-$(System.JobAttempt)", ""
+    ),
+    "an output is of a step that is not there": Seed("output", f"{T}preview.yml", "name: plan\n", "name: plans\n"),
+    "an output is of a job that is not there": Seed(
+        "output", f"{T}deploy.yml", ".preview.outputs", ".previews.outputs"
+    ),
+    "a token stays in .git/config": Seed("checkout", f"{T}deploy.yml", "persistCredentials: 'false'", "clean: 'true'"),
+    "a failure is waved through": Seed(
+        "checkout", f"{T}deploy.yml", "displayName: Log in to ECR", "continueOnError: 'true'"
+    ),
+    "the build number is no Docker tag": Seed("build-number", PIPELINE, "$(Rev:.r)", "/$(Rev:r)"),
+}
+
+
+@pytest.mark.parametrize("defect", SEEDS)
+def test_the_lint_sees_that(defect: str, tmp_path: Path) -> None:
+    seed = SEEDS[defect]
+    for name in (PIPELINE, "Pulumi.yaml"):
+        shutil.copy(CHECKOUT / name, tmp_path)
+    shutil.copytree(CHECKOUT / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    file = tmp_path / seed.file
+    text = file.read_text(encoding="utf-8")
+    assert seed.old in text, "the seed has no place any more"
+    file.write_text(text.replace(seed.old, seed.new, 1), encoding="utf-8")
+    found = check(tmp_path, PIPELINE)
+    assert seed.rule in {finding.rule for finding in found}, [str(finding) for finding in found]
+
+
+def test_the_command_names_file_line_and_remedy(tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "pipelines", tmp_path / "pipelines")
+    shutil.copy(CHECKOUT / "Pulumi.yaml", tmp_path)
+    text = (CHECKOUT / PIPELINE).read_text(encoding="utf-8")
+    (tmp_path / PIPELINE).write_text(text.replace("$(Rev:.r)", "/$(Rev:r)"), encoding="utf-8")
+    command = [sys.executable, "-m", "tests.pipeline.lint", str(tmp_path / PIPELINE)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "azure-pipelines.yml:" in done.stdout
+    assert "build-number" in done.stdout
