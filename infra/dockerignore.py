@@ -25,8 +25,11 @@ class Ignore:
         return cls(file.read_text(encoding="utf-8-sig") if file.is_file() else "")
 
     def file(self, path: str) -> bool:
-        """Whether the file at `path` (relative, with /) stays out."""
-        return self._spec.match_file(path)
+        """Whether the file at `path` (relative, with /) stays out: the last pattern on it or a folder above decides."""
+        parts = path.split("/")
+        found = [self._spec.check_file("/".join(parts[:depth])) for depth in range(1, len(parts) + 1)]
+        last = max(found, key=lambda result: -1 if result.index is None else result.index)
+        return bool(last.include)
 
     def whole_folder(self, path: str) -> bool:
         """Whether nothing below the folder can come back, so that Docker does not even look into it."""

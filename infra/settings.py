@@ -251,10 +251,19 @@ def keys() -> dict[str, str]:
     return {re.sub(r"_([a-z])", lambda found: found[1].upper(), item.name): item.name for item in fields}
 
 
+def rule(key: str) -> str:
+    """The rule on a key's value, for the documentation."""
+    return _kind_and_rule(keys()[key])[1].text
+
+
+def _kind_and_rule(name: str) -> tuple[Any, Rule]:
+    hint = typing.get_type_hints(Settings, include_extras=True)[name]
+    return typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, one_of("true", "false"))
+
+
 def _read(name: str, text: str | None) -> Any:
     """One value, typed and checked; raises ValueError with the rule and an example."""
-    hint = typing.get_type_hints(Settings, include_extras=True)[name]
-    kind, rule = typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, one_of("true", "false"))
+    kind, rule = _kind_and_rule(name)
     if text is None:
         raise ValueError("is missing; Pulumi.yaml gives every key a default")
     value = _typed(kind, text)

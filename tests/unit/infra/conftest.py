@@ -13,8 +13,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from pulumi.runtime import mocks as pulumi_mocks
-from pulumi.runtime import rpc
+from pulumi.runtime import mocks as pulumi_mocks, rpc
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
@@ -111,11 +110,11 @@ class Monitor(pulumi_mocks.MockMonitor):
     def Invoke(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
         self.program.calls.append((request.tok, plain(rpc.deserialize_properties(request.args))))
         with own_loop():
-            return super().Invoke(request)
+            return super().Invoke(request)  # type: ignore[no-untyped-call]
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
         if request.type == "pulumi:pulumi:Stack":
-            return super().RegisterResource(request)
+            return super().RegisterResource(request)  # type: ignore[no-untyped-call]
         with own_loop():
             sent = rpc.deserialize_properties(request.object)
             self.program.resources.append(
@@ -130,7 +129,7 @@ class Monitor(pulumi_mocks.MockMonitor):
                     dependencies={urn.rpartition("::")[2] for urn in request.dependencies},
                 )
             )
-            return super().RegisterResource(request)
+            return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -234,3 +233,9 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Program]:
 def cloud() -> Cloud:
     """The mocked providers, to change an answer of."""
     return Cloud()
+
+
+@pytest.fixture
+def recording() -> Program:
+    """A record to hand to `run_program` where the run is expected to fail."""
+    return Program()

@@ -1,0 +1,254 @@
+"""The normalised build context: the same commit has the same inputs, whoever checks it out, wherever and however."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from infra.build_context import BuildContext, BuildContextError, prepare_context
+
+FILES = {
+    "Dockerfile": "FROM scratch\n",
+    ".dockerignore": "*\n!app\napp/node_modules\n",
+    "app/app.js": "one\n",
+    "app/run.sh": "#!/bin/sh\n",
+    "app/views/home.html": "<p>\n",
+    "app/node_modules/left.js": "out\n",
+    "secret.txt": "out\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return checkout(tmp_path / "project")
+
+
+def checkout(folder: Path) -> Path:
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "app/run.sh").chmod(0o755)
+    return folder
+
+
+def prepare(project: Path, *, folder: str = ".", dockerfile: str = "Dockerfile") -> BuildContext:
+    return prepare_context(project, folder=folder, dockerfile=dockerfile)
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """Mode, modification time and content by path, of files and folders."""
+    return {
+        path.relative_to(folder).as_posix(): (
+            f"{path.lstat().st_mode:o} {path.lstat().st_mtime:.0f} {'' if path.is_dir() else path.read_text()}"
+        )
+        for path in folder.rglob("*")
+    }
+
+
+def test_the_copy_holds_the_files_that_are_not_ignored_with_fixed_modes_and_times(project: Path) -> None:
+    context = prepare(project)
+    assert listing(project / context.path) == {
+        "Dockerfile": "100644 0 FROM scratch\n",
+        "app": "40755 0 ",
+        "app/app.js": "100644 0 one\n",
+        "app/run.sh": "100755 0 #!/bin/sh\n",
+        "app/views": "40755 0 ",
+        "app/views/home.html": "100644 0 <p>\n",
+    }
+    assert context.path == f".build/context/{context.digest[:12]}"
+    assert context.dockerfile == f"{context.path}/Dockerfile"
+
+
+def test_two_checkouts_under_different_umasks_give_the_same_inputs(tmp_path: Path) -> None:
+    # A process each, since a umask belongs to a process; real checkouts, since git makes files by the umask.
+    origin = checkout(tmp_path / "origin")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", "-C", str(origin)]
+    for command in (["init", "-q"], ["add", "-f", "."], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *command], check=True)
+    program = (
+        "import dataclasses, json, os, subprocess, sys; from pathlib import Path\n"
+        "from infra.build_context import prepare_context\n"
+        "origin, target, umask = sys.argv[1:]\n"
+        "os.umask(int(umask, 8))\n"
+        "subprocess.run(['git', 'clone', '-q', origin, target], check=True)\n"
+        "context = prepare_context(Path(target), folder='.', dockerfile='Dockerfile')\n"
+        "print(json.dumps(dataclasses.asdict(context)))\n"
+    )
+    answers = {}
+    modes = {}
+    for umask in ("022", "077", "002"):
+        target = tmp_path / f"checkout-{umask}"
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(origin), str(target), umask],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[3],
+        )
+        answers[umask] = json.loads(done.stdout)
+        modes[umask] = stat.S_IMODE((target / "app/app.js").stat().st_mode)
+        if umask != "022":
+            first = tmp_path / "checkout-022" / answers["022"]["path"]
+            assert listing(target / answers[umask]["path"]) == listing(first)
+    assert len(set(modes.values())) == 3, "the checkouts really differ"
+    assert answers["022"] == answers["077"] == answers["002"]
+
+
+def test_a_changed_file_changes_the_digest_and_an_ignored_one_does_not(project: Path) -> None:
+    before = prepare(project)
+    (project / "secret.txt").write_text("other")
+    (project / "app/node_modules/new.js").write_text("new")
+    assert prepare(project) == before
+    (project / "app/app.js").write_text("two\n")
+    assert prepare(project).digest != before.digest
+
+
+def test_the_owners_execute_bit_counts_and_no_other(project: Path) -> None:
+    before = prepare(project)
+    (project / "app/app.js").chmod(0o654)
+    assert prepare(project) == before
+    (project / "app/app.js").chmod(0o744)
+    assert prepare(project).digest != before.digest
+
+
+def test_a_renamed_file_and_an_added_empty_one_change_the_digest(project: Path) -> None:
+    before = prepare(project)
+    (project / "app/empty").touch()
+    added = prepare(project)
+    (project / "app/empty").rename(project / "app/empty2")
+    assert len({before.digest, added.digest, prepare(project).digest}) == 3
+
+
+def test_empty_folders_do_not_count_since_git_keeps_none(project: Path) -> None:
+    before = prepare(project)
+    (project / "app/empty").mkdir()
+    assert prepare(project) == before
+
+
+def test_links_inside_the_context_are_kept(project: Path) -> None:
+    (project / "app/current.js").symlink_to("app.js")
+    (project / "app/templates").symlink_to("views")
+    copy = project / prepare(project).path
+    assert (copy / "app/current.js").readlink() == Path("app.js")
+    assert (copy / "app/templates/home.html").read_text() == "<p>\n"
+
+
+def test_a_link_that_points_elsewhere_inside_changes_the_digest(project: Path) -> None:
+    link = project / "app/templates"
+    link.symlink_to("views")
+    before = prepare(project)
+    link.unlink()
+    link.symlink_to("../app")
+    assert prepare(project).digest != before.digest
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("nowhere.js", "which the context does not have"),
+        ("../secret.txt", "which the context does not have"),
+        ("../../outside", "which is outside the build context"),
+        ("/etc/hostname", "an absolute path"),
+    ],
+)
+def test_a_link_that_leads_out_or_nowhere_is_an_error_that_names_it(project: Path, target: str, why: str) -> None:
+    (project / "app/link").symlink_to(target)
+    with pytest.raises(BuildContextError) as failed:
+        prepare(project)
+    assert str(failed.value).startswith(f"app/link links to {target}, {why}; point it to")
+
+
+def test_an_ignored_link_may_lead_anywhere(project: Path) -> None:
+    (project / "app/node_modules/link").symlink_to("/nowhere")
+    prepare(project)
+
+
+def test_a_socket_or_pipe_is_an_error_that_names_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(project / "app/pipe")
+    with pytest.raises(BuildContextError, match=r"^app/pipe is no file, folder or link; remove it or add it to"):
+        prepare(project)
+    (project / "app/pipe").unlink()
+    monkeypatch.chdir(project / "app")  # the path of a socket is short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        with pytest.raises(BuildContextError, match=r"^app/socket is no file"):
+            prepare(project)
+
+
+def test_a_missing_folder_or_dockerfile_is_an_error_that_names_the_setting(project: Path) -> None:
+    with pytest.raises(BuildContextError, match=r"^buildContext 'web' is not a folder"):
+        prepare(project, folder="web")
+    with pytest.raises(BuildContextError, match=r"^dockerfile 'Containerfile' is not a file of buildContext '\.'"):
+        prepare(project, dockerfile="Containerfile")
+
+
+def test_the_dockerfile_is_there_even_where_it_or_its_folder_is_ignored(project: Path) -> None:
+    (project / "docker/build").mkdir(parents=True)
+    (project / "docker/build/Dockerfile").write_text("FROM scratch\n")
+    context = prepare(project, dockerfile="docker/build/Dockerfile")
+    assert (project / context.dockerfile).read_text() == "FROM scratch\n"
+
+
+def test_the_context_may_be_a_folder_of_its_own_with_its_own_dockerignore(project: Path) -> None:
+    (project / "app/Dockerfile").write_text("FROM scratch\n")
+    (project / "app/.dockerignore").write_text("node_modules\n")
+    copy = project / prepare(project, folder="app").path
+    assert sorted(path.name for path in copy.iterdir()) == [".dockerignore", "Dockerfile", "app.js", "run.sh", "views"]
+
+
+def test_the_store_is_no_part_of_the_context_and_git_does_not_see_it(project: Path) -> None:
+    (project / ".dockerignore").unlink()
+    first = prepare(project)
+    assert prepare(project) == first
+    assert not (project / first.path / ".build").exists()
+    subprocess.run(["git", "-C", str(project), "init", "-q"], check=True)
+    status = subprocess.run(
+        ["git", "-C", str(project), "status", "--short"], check=True, capture_output=True, text=True
+    ).stdout
+    assert ".build" not in status
+
+
+def test_a_second_run_uses_the_copy_that_is_there(project: Path) -> None:
+    copy = project / prepare(project).path
+    inode = copy.stat().st_ino
+    prepare(project)
+    assert copy.stat().st_ino == inode
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+def test_a_copy_that_somebody_wrote_into_is_made_anew(project: Path) -> None:
+    copy = project / prepare(project).path
+    (copy / "app/app.js").write_text("changed")
+    (copy / "app/extra.js").write_text("extra")
+    prepare(project)
+    assert (copy / "app/app.js").read_text() == "one\n"
+    assert not (copy / "app/extra.js").exists()
+
+
+def test_runs_at_the_same_time_do_not_hurt_each_other(project: Path) -> None:
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        contexts = list(pool.map(lambda _: prepare(project), range(32)))
+    assert len(set(contexts)) == 1
+    copy = project / contexts[0].path
+    assert (copy / "app/app.js").read_text() == "one\n"
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+def test_copies_that_no_run_used_for_a_day_are_removed_and_younger_ones_stay(project: Path) -> None:
+    old = project / prepare(project).path
+    (project / "app/app.js").write_text("two\n")
+    young = project / prepare(project).path
+    (project / "app/app.js").write_text("three\n")
+    half = old.parent / "new-interrupted"
+    half.mkdir()
+    for path in (old, half):
+        os.utime(path, (0, 0))
+    newest = project / prepare(project).path
+    assert sorted(old.parent.iterdir()) == sorted([young, newest])

@@ -1,0 +1,292 @@
+"""The settings: every error of a configuration at once, each with its key, value, rule and a right example."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from infra import settings
+from infra.settings import SettingsError, read_settings
+
+ROOT = Path(__file__).parents[3]
+DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+
+
+def as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def read(changed: Mapping[str, Any], **options: Any) -> settings.Settings:
+    values = {key: as_text(entry["default"]) for key, entry in DECLARED.items()}
+    return read_settings({**values, **{key: as_text(value) for key, value in changed.items()}}, **options)
+
+
+def errors(changed: Mapping[str, Any], **options: Any) -> list[str]:
+    """The numbered lines of the one error."""
+    with pytest.raises(SettingsError) as failed:
+        read(changed, **options)
+    head, *lines = str(failed.value).splitlines()
+    assert head == (
+        "the configuration has 1 error; nothing was changed:"
+        if len(lines) == 1
+        else f"the configuration has {len(lines)} errors; nothing was changed:"
+    )
+    assert [line.split(".")[0].strip() for line in lines] == [str(number + 1) for number in range(len(lines))]
+    return [line.split(". ", 1)[1] for line in lines]
+
+
+KEY = "arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+BAD: list[tuple[str, Any, str]] = [
+    ("repositoryName", "App-One", "lower-case"),
+    ("repositoryName", "a", "2 to 256"),
+    ("repositoryName", "app__-one", "single"),
+    ("repositoryName", "app-one/", "between them"),
+    ("imageTagMutability", "immutable", "one of IMMUTABLE, MUTABLE"),
+    ("imageTagMutabilityExclusions", "content-*", "a list"),
+    ("imageTagMutabilityExclusions", ["*a*b*"], "at most two *"),
+    ("imageTagMutabilityExclusions", [1], "a list"),
+    ("scanOnPush", "yes", "one of true, false"),
+    ("encryptionType", "AES-256", "one of AES256, KMS, KMS_DSSE"),
+    ("kmsKeyArn", "alias/ecr", "the ARN of a KMS key"),
+    ("keepImages", 0, "a whole number from 1 to 100000"),
+    ("keepImages", "many", "a whole number from 1 to 100000"),
+    ("keepImages", "3.0", "a whole number"),
+    ("expireUntaggedDays", -1, "a whole number from 1 to 3650"),
+    ("iamPath", "pipelines", "between two /"),
+    ("iamPath", "//", "between two /"),
+    ("pushPolicyName", "push policy", "letters, digits"),
+    ("pushGroupName", "", "letters, digits"),
+    ("pushUserName", "u" * 65, "at most 64"),
+    ("pushUserName", "zoë", "letters, digits"),
+    ("permissionsBoundaryArn", "boundary", "the ARN of an IAM policy"),
+    ("accessKeyGeneration", 0, "a whole number from 1"),
+    ("azureDevOpsProject", "_apis", "not beginning with _"),
+    ("azureDevOpsProject", "a/b", "none of"),
+    ("variableGroupName", " ", "1 to 255"),
+    ("accessKeyVariable", "App One", "letters, digits"),
+    ("secretKeyVariable", "secretKey", "not beginning with endpoint"),
+    ("buildContext", "../elsewhere", "inside the project"),
+    ("buildContext", "/srv/app", "inside the project"),
+    ("dockerfile", "docker\\Dockerfile", "inside buildContext"),
+    ("platform", "linux/amd46", "one of linux/amd64"),
+    ("baseImage", "node", "a tag other than latest"),
+    ("baseImage", "node:latest", "a tag other than latest"),
+    ("imageTag", "-1", "a Docker tag"),
+    ("imageTag", "a+b", "a Docker tag"),
+    ("imageSource", "https://me:word@example.com", "without user or password"),
+    ("tags", {"aws:owner": "me"}, "not beginning with aws:"),
+    ("tags", {"owner": "a&b"}, "at most 50"),
+    ("tags", {"cost": 12}, "texts"),
+    ("tags", ["a"], "texts"),
+    ("tags", {str(number): "" for number in range(51)}, "at most 50"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "rule"), BAD)
+def test_a_bad_value_is_named_with_its_rule_and_a_right_example(key: str, value: Any, rule: str) -> None:
+    (error,) = errors({key: value})
+    shown = json.dumps(as_text(value), ensure_ascii=False)
+    assert error.startswith(f"app-one:{key} = {shown[:77]}")
+    assert rule in error
+    example = error.rpartition("; for example ")[2]
+    assert not [line for line in errors_of({key: example}) if line.startswith(f"app-one:{key} =")]
+
+
+def errors_of(changed: Mapping[str, Any]) -> list[str]:
+    try:
+        read(changed)
+    except SettingsError as failed:
+        return [line.split(". ", 1)[1] for line in str(failed).splitlines()[1:]]
+    return []
+
+
+def test_all_errors_of_a_configuration_come_at_once() -> None:
+    changed = {key: value for key, value, _ in BAD}
+    found = errors({**changed, "keepImagse": "5"}, environment={"SOURCE_DATE_EPOCH": "yesterday"})
+    assert len(found) == len(changed) + 2
+    for key in changed:
+        assert sum(error.startswith(f"app-one:{key} =") for error in found) == 1
+
+
+def test_an_unknown_key_is_an_error_that_names_the_nearest_one_and_not_the_value() -> None:
+    assert errors({"keepImagse": "hunter2"}) == [
+        "app-one:keepImagse: there is no such setting; did you mean app-one:keepImages?"
+    ]
+    assert errors({"zzz": "hunter2"}) == ["app-one:zzz: there is no such setting"]
+
+
+def test_a_secret_value_is_never_shown() -> None:
+    (error,) = errors({"imageTag": "hunter 2"}, secrets={"imageTag"})
+    assert error.startswith("app-one:imageTag = [secret]: must be a Docker tag")
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"),
+    [
+        ({"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"}, "imageTagMutabilityExclusions"),
+        ({"imageTagMutabilityExclusions": ["content-*"]}, "imageTagMutabilityExclusions"),
+        ({"kmsKeyArn": KEY}, "kmsKeyArn"),
+        ({"accessKeyKeepPrevious": True}, "accessKeyKeepPrevious"),
+        ({"accessKeyVariable": "app-one.secretkey"}, "secretKeyVariable"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_an_error(changed: dict[str, Any], key: str) -> None:
+    (error,) = errors(changed)
+    assert error.startswith(f"app-one:{key}: ")
+    assert "; for example " in error
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"repositoryName": "team-1/app_one.web"},
+        {"imageTagMutability": "MUTABLE_WITH_EXCLUSION", "imageTagMutabilityExclusions": ["v*"]},
+        {"encryptionType": "KMS_DSSE", "kmsKeyArn": KEY},
+        {"encryptionType": "KMS", "kmsKeyArn": KEY.replace("arn:aws:", "arn:aws-us-gov:")},
+        {"iamPath": "/a/b/"},
+        {"platform": "linux/arm/v7"},
+        {"baseImage": "node:24.21.0-bookworm-slim@sha256:" + "0" * 64},
+        {"baseImage": "registry.example.com:5000/node@sha256:" + "0" * 64},
+        {"azureDevOpsProject": "Shop (new)"},
+        {"tags": {"Größe": "", "a/b:c": "x y"}},
+        {"buildContext": "app", "dockerfile": "docker/Dockerfile"},
+    ],
+)
+def test_the_edges_of_what_is_allowed_are_allowed(changed: dict[str, Any]) -> None:
+    read(changed)
+
+
+def test_values_are_typed_and_frozen() -> None:
+    found = read({"keepImages": "12", "scanOnPush": "false", "tags": {"a": "b"}})
+    assert (found.keep_images, found.scan_on_push, found.tags) == (12, False, {"a": "b"})
+    with pytest.raises(AttributeError):
+        found.keep_images = 1  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        found.tags["a"] = "c"  # type: ignore[index]
+
+
+def test_a_missing_key_is_an_error() -> None:
+    with pytest.raises(SettingsError, match=r"app-one:repositoryName = null: is missing"):
+        read_settings({})
+
+
+# --- what the pipeline's environment says ---
+
+
+@pytest.mark.parametrize(
+    ("number", "tag"),
+    [
+        ("20261123.4", "20261123.4"),
+        ("1.2.3+45", "1.2.3_45"),
+        ("Release 7", "Release-7"),
+        ("main_12-a", "main_12-a"),
+    ],
+)
+def test_a_build_number_becomes_a_legal_tag(number: str, tag: str) -> None:
+    assert read({}, environment={"BUILD_BUILDNUMBER": number}).image_tag == tag
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("1+2_3", "cannot tell apart"),
+        ("a b-c", "cannot tell apart"),
+        ("a#b", "has #"),
+        ("größe", "has ß ö"),
+        (".1", "not begin with"),
+        ("-1", "not begin with"),
+        ("+" * 129, "1 to 128"),
+    ],
+)
+def test_a_build_number_that_would_lose_its_meaning_is_an_error_with_a_remedy(number: str, why: str) -> None:
+    (error,) = errors({}, environment={"BUILD_BUILDNUMBER": number})
+    assert error.startswith("BUILD_BUILDNUMBER = ")
+    assert why in error
+    assert error.endswith("set imageTag")
+
+
+def test_no_two_build_numbers_without_a_replacement_character_share_a_tag() -> None:
+    numbers = ["1+2", "1 2", "1-2", "1_2", "1.2", "12"]
+    tags: dict[str, list[str]] = {}
+    for number in numbers:
+        tags.setdefault(read({}, environment={"BUILD_BUILDNUMBER": number}).image_tag, []).append(number)
+    # Only numbers that are written in different ways, which one pipeline does not do, can meet.
+    assert tags == {"1_2": ["1+2", "1_2"], "1-2": ["1 2", "1-2"], "1.2": ["1.2"], "12": ["12"]}
+
+
+def test_a_set_tag_comes_before_the_build_number_even_before_a_bad_one() -> None:
+    assert read({"imageTag": "7"}, environment={"BUILD_BUILDNUMBER": "a#b"}).image_tag == "7"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BUILD_SOURCEVERSION", "main"),
+        ("SOURCE_DATE_EPOCH", "2026-11-23"),
+        ("BUILD_REPOSITORY_URI", "git@example.com:app-one"),
+    ],
+)
+def test_a_bad_value_of_the_environment_is_named(variable: str, value: str) -> None:
+    (error,) = errors({}, environment={variable: value})
+    assert error.startswith(f'{variable} = "{value}": must be ')
+
+
+def test_credentials_in_the_repositorys_address_do_not_reach_the_image() -> None:
+    environment = {"BUILD_REPOSITORY_URI": "https://me:token@dev.azure.com/acme/_git/shop"}
+    assert read({}, environment=environment).image_source == "https://dev.azure.com/acme/_git/shop"
+
+
+# --- the program ---
+
+
+def test_a_bad_configuration_stops_the_program_before_any_resource(
+    run_program: Callable[..., Any], recording: Any
+) -> None:
+    bad = {f"app-one:{key}": value for key, value, _ in BAD}
+    with pytest.raises(pulumi.RunError) as failed:
+        run_program(bad, program=recording)
+    assert f"{len(bad)} errors" in str(failed.value)
+    assert recording.resources == []
+    assert recording.calls == []
+
+
+def test_the_program_masks_what_the_engine_marks_as_secret(run_program: Callable[..., Any]) -> None:
+    with pytest.raises(pulumi.RunError) as failed:
+        run_program({"app-one:imageTag": "hunter 2"}, secret_keys=["app-one:imageTag"])
+    assert "hunter" not in str(failed.value)
+
+
+def test_keys_of_other_namespaces_are_not_the_programs_business(run_program: Callable[..., Any]) -> None:
+    run_program({"aws:region": "us-east-2", "azuredevops:orgServiceUrl": "https://dev.azure.com/acme"})
+
+
+# --- one truth ---
+
+
+def test_pulumi_yaml_declares_exactly_the_settings_each_with_default_and_description() -> None:
+    assert set(DECLARED) == set(settings.keys())
+    for key, entry in DECLARED.items():
+        assert set(entry) == {"default", "description"}, key
+        assert entry["description"].endswith("."), key
+
+
+def test_the_defaults_are_right_by_their_own_rules() -> None:
+    read({})
+
+
+def test_the_documentation_has_every_setting_with_its_default_and_description() -> None:
+    rows = {}
+    for line in (ROOT / "docs" / "settings.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.replace("\\|", "¦").strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 4:
+            rows[cells[0].strip("`")] = cells[1:]
+    assert list(rows) == list(DECLARED)
+    for key, (default, meaning, rule) in rows.items():
+        shown = as_text(DECLARED[key]["default"])
+        assert default == (f"`{shown}`" if shown else "empty"), key
+        assert meaning == DECLARED[key]["description"], key
+        assert rule.replace("¦", "|") == settings.rule(key), key
