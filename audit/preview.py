@@ -22,10 +22,12 @@ MAX_VALUE = 64 << 20
 
 DIGEST_KEYS = frozenset({"config", "steps", "diagnostics", "duration", "changeSummary", "maybeCorrupt"})
 FOREIGN = (
-    ("resource_changes", "a Terraform plan"),
+    ("format_version", "a Terraform plan"),
     ("planned_values", "a Terraform plan"),
     ("resourcePlans", "an update plan of `pulumi preview --save-plan`"),
+    ("manifest", "an update plan of `pulumi preview --save-plan`"),
     ("deployment", "a stack export"),
+    ("version", "a stack export"),
     ("AWSTemplateFormatVersion", "a CloudFormation template"),
     ("runs", "a SARIF report"),
 )
@@ -77,6 +79,7 @@ class _Reader:
         self.stream, self.name, self.visit, self.max_bytes = stream, name, visit, max_bytes
         self.text = ""
         self.position = 0
+        self.anchor: int | None = None  # text from here on is not dropped
         self.read_bytes = 0
         self.ended = False
         self.text_decoder: codecs.IncrementalDecoder | None = None
@@ -92,14 +95,15 @@ class _Reader:
                 f"{self.name}: does not begin with '{{', so it is no preview; "
                 "run `pulumi preview --json > FILE` and keep standard error out of the file"
             )
-        start = self.position
+        self.anchor = self.position
         self.position += 1
         if self._peek() == "}":
             raise self._foreign(())
         key = self._value()
         if key in EVENT_NAMES or key in ("sequence", "timestamp"):
-            self.position = start
+            self.position, self.anchor = self.anchor, None
             return _from_events(self._lines(), self.name)
+        self.anchor = None
         if key == "events":
             self._expect(":")
             return _from_events(self._array(), self.name)
@@ -191,13 +195,20 @@ class _Reader:
                     ) from None
                 if near_end and self._fill():
                     continue
-                if near_end:
+                if near_end and self._only_cut(error):
                     raise self._truncated() from None
                 raise
             if end == len(self.text) and self._fill():  # a number may go on
                 continue
             self.position = end
             return value
+
+    def _only_cut(self, error: json.JSONDecodeError) -> bool:
+        """At the end of the file: whether what is there could have gone on."""
+        rest = self.text[error.pos :].strip()
+        return error.msg.startswith(("Unterminated", "Invalid \\")) or any(
+            word.startswith(rest) for word in ("", "true", "false", "null", "-")
+        )
 
     def _truncated(self) -> AuditError:
         return AuditError(
@@ -222,8 +233,10 @@ class _Reader:
             raise AuditError(
                 f"{self.name}: is not text in UTF-8 (or UTF-16 with its mark); it may be compressed or truncated"
             ) from None
-        self.text = self.text[self.position :] + more
-        self.position = 0
+        start = self.position if self.anchor is None else self.anchor
+        self.text = self.text[start:] + more
+        self.position -= start
+        self.anchor = None if self.anchor is None else 0
         return bool(more) or not self.ended
 
 

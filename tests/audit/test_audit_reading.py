@@ -1,0 +1,177 @@
+"""Reading: what the engine of the last two years writes is understood, and everything else is one clear error."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit import preview
+from audit.errors import AuditError
+from audit.model import UNKNOWN, Plan
+from tests.audit import previews as p
+
+STEPS = [
+    p.step(p.REPOSITORY, "repository", None, {"name": "app-one", "imageTagMutability": "MUTABLE"}),
+    p.step(p.KEY, "key", {"user": "u"}, {"user": UNKNOWN}, op="replace"),
+    p.step(p.GROUP, "g", {"name": "ü🔑", "variables": []}, None),
+]
+
+
+def _read(folder: Path, content: str | bytes) -> Plan:
+    path = folder / "preview.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return preview.read(str(path))
+
+
+def _steps(plan: Plan) -> set[tuple[str, str]]:
+    return {(step.op, step.name) for step in plan.steps}
+
+
+def test_a_digest_and_the_event_log_of_the_same_preview_read_alike(tmp_path: Path) -> None:
+    expected = {("create", "repository"), ("replace", "key"), ("delete", "g")}
+    digest = _read(tmp_path, json.dumps(p.digest(*STEPS), indent=4))
+    events = _read(tmp_path, p.events(*STEPS))
+    assert _steps(digest) == _steps(events) == expected
+    assert (digest.stack, digest.project, events.stack) == ("dev", "app-one", "dev")
+    wrapped = json.dumps({"events": [json.loads(line) for line in p.events(*STEPS).splitlines()]})
+    assert _steps(_read(tmp_path, wrapped)) == expected
+
+
+def test_a_replacement_shown_as_three_steps_is_one(tmp_path: Path) -> None:
+    new, old = {"user": "new"}, {"user": "old"}
+    three = [
+        p.step(p.KEY, "key", None, new, op="create-replacement"),
+        p.step(p.KEY, "key", old, new, op="replace", replaceReasons=["user"]),
+        p.step(p.KEY, "key", old, None, op="delete-replaced"),
+    ]
+    plan = _read(tmp_path, json.dumps(p.digest(*three)))
+    assert len(plan.steps) == 1
+    step = plan.steps[0]
+    assert step.old is not None
+    assert step.new is not None
+    assert (step.op, step.old.inputs, step.new.inputs) == ("replace", old, new)
+
+
+def test_unchanged_resources_are_counted_and_not_judged(tmp_path: Path) -> None:
+    same = p.step(p.REPOSITORY, "r", {"name": "x"}, {"name": "x"}, op="same")
+    assert _read(tmp_path, json.dumps(p.digest(same))).steps == []
+
+
+def test_a_refresh_that_finds_a_difference_is_read_from_its_result(tmp_path: Path) -> None:
+    refreshed = p.step(p.USER, "u", {"name": "u"}, {"name": "u"}, op="refresh")
+    log = p.events(refreshed)
+    result = {"metadata": {"op": "update", "urn": refreshed["urn"], "type": p.USER, "old": refreshed["oldState"],
+                           "new": {**refreshed["newState"], "inputs": {"name": "v"}}}}  # fmt: skip
+    lines = log.splitlines()
+    lines.insert(-2, json.dumps({"sequence": 9, "timestamp": 1, "resOutputsEvent": result}))
+    assert _steps(_read(tmp_path, "\n".join(lines))) == {("update", "u")}
+    assert _read(tmp_path, log).steps == []
+
+
+def test_a_preview_without_resources_or_changes_is_read(tmp_path: Path) -> None:
+    assert _read(tmp_path, '{"config":{},"duration":1}').steps == []
+
+
+def test_older_digests_without_new_fields_are_read(tmp_path: Path) -> None:
+    """The CLI of two years ago writes no provider on steps, no times, no detailedDiff for some, and fewer fields of state."""
+    old: dict[str, Any] = {"op": "create", "urn": STEPS[0]["urn"], "newState": {"urn": STEPS[0]["urn"], "custom": True, "type": p.REPOSITORY}}
+    assert _steps(_read(tmp_path, json.dumps({"steps": [old], "changeSummary": {"create": 1}}))) == {("create", "repository")}
+
+
+def test_a_failed_preview_is_marked_and_never_green(tmp_path: Path) -> None:
+    failed = p.digest(diagnostics=[{"severity": "error", "message": "boom", "urn": ""}])
+    report = p.report_of(tmp_path, failed)
+    assert report.worst == "preview-incomplete"
+    assert report.incomplete
+    log = p.events().replace('"PolicyPacks"', '"result": "failed", "PolicyPacks"')
+    assert p.report_of(tmp_path, log).worst == "preview-incomplete"
+
+
+def test_policy_violations_of_the_event_log_are_findings(tmp_path: Path) -> None:
+    event = {"policyEvent": {"resourceUrn": STEPS[0]["urn"], "message": "<{%fg 1%}>no", "color": "raw", "policyName": "no-wildcards",
+                             "policyPackName": "app-one", "policyPackVersion": "1", "enforcementLevel": "mandatory"}}  # fmt: skip
+    log = p.events(STEPS[0]).splitlines()
+    log.insert(-1, json.dumps({"sequence": 7, "timestamp": 1, **event}))
+    findings = p.report_of(tmp_path, "\n".join(log)).findings
+    assert any(finding.risk == "policy-violation" and "no-wildcards" in finding.reason for finding in findings)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_encodings_that_shells_write_are_read(tmp_path: Path, encoding: str) -> None:
+    plan = _read(tmp_path, json.dumps(p.digest(*STEPS), ensure_ascii=False).encode(encoding))
+    assert plan.steps[-1].old is not None
+    assert plan.steps[-1].old.inputs["name"] == "ü🔑"
+
+
+def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(json.dumps(p.digest(*STEPS)).encode()))
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert len(preview.read("-").steps) == 3
+
+
+def test_a_preview_read_in_the_smallest_pieces_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps(p.digest(*STEPS), ensure_ascii=False)
+    whole = _read(tmp_path, text)
+    monkeypatch.setattr(preview, "CHUNK", 1)
+    assert _read(tmp_path, text) == whole
+    assert _steps(_read(tmp_path, p.events(*STEPS))) == _steps(whole)
+
+
+@pytest.mark.parametrize("form", ["digest", "events"])
+def test_a_truncated_file_is_a_clear_error_wherever_it_ends(tmp_path: Path, form: str) -> None:
+    text = json.dumps(p.digest(*STEPS)) if form == "digest" else p.events(*STEPS)
+    last = len(text) - (1 if form == "digest" else len(text.splitlines()[-1]) + len(text.splitlines()[-2]) + 3)
+    for end in [*range(1, 200), *range(200, last, 97), last]:
+        with pytest.raises(AuditError, match=r"truncated|is no preview|not a preview|not JSON"):
+            _read(tmp_path, text[:end].encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        ("  \n", "is empty"),
+        ("Previewing update (dev):\n", "does not begin"),
+        ("[]", "does not begin"),
+        ("{}", "not a preview"),
+        ('{"format_version": "1.2", "terraform_version": "1.9", "planned_values": {}, "resource_changes": []}', "Terraform"),
+        ('{"version": 3, "deployment": {"manifest": {}}}', "another kind of file|stack export"),
+        ('{"manifest": {}, "resourcePlans": {}}', "another kind of file|--save-plan"),
+        ('{"steps": [1]}', "not an object"),
+        ('{"steps": [{}]}', "no operation"),
+        ('{"steps": [], "duration": NaN}', "not JSON"),
+        ('{"steps": [],, "duration": 1}', "not JSON"),
+        ('{"steps": []} {"steps": []}', "more after"),
+        ('{"sequence": 0, "timestamp": 1}\n{"a": 1}', "no engine event"),
+        ("{" + '"a":{' * 100_000, "nested|another kind|truncated"),
+        ('{"duration": ' + "9" * 5000 + "}", "not JSON"),
+    ],
+)  # fmt: skip
+def test_a_foreign_or_broken_file_is_a_clear_error(tmp_path: Path, content: str, said: str) -> None:
+    with pytest.raises(AuditError, match=said) as caught:
+        _read(tmp_path, content)
+    assert "preview.json" in str(caught.value) or "step" in str(caught.value)
+
+
+def test_binary_files_missing_files_and_folders_are_clear_errors(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="UTF-8"):
+        _read(tmp_path, b"\x1f\x8b\x08\x00\xff\xfe\xff")
+    with pytest.raises(AuditError, match="No such file"):
+        preview.read(str(tmp_path / "missing.json"))
+    with pytest.raises(AuditError, match="directory"):
+        preview.read(str(tmp_path))
+
+
+def test_a_file_or_a_value_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "preview.json"
+    path.write_text(json.dumps(p.digest(*STEPS)))
+    with pytest.raises(AuditError, match="larger than 100 bytes"):
+        preview.read(str(path), max_bytes=100)
+    monkeypatch.setattr(preview, "MAX_VALUE", 1000)
+    monkeypatch.setattr(preview, "CHUNK", 100)
+    path.write_text('{"steps": [{"op": "' + "x" * 100_000)
+    with pytest.raises(AuditError, match="one value is longer"):
+        preview.read(str(path))
