@@ -16,14 +16,14 @@ def message(found: plan.Plan, stack: str, operators: str) -> str:
     """What a person has to do, in Markdown."""
     rows = "\n".join(f"- {step.op} `{step.type}` {step.name}" for step in found.beyond_rights)
     commit = agent.optional("BUILD_SOURCEVERSION") or "COMMIT"
-    number = agent.optional("BUILD_BUILDNUMBER")
-    tag = f"BUILD_BUILDNUMBER={number} " if number else ""
+    # The image is left to the pipeline: an operator's build would have another tag and other labels.
+    images = " ".join(f"--exclude '**::{kind}::**'" for kind in sorted(plan.WITHIN_RIGHTS))
     return (
         f"This change of stack {stack} needs an operator: the pipeline's key pushes images and may do nothing else.\n"
         f"{rows}\n"
         f"Who: one of {operators}, with an AWS identity of their own that may change these resources.\n"
-        f"What: git checkout {commit} && {tag}pulumi up --stack {stack}\n"
-        "Then run this pipeline again on main: it finds these resources as declared and goes on."
+        f"What: git checkout {commit} && pulumi up --stack {stack} {images}\n"
+        "Then start a new run on main: it finds these resources as declared and goes on."
     )
 
 

@@ -1,0 +1,393 @@
+"""Each entry point of the pipeline does its job on a workstation too, and leaves with a documented exit code."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipelines import agent, comment, gate, install_pulumi, install_python, plan, preview, release, scan_gate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+ENTRY_POINTS = sorted(
+    file.stem
+    for file in (CHECKOUT / "pipelines").glob("*.py")
+    if 'if __name__ == "__main__"' in file.read_text(encoding="utf-8")
+)
+IMAGE = {
+    "op": "update",
+    "type": "docker:index/image:Image",
+    "urn": "urn:pulumi:dev::app-one::docker:index/image:Image::image",
+}
+POLICY = {
+    "op": "update",
+    "type": "aws:iam/policy:Policy",
+    "urn": "urn:pulumi:dev::app-one::aws:iam/policy:Policy::push",
+}
+STACK = {
+    "op": "create",
+    "type": "pulumi:pulumi:Stack",
+    "urn": "urn:pulumi:dev::app-one::pulumi:pulumi:Stack::app-one-dev",
+}
+
+
+def entry_point(name: str, *arguments: str, cwd: Path = CHECKOUT, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run an entry point as a person does."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), **changes}
+    command = [sys.executable, "-m", f"pipelines.{name}", *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+def report(file: Path, *steps: dict[str, str]) -> Path:
+    file.write_text(json.dumps({"fingerprint": "abc", "steps": list(steps)}), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_point_says_what_it_does_and_its_exit_codes(name: str) -> None:
+    done = entry_point(name, "--help")
+    assert done.returncode == agent.OK
+    assert "exit codes: 0 done, 1 failed, 2 wrong use" in done.stdout
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_an_entry_point_used_wrongly_ends_with_2_and_no_traceback(name: str) -> None:
+    done = entry_point(name, "--no-such-option")
+    assert done.returncode == agent.USAGE
+    assert "Traceback" not in done.stderr
+
+
+def test_text_of_others_is_no_command_for_the_agent() -> None:
+    for text in ("a ##vso[task.setvariable variable=x]y", "##VSO[task.complete]", "##[error]x"):
+        assert "##vso[" not in agent.neutral(text).lower()
+        assert "##[" not in agent.neutral(text)
+
+
+def test_a_derived_secret_is_masked_whole_by_line_by_leaf_and_encoded(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = json.dumps({"auth": {"user": "AWS", "password": "pa;ss%word"}}, indent=1)
+    assert "pa;ss%word" in agent.leaves(secret)
+    assert "first-line" in agent.leaves("first-line\nsecond-line")
+    assert all(len(leaf) > 3 for leaf in agent.leaves(secret))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_BUILD", "True")
+        agent.set_secret("pa;ss%word")
+    assert "##vso[task.setsecret]pa;ss%AZP25word\n" in capsys.readouterr().out
+
+
+def test_no_secret_is_printed_where_no_agent_reads(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TF_BUILD", raising=False)
+    agent.set_secret("password-value")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_macro_that_the_agent_did_not_find_is_a_missing_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "$(Pulumi.AccessToken)")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    assert agent.optional("PULUMI_ACCESS_TOKEN") is None
+    assert "PULUMI_ACCESS_TOKEN" not in agent.environment()
+    assert agent.environment()["PULUMI_BACKEND_URL"] == "s3://bucket"
+    with pytest.raises(agent.Stop, match="is not set: map it"):
+        agent.setting("PULUMI_ACCESS_TOKEN", "map it")
+
+
+def test_a_childs_output_goes_to_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert agent.call([sys.executable, "-c", "print('plan')"], output=tmp_path / "private" / "plan.json") == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "private" / "plan.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o700
+
+
+def test_a_cancelled_entry_point_passes_the_signal_on_and_waits_for_its_child() -> None:
+    child = (
+        "import signal, sys\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(print('lock given back', flush=True)))\n"
+    )
+    child += "print('working', flush=True)\nsignal.pause()"
+    code = f"from pipelines import agent\nagent.run(lambda: agent.call([{sys.executable!r}, '-c', {child!r}]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "lock given back\n"
+        assert "cancelled" in process.stderr.read()
+    assert process.returncode == agent.CANCELLED
+
+
+def test_a_plan_within_the_pipelines_rights_passes_and_any_other_is_refused(tmp_path: Path) -> None:
+    image = report(tmp_path / "image.json", IMAGE, STACK)
+    assert entry_point("gate", "--stack", "dev", "--plan", str(image), "--mode", "refuse").returncode == agent.OK
+    policy = report(tmp_path / "policy.json", IMAGE, POLICY)
+    arguments = ("--stack", "dev", "--plan", str(policy), "--operators", "the team X")
+    refused = entry_point("gate", *arguments, "--mode", "refuse", BUILD_SOURCEVERSION="1f3e2d4")
+    assert refused.returncode == agent.REFUSED
+    for part in ("update `aws:iam/policy:Policy` push", "the team X", "git checkout 1f3e2d4 && pulumi up --stack dev"):
+        assert part in refused.stderr
+    marked = entry_point("gate", *arguments, "--mode", "mark", TF_BUILD="True")
+    assert marked.returncode == agent.OK
+    assert "##vso[task.setvariable variable=operator;isOutput=true]true" in marked.stdout
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"steps": [{}], "fingerprint": "a"}', '{"steps": []}', '{"steps": 1}'])
+def test_a_report_that_is_none_is_an_error_of_its_user(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(agent.Stop, match=r"report\.json") as stop:
+        plan.read(file)
+    assert stop.value.code == agent.USAGE
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Reports of the real audit: one plan twice, another one, and one without changes."""
+    folder = tmp_path_factory.mktemp("audited")
+    found = {}
+    for name, tag in {"approved": "1.1", "same": "1.1", "other": "1.2", "empty": None}.items():
+        sides = {"oldState": _state("1.0"), "newState": _state(tag or "1.0")}
+        step = {"op": "update" if tag else "same", "urn": IMAGE["urn"], **sides}
+        raw = folder / f"{name}.raw.json"
+        raw.write_text(json.dumps({"config": {}, "steps": [step], "changeSummary": {step["op"]: 1}}), encoding="utf-8")
+        found[name] = folder / f"{name}.json"
+        command = [sys.executable, "-m", "audit", "plan", str(raw), "--report", f"json={found[name]}"]
+        subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    return found
+
+
+def _state(tag: str) -> dict[str, Any]:
+    inputs = {"imageName": f"registry/app-one:{tag}"}
+    return {"urn": IMAGE["urn"], "custom": True, "id": "i", "type": IMAGE["type"], "inputs": inputs, "outputs": inputs}
+
+
+@pytest.mark.parametrize(("now", "code"), [("same", agent.OK), ("other", agent.REFUSED), ("empty", agent.OK)])
+def test_only_what_was_approved_or_nothing_at_all_goes_on(audited: dict[str, Path], now: str, code: int) -> None:
+    done = entry_point("approved", "--approved", str(audited["approved"]), "--now", str(audited[now]))
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("nothing was changed" in done.stderr) == (code == agent.REFUSED)
+
+
+def test_a_failed_preview_says_what_the_engine_said_and_leaves_no_raw_plan(tmp_path: Path) -> None:
+    pulumi = tmp_path / "bin" / "pulumi"
+    pulumi.parent.mkdir()
+    row = {"severity": "error", "message": "the project is unknown ##vso[task.complete]"}
+    pulumi.write_text(
+        f"#!/bin/sh\necho '{json.dumps({'diagnostics': [row], 'steps': []})}'\nexit 1\n", encoding="utf-8"
+    )
+    pulumi.chmod(0o755)
+    arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
+    done = entry_point("preview", *arguments, PATH=f"{pulumi.parent}:{os.environ['PATH']}", TF_BUILD="True")
+    assert done.returncode == agent.FAILED
+    assert "the project is unknown" in done.stderr
+    assert "##vso[task.complete" not in done.stdout + done.stderr
+    assert not list((tmp_path / "private").iterdir())
+
+
+def test_secrets_of_a_preview_are_masked_before_it_begins(tmp_path: Path) -> None:
+    arguments = ("--stack", "dev", "--private", str(tmp_path), "--report", str(tmp_path))
+    done = entry_point("preview", *arguments, PATH="/nowhere", TF_BUILD="True", PULUMI_CONFIG_PASSPHRASE="pass phrase")
+    assert done.stdout.startswith("##vso[task.setsecret]")
+    assert "##vso[task.setsecret]pass phrase\n" in done.stdout
+    assert "pulumi is not on PATH" in done.stderr
+    assert set(preview.REPORTS) == {"json", "markdown", "html", "sarif", "junit"}
+
+
+def test_the_cleanup_logs_out_of_the_registry_of_the_login_and_removes_everything(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    (private / "docker").mkdir(parents=True)
+    (private / "docker" / "registry").write_text("1234.dkr.ecr.example", encoding="utf-8")
+    (private / "docker" / "config.json").write_text("{}", encoding="utf-8")
+    (private / "plan.json").write_text("{}", encoding="utf-8")
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n', encoding="utf-8")
+    docker.chmod(0o755)
+    path = f"{docker.parent}:{os.environ['PATH']}"
+    for _ in range(2):
+        done = entry_point("cleanup", "--private", str(private), PATH=path, DOCKER_CONFIG=str(private / "docker"))
+        assert done.returncode == agent.OK, done.stderr
+        assert not private.exists()
+    assert (tmp_path / "asked").read_text(encoding="utf-8") == "logout 1234.dkr.ecr.example\n"
+
+
+def test_the_cleanup_removes_everything_even_when_the_logout_fails(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.mkdir()
+    (docker / "registry").write_text("1234.dkr.ecr.example", encoding="utf-8")
+    done = entry_point("cleanup", "--private", str(docker), PATH="/nowhere", DOCKER_CONFIG=str(docker))
+    assert done.returncode != agent.OK
+    assert not docker.exists()
+
+
+FINDINGS = [
+    {"name": "CVE-1", "severity": "LOW", "description": "low ##vso[x]", "uri": "https://example.com/1"},
+    {"name": "CVE-2", "severity": "CRITICAL"},
+    {"name": "CVE-3", "severity": "UNDEFINED"},
+]
+
+
+def test_the_scan_is_waited_for_and_its_findings_come_the_worst_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from botocore.stub import Stubber
+
+    client = boto3.client("ecr", region_name="us-east-2", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stub:
+        image = {"repositoryName": "app-one", "imageId": {"imageDigest": "sha256:" + "0" * 64}}
+        stub.add_client_error("describe_image_scan_findings", "ScanNotFoundException", expected_params=image)
+        stub.add_response("describe_image_scan_findings", {"imageScanStatus": {"status": "IN_PROGRESS"}}, image)
+        complete = {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": {"findings": FINDINGS}}
+        stub.add_response("describe_image_scan_findings", complete, image)
+        stub.add_response("describe_image_scan_findings", complete, image)
+        monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
+        monkeypatch.setattr(scan_gate, "region", lambda: "us-east-2")
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+        found = scan_gate.findings("app-one", "sha256:" + "0" * 64, 300)
+        stub.assert_no_pending_responses()
+    assert [finding.name for finding in found] == ["CVE-3", "CVE-2", "CVE-1"]
+
+
+def test_a_scan_that_fails_is_no_clean_bill(monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from botocore.stub import Stubber
+
+    client = boto3.client("ecr", region_name="us-east-2", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stub:
+        stub.add_response("describe_image_scan_findings", {"imageScanStatus": {"status": "UNSUPPORTED_IMAGE"}})
+        monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
+        monkeypatch.setattr(scan_gate, "region", lambda: "us-east-2")
+        with pytest.raises(agent.Stop, match="has no findings on"):
+            scan_gate.findings("app-one", "sha256:" + "0" * 64, 300)
+
+
+@pytest.mark.parametrize(("severity", "failed"), [("CRITICAL", 2), ("LOW", 3)])
+def test_findings_become_test_results_that_fail_from_the_chosen_severity(severity: str, failed: int) -> None:
+    rows = [scan_gate.Finding(row["name"], row["severity"], row.get("description", ""), "") for row in FINDINGS]
+    root = scan_gate.junit(rows, severity).getroot()
+    assert root is not None
+    assert (root.get("tests"), root.get("failures")) == ("3", str(failed))
+    assert len(list(root.iter("failure"))) == failed
+
+
+def test_an_image_without_findings_is_one_passed_result() -> None:
+    root = scan_gate.junit([], "HIGH").getroot()
+    assert root is not None
+    assert (root.get("tests"), root.get("failures")) == ("1", "0")
+
+
+def test_a_release_says_tag_digest_commit_and_changes(tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps({"image_tag": "2.1", "image_by_tag": "r:2.1", "image_by_digest": "r@sha256:1"}))
+    arguments = (
+        "--plan",
+        str(report(tmp_path / "plan.json", IMAGE)),
+        "--outputs",
+        str(outputs),
+        "--into",
+        str(tmp_path),
+    )
+    done = entry_point("release", "--stack", "dev", *arguments, BUILD_SOURCEVERSION="1f3e2d4", BUILD_BUILDNUMBER="2.1")
+    assert done.returncode == agent.OK, done.stderr
+    page = (tmp_path / "release.md").read_text(encoding="utf-8")
+    for part in ("`2.1`", "`r@sha256:1`", "`1f3e2d4`", "- update `docker:index/image:Image` image"):
+        assert part in page
+    assert json.loads((tmp_path / "release.json").read_text(encoding="utf-8"))["digest"] == "r@sha256:1"
+    assert "applied before" in release.markdown(
+        {"stack": "dev", "tag": "", "digest": "", "commit": "", "build": "", "changes": []}
+    )
+
+
+def test_a_comment_is_cut_to_what_the_service_takes() -> None:
+    text = comment.text("dev", "x" * 200_000, None)
+    assert len(text) == comment.LIMIT
+    assert text.endswith("is in the run's artefact)")
+    found = plan.Plan((plan.Step("update", "aws:iam/policy:Policy", "push", "urn"),), "abc")
+    assert "> This change of stack dev needs an operator" in comment.text(
+        "dev", "report", gate.message(found, "dev", "X")
+    )
+
+
+def test_the_lock_file_pins_uv_with_its_hashes() -> None:
+    lock = (CHECKOUT / "requirements-dev.txt").read_text(encoding="utf-8")
+    lines = install_python.pinned(lock, "uv").splitlines()
+    assert lines[0].startswith("uv==")
+    assert len(lines) > 2
+    assert all("--hash=sha256:" in line for line in lines[1:])
+    with pytest.raises(agent.Stop, match="pins no nothing"):
+        install_python.pinned(lock, "nothing")
+
+
+@pytest.fixture
+def release_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A host of releases on this machine that serves a folder, with a release in it; no checksum is pinned."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        script = b"#!/bin/sh\necho v9.9.9\n"
+        member = tarfile.TarInfo("pulumi/pulumi")
+        member.size, member.mode = len(script), 0o755
+        tar.addfile(member, io.BytesIO(script))
+    name = install_pulumi.archive("9.9.9")
+    (folder / name).write_bytes(content.getvalue())
+    total = hashlib.sha256(content.getvalue()).hexdigest()
+    (folder / "pulumi-9.9.9-checksums.txt").write_text(f"{total}  {name}\n", encoding="utf-8")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's name)
+            """Silence."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(install_pulumi, "RELEASE", f"http://127.0.0.1:{server.server_port}/{{file}}")
+        pins = tmp_path / "pulumi.sha256"
+        pins.write_text("# pins\n", encoding="utf-8")
+        monkeypatch.setattr(install_pulumi, "PINS", pins)
+        yield folder
+        server.shutdown()
+
+
+def test_a_release_with_its_published_checksum_is_installed(release_host: Path, tmp_path: Path) -> None:
+    assert release_host.is_dir()
+    folder = install_pulumi.install("9.9.9", tmp_path / "cli" / "9.9.9")
+    assert subprocess.run([folder / "pulumi"], capture_output=True, text=True, check=True).stdout == "v9.9.9\n"
+
+
+def test_an_archive_that_is_not_what_was_published_or_pinned_is_refused(release_host: Path, tmp_path: Path) -> None:
+    install_pulumi.pin("9.9.9")
+    archive = release_host / install_pulumi.archive("9.9.9")
+    archive.write_bytes(archive.read_bytes() + b"x")
+    total = hashlib.sha256(archive.read_bytes()).hexdigest()
+    (release_host / "pulumi-9.9.9-checksums.txt").write_text(f"{total}  {archive.name}\n", encoding="utf-8")
+    with pytest.raises(agent.Stop, match="nothing was installed") as stop:
+        install_pulumi.install("9.9.9", tmp_path / "cli" / "9.9.9")
+    assert stop.value.code == agent.REFUSED
+    assert not (tmp_path / "cli" / "9.9.9").exists()
+
+
+def test_a_release_out_of_reach_is_one_clear_error(release_host: Path, tmp_path: Path) -> None:
+    (release_host / install_pulumi.archive("9.9.9")).unlink()
+    with pytest.raises(agent.Stop, match="could not be read"):
+        install_pulumi.install("9.9.9", tmp_path / "cli")

@@ -1,0 +1,475 @@
+"""The runner of pipelines runs what an agent would run; no sandbox is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline.runner import run as runs
+from tests.pipeline.runner.documents import PipelineError
+from tests.pipeline.runner.expressions import ExpressionError, Scope, evaluate, parse
+from tests.pipeline.runner.model import read
+from tests.pipeline.runner.run import Machine, Refused, Results, Run
+from tests.pipeline.runner.variables import Value
+
+
+@dataclass
+class Service:
+    """A service with groups in memory."""
+
+    groups: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+
+    def group(self, name: str) -> Mapping[str, Value]:
+        if name not in self.groups:
+            raise Refused(f"{name} is not for this pipeline")
+        return self.groups[name]
+
+    def token(self) -> str:
+        return "job-token-value"
+
+
+Start = Callable[..., Run]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Make a run of a pipeline that is given as text, with templates by name."""
+
+    def make(
+        text: str,
+        *,
+        templates: Mapping[str, str] | None = None,
+        groups: Mapping[str, Mapping[str, Value]] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        on_line: Callable[[str, str, str], None] | None = None,
+        **predefined: str,
+    ) -> Run:
+        sources = tmp_path / "sources"
+        sources.mkdir()
+        for name, content in {"pipeline.yml": text, **(templates or {})}.items():
+            (sources / name).parent.mkdir(parents=True, exist_ok=True)
+            (sources / name).write_text(textwrap.dedent(content), encoding="utf-8")
+        git = ["git", "-C", str(sources), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+        for step in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "all"]):
+            subprocess.run([*git, *step], check=True)
+        known = {"Build.Reason": "Manual", "Build.SourceBranch": "refs/heads/main"}
+        known |= {name.replace("_", "."): value for name, value in predefined.items()}
+        machine = Machine(tmp_path / "work", {"PATH": os.environ["PATH"]}, Path(sys.executable).parent, sources)
+        pipeline = read(sources, "pipeline.yml", known, parameters or {})
+        return Run(pipeline, machine, Service(groups or {}), known, on_line=on_line)
+
+    return make
+
+
+def lines(results: Results, title: str) -> list[str]:
+    return results.step(title).log
+
+
+SCOPE = Scope(
+    {"variables": {"Build.Reason": "PullRequest", "empty": ""}, "parameters": {"list": ["a", "b"], "flag": False}}
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("eq(variables['Build.Reason'], 'pullrequest')", True),
+        ("variables.empty", ""),
+        ("ne(variables['not.there'], '')", False),
+        ("and(true, or(false, not(false)))", True),
+        ("in('b', 'A', 'B')", True),
+        ("notIn('c', 'A', 'B')", True),
+        ("startsWith('refs/heads/main', 'REFS/')", True),
+        ("contains('abc', 'B')", True),
+        ("containsValue(parameters.list, 'b')", True),
+        ("parameters.list[1]", "b"),
+        ("eq(parameters.flag, 'false')", True),
+        ("iif(eq(1, '1'), 'one', 'other')", "one"),
+        ("format('{0}-{1}{{}}', 'a', 2)", "a-2{}"),
+        ("coalesce('', variables.none, 'x')", "x"),
+        ("join(',', parameters.list)", "a,b"),
+        ("'it''s'", "it's"),
+        ("gt(10, 9)", True),
+        ("le('a', 'B')", True),
+        ("xor(true, false)", True),
+        ("length(parameters.list)", 2),
+        ("replace(lower('ABC'), 'b', '-')", "a-c"),
+    ],
+)
+def test_an_expression_has_the_value_that_the_documentation_gives(text: str, value: object) -> None:
+    assert evaluate(parse(text), SCOPE) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "eq(1",
+        "eq(1,)",
+        "eq(1, 2))",
+        "nope()",
+        "eq(1)",
+        "variables[",
+        "'open",
+        "variables.",
+        "1 2",
+        "and(true)",
+        "&",
+    ],
+)
+def test_a_malformed_expression_is_an_error(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        parse(text)
+
+
+def test_templates_are_expanded_with_their_parameters(start: Start) -> None:
+    run = start(
+        """
+        parameters:
+          - {name: places, type: object, default: [one, two]}
+        steps:
+          - checkout: none
+          - ${{ each place in parameters.places }}:
+              - template: t/say.yml
+                parameters:
+                  place: ${{ place }}
+                  ${{ if eq(place, 'two') }}:
+                    loud: true
+        """,
+        templates={
+            "t/say.yml": """
+                parameters:
+                  - {name: place, type: string}
+                  - {name: loud, type: boolean, default: false}
+                steps:
+                  - bash: echo at ${{ parameters.place }}
+                    displayName: ${{ parameters.place }}
+                  - ${{ if parameters.loud }}:
+                      - bash: echo LOUD
+                        displayName: loud
+                  - ${{ else }}:
+                      - bash: echo quiet
+                        displayName: quiet
+            """
+        },
+    )
+    results = run.start()
+    assert [row.title for row in results.steps][1:] == ["one", "quiet", "two", "loud"]
+    assert lines(results, "two") == ["at two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps:\n  - template: none.yml\n", "pipeline.yml:2: none.yml does not exist"),
+        ("steps:\n  - template: pipeline.yml\n", "more than 50 deep"),
+        ("parameters:\n  - {name: a, type: number, default: x}\nsteps: []\n", "no number"),
+        ("parameters:\n  - {name: a, values: [x], default: y}\nsteps: []\n", "not one of x"),
+        ("parameters:\n  - {name: a}\nsteps: []\n", "needs the parameter a"),
+        ("steps:\n  - ${{ else }}:\n      - bash: a\n", "else without an if"),
+        ("steps:\n  - bash: ${{ nope.x }}\n", "no named value"),
+        ("steps:\n  - a: 1\n    a: 2\n", "is there twice"),
+        ("steps:\n  - say: a\n", "no step"),
+        ("steps: [", "is no YAML"),
+        ("stages:\n  - job: a\n", "no stage"),
+    ],
+)
+def test_a_pipeline_that_cannot_be_read_is_an_error_that_says_where(start: Start, text: str, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
+        start(text)
+
+
+def test_macros_are_replaced_and_an_unknown_one_stays(start: Start) -> None:
+    run = start(
+        """
+        variables:
+          inner: deep
+          outer: a $(inner) value
+        steps:
+          - checkout: none
+          - bash: echo "$(outer) '\\$(nothing.here)' $OUTER"
+            displayName: say
+        """
+    )
+    assert lines(run.start(), "say") == ["a deep value '$(nothing.here)' a deep value"]
+
+
+def test_a_secret_is_only_where_it_is_mapped_and_is_masked_there(start: Start) -> None:
+    group = {"Key.Id": Value("AKIDPLAIN"), "Key.Secret": Value("s3cr3t-value", secret=True)}
+    run = start(
+        """
+        variables:
+          - group: keys
+        steps:
+          - checkout: none
+          - bash: echo "[$KEY_ID] [$KEY_SECRET]"
+            displayName: without
+          - bash: test "$OWN" = s3cr3t-valu"e" && echo "it is $OWN"
+            displayName: with
+            env: {OWN: $(Key.Secret)}
+        """,
+        groups={"keys": group},
+    )
+    results = run.start()
+    assert lines(results, "without") == ["[AKIDPLAIN] []"]
+    assert lines(results, "with") == ["it is ***"]
+    assert results.stages == {"stage": runs.SUCCEEDED}
+
+
+def test_a_group_that_the_service_refuses_fails_the_job_before_any_step(start: Start) -> None:
+    results = start("variables:\n  - group: other\nsteps:\n  - bash: echo ran\n").start()
+    assert results.stages == {"stage": runs.FAILED}
+    assert results.steps == []
+    assert results.issues == [("error", "other is not for this pipeline")]
+
+
+def test_logging_commands_are_carried_out_and_not_logged(start: Start, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# page", encoding="utf-8")
+    run = start(
+        f"""
+        steps:
+          - checkout: none
+          - bash: |
+              echo "##vso[task.setvariable variable=plain]a%3Bb"
+              echo "##vso[task.setvariable variable=hidden;issecret=true]hid-den"
+              echo "##vso[task.setsecret]derived"
+              echo "##vso[task.uploadsummary]{page}"
+              echo "##vso[task.logissue type=warning]mind derived"
+              echo "##vso[task.prependpath]/somewhere/bin"
+            displayName: set
+          - bash: echo "$PLAIN [$HIDDEN] $(hidden) derived"; echo "${{PATH%%:*}}"
+            displayName: see
+        """
+    )
+    results = run.start()
+    assert lines(results, "set") == ["##[warning]mind ***"]
+    assert lines(results, "see") == ["a;b [] *** ***", "/somewhere/bin"]
+    assert results.summaries == ["# page"]
+    assert results.issues == [("warning", "mind ***")]
+
+
+def test_a_command_anywhere_in_a_line_is_a_command(start: Start) -> None:
+    run = start("steps:\n  - checkout: none\n  - bash: 'echo text \"##vso[task.complete result=Failed]\"'\n")
+    assert run.start().stages == {"stage": runs.FAILED}
+
+
+def test_steps_after_a_failure_run_by_their_conditions(start: Start) -> None:
+    run = start(
+        """
+        steps:
+          - checkout: none
+          - {bash: exit 3, displayName: fails}
+          - {bash: echo no, displayName: default}
+          - {bash: echo yes, displayName: always, condition: always()}
+          - {bash: echo yes, displayName: failed, condition: failed()}
+          - {bash: echo yes, displayName: either, condition: succeededOrFailed()}
+          - bash: echo no
+            displayName: never
+            condition: and(failed(), eq(variables['Build.Reason'], 'Schedule'))
+        """
+    )
+    results = run.start()
+    ran = {row.title: row.result for row in results.steps}
+    assert ran["fails"] == runs.FAILED
+    assert [ran[name] for name in ("default", "never")] == [runs.SKIPPED] * 2
+    assert [ran[name] for name in ("always", "failed", "either")] == [runs.SUCCEEDED] * 3
+    assert results.stages == {"stage": runs.FAILED}
+
+
+def test_a_cancelled_step_gets_the_agents_signal_and_only_always_steps_run_after_it(start: Start) -> None:
+    made: list[Run] = []
+
+    def cancel(_stage: str, _step: str, line: str) -> None:
+        if line == "working":
+            made[0].cancel()
+
+    run = start(
+        """
+        steps:
+          - checkout: none
+          - bash: |
+              trap 'echo interrupted; kill $!; exit 1' INT
+              echo working
+              sleep 600 & wait
+            displayName: long
+          - {bash: echo no, displayName: default}
+          - {bash: echo no, displayName: either, condition: succeededOrFailed()}
+          - {bash: echo cleaned, displayName: cleanup, condition: always()}
+        """,
+        on_line=cancel,
+    )
+    made.append(run)
+    results = run.start()
+    assert lines(results, "long")[:2] == ["working", "interrupted"]
+    assert results.step("long").result == runs.CANCELED
+    assert [results.step(name).result for name in ("default", "either")] == [runs.SKIPPED] * 2
+    assert lines(results, "cleanup") == ["cleaned"]
+    assert results.stages == {"stage": runs.CANCELED}
+
+
+def test_a_process_that_ignores_signals_is_killed_and_its_children_with_the_job(start: Start) -> None:
+    made: list[Run] = []
+
+    def cancel(_stage: str, _step: str, line: str) -> None:
+        if line == "working":
+            made[0].cancel()
+
+    run = start(
+        """
+        variables:
+          PROCESS_SIGINT_TIMEOUT: 50
+          PROCESS_SIGTERM_TIMEOUT: 50
+        steps:
+          - checkout: none
+          - bash: |
+              trap '' INT TERM
+              sleep 600 >/dev/null 2>&1 &
+              echo working
+              while :; do sleep 0.01; done
+            displayName: stubborn
+        """,
+        on_line=cancel,
+    )
+    made.append(run)
+    results = run.start()
+    assert results.step("stubborn").result == runs.CANCELED
+    assert [command for kind, command in results.issues if kind == "orphan"] == ["sleep 600"]
+
+
+def test_outputs_reach_later_steps_jobs_and_stages(start: Start) -> None:
+    run = start(
+        """
+        stages:
+          - stage: first
+            jobs:
+              - job: a
+                steps:
+                  - checkout: none
+                  - {name: give, bash: 'echo "##vso[task.setvariable variable=word;isOutput=true]hello"'}
+                  - {bash: 'echo $(give.word)', displayName: same}
+              - job: b
+                dependsOn: a
+                variables:
+                  word: $[ dependencies.a.outputs['give.word'] ]
+                steps:
+                  - checkout: none
+                  - {bash: 'echo $(word)', displayName: later}
+          - stage: second
+            condition: and(succeeded(), eq(dependencies.first.outputs['a.give.word'], 'hello'))
+            variables:
+              word: $[ stageDependencies.first.a.outputs['give.word'] ]
+            jobs:
+              - deployment: c
+                environment: e
+                strategy:
+                  runOnce:
+                    deploy:
+                      steps:
+                        - download: none
+                        - {bash: 'echo $(word)', displayName: deployed}
+          - stage: third
+            condition: eq(dependencies.first.outputs['a.give.word'], 'other')
+            jobs:
+              - job: d
+                steps: []
+        """
+    )
+    results = run.start()
+    assert [lines(results, name) for name in ("same", "later", "deployed")] == [["hello"]] * 3
+    assert results.stages == {"first": runs.SUCCEEDED, "second": runs.SUCCEEDED, "third": runs.SKIPPED}
+
+
+def test_a_stage_after_a_failed_one_is_skipped(start: Start) -> None:
+    run = start(
+        """
+        stages:
+          - {stage: a, jobs: [{job: j, steps: [{bash: exit 1}]}]}
+          - {stage: b, jobs: [{job: j, steps: []}]}
+          - {stage: c, condition: always(), jobs: [{job: j, steps: [{checkout: none}]}]}
+        """
+    )
+    assert run.start().stages == {"a": runs.FAILED, "b": runs.SKIPPED, "c": runs.SUCCEEDED}
+
+
+def test_artefacts_are_published_once_and_fetched_by_name(start: Start) -> None:
+    run = start(
+        """
+        stages:
+          - stage: make
+            jobs:
+              - job: j
+                steps:
+                  - checkout: none
+                  - bash: mkdir $(Build.ArtifactStagingDirectory)/d && echo x > $(Build.ArtifactStagingDirectory)/d/f
+                  - {publish: $(Build.ArtifactStagingDirectory)/d, artifact: things}
+                  - {publish: $(Build.ArtifactStagingDirectory)/d, artifact: things, displayName: again}
+          - stage: use
+            condition: always()
+            jobs:
+              - job: j
+                steps:
+                  - checkout: none
+                  - {download: current, artifact: things}
+                  - {bash: cat $(Pipeline.Workspace)/things/f, displayName: show}
+                  - {download: current, artifact: other, displayName: other}
+        """
+    )
+    results = run.start()
+    assert results.step("again").result == runs.FAILED
+    assert lines(results, "show") == ["x"]
+    assert "artifact 'other' is not of this run" in lines(results, "other")[0]
+
+
+def test_a_rerun_runs_what_failed_in_a_new_attempt(start: Start, tmp_path: Path) -> None:
+    run = start(
+        f"""
+        stages:
+          - {{stage: a, jobs: [{{job: j, steps: [{{checkout: none}}]}}]}}
+          - stage: b
+            jobs:
+              - job: j
+                steps:
+                  - checkout: none
+                  - {{bash: 'echo $(System.StageAttempt); test -e {tmp_path}/mended', displayName: try}}
+        """
+    )
+    assert run.start().stages["b"] == runs.FAILED
+    (tmp_path / "mended").touch()
+    results = run.rerun_failed()
+    assert results.stages == {"a": runs.SUCCEEDED, "b": runs.SUCCEEDED}
+    assert lines(results, "try") == ["2"]
+    assert results.attempts == {"a": 1, "b": 2}
+
+
+def test_the_checkout_is_a_clone_and_test_results_are_read(start: Start) -> None:
+    run = start(
+        """
+        steps:
+          - bash: git log --format=%s; ls
+            displayName: look
+          - task: PublishTestResults@2
+            displayName: results
+            inputs: {testResultsFiles: results.xml, testRunTitle: T}
+        """,
+        templates={
+            "results.xml": '<testsuite><testcase name="a"/><testcase name="b"><failure/></testcase></testsuite>'
+        },
+    )
+    results = run.start()
+    assert lines(results, "look") == ["all", "pipeline.yml", "results.xml"]
+    assert results.tests == [("T", "a", True), ("T", "b", False)]
+
+
+def test_a_task_that_the_runner_does_not_know_fails_by_name(start: Start) -> None:
+    results = start("steps:\n  - task: Pulumi@1\n    displayName: foreign\n").start()
+    assert lines(results, "foreign") == ["##[error]this runner does not know the task Pulumi@1"]
+    assert results.stages == {"stage": runs.FAILED}
