@@ -22,7 +22,6 @@ from google.protobuf import any_pb2, empty_pb2, message
 
 from sandbox.providers.protocol import (
     Properties,
-    Secret,
     decode,
     encode,
     engine_pb2,
@@ -44,6 +43,7 @@ from sandbox.providers.schema import (
     planned,
     refreshed_inputs,
     with_defaults,
+    with_secrets,
     without_marks,
 )
 
@@ -264,11 +264,8 @@ class Declared(Resource[Session]):
         return {name: value for name, value in settled.items() if value is not None}
 
     def secret_outputs(self, outputs: Properties) -> Properties:
-        """Mark the outputs that the type's schema calls secret."""
-        return {
-            name: Secret(value) if name in self.fields and self.fields[name].secret else value
-            for name, value in outputs.items()
-        }
+        """Mark the outputs that the type's schema calls secret, at every level."""
+        return with_secrets(self.fields, outputs)
 
 
 Function = Callable[[Any, Properties], Properties]

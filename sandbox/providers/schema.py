@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sandbox.providers.protocol import UNKNOWN, Properties, has_unknown
+from sandbox.providers.protocol import UNKNOWN, Properties, Secret, has_unknown
 
 Kind = Literal["string", "boolean", "integer", "map", "list", "set", "object"]
 Change = Literal["add", "delete", "update"]
@@ -467,4 +467,19 @@ def _only_inputs(declared: Field, value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_only_inputs(declared, each) for each in value]
+    return value
+
+
+def with_secrets(fields: Fields, outputs: Properties) -> Properties:
+    """Mark secret outputs, at every level."""
+    return {name: _marked(fields[name], value) if name in fields else value for name, value in outputs.items()}
+
+
+def _marked(declared: Field, value: Any) -> Any:
+    if declared.secret and not _is_empty(value):
+        return Secret(value)
+    if declared.fields and isinstance(value, dict):
+        return with_secrets(declared.fields, value)
+    if declared.fields and isinstance(value, list):
+        return [_marked(declared, each) for each in value]
     return value
