@@ -45,7 +45,7 @@ def forget(draft: Draft, project_id: str, kind: str, resource_id: str) -> None:
 
 @router.on(locations.CHECK_CONFIGURATIONS, "GET", "vso.pipelineresources_use", "vso.build")
 def get(call: Call) -> object:
-    """Give a check by its id, or list those of a resource (`resourceType`, `resourceId`); `$expand=settings` for all."""
+    """Give a check by its id, or list a resource's (`resourceType`, `resourceId`); `$expand=settings` for all."""
     project = projects.of(call)
     whole = call.query.get("$expand", "").lower() == "settings"
     if "id" in call.values:
