@@ -307,8 +307,8 @@ def _compare_object(
 def _compare(declared: Field, old: Any, new: Any, path: str, *, force: bool) -> Iterator[Difference]:
     if _is_empty(old) and _is_empty(new):
         return
-    if new is UNKNOWN or _is_empty(old) or _is_empty(new):
-        yield Difference(path, "add" if _is_empty(old) else "delete" if _is_empty(new) else "update", force)
+    if new is UNKNOWN or _is_unset(old) or _is_unset(new):
+        yield Difference(path, "add" if _is_unset(old) else "delete" if _is_unset(new) else "update", force)
     elif declared.kind == "object":
         yield from _compare_object(declared.fields, old, new, path + ".", force=force)
     elif declared.kind == "map":
@@ -374,7 +374,12 @@ def _canonical(declared: Field, value: Any) -> Any:
 
 def _is_empty(value: Any) -> bool:
     """Unset and the zero value of a type are one in the underlying plugins."""
-    return value is None or (not isinstance(value, type(UNKNOWN)) and not value)
+    return value is not UNKNOWN and not value
+
+
+def _is_unset(value: Any) -> bool:
+    """No value to show; false and 0 are values."""
+    return value is not UNKNOWN and value in (None, "", [], {})
 
 
 # --- states ----------------------------------------------------------------------------------------------------------

@@ -345,6 +345,8 @@ def _patterns(filters: list[Properties] | None) -> list[str]:
 
 def _filters(patterns: list[str] | None) -> list[Properties]:
     marked = patterns or []
+    if not marked:
+        return []
     return [
         {
             "includes": [each[1:] for each in marked if each.startswith("+")],
