@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +26,7 @@ from sandbox.errors import SandboxError
 from sandbox.files import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 # Integrity of npm packages as `npm view NAME@VERSION dist.integrity` prints it, by Node.js version and architecture.
 _NODE = {
@@ -191,11 +192,12 @@ class _Recipe:
         say(f"fetching {self.node[0]}, npm and {len(self.debian)} distribution packages")
         debian = folder / "debian"
         debian.mkdir()
-        for package in packages.download(self.debian, debian, cache, say):
-            layer.debian(package)
-        node = _fetch(*self.node, folder)
+        with ThreadPoolExecutor() as pool:  # both wait for the network
+            fetched = pool.submit(packages.download, self.debian, debian, cache, say)
+            node, npm = _fetch([self.node, (f"npm@{_NPM_VERSION}", _NPM)], folder)
+            for package in fetched.result():
+                layer.debian(package)
         layer.npm(node, {"bin/node": "usr/local/bin/node", "LICENSE": "usr/local/share/doc/node/LICENSE"}.get)
-        npm = _fetch(f"npm@{_NPM_VERSION}", _NPM, folder)
         layer.npm(npm, lambda path: f"usr/local/lib/node_modules/npm/{path}")
         for command in ("npm", "npx"):
             layer.link(f"usr/local/bin/{command}", f"../lib/node_modules/npm/bin/{command}-cli.js")
@@ -243,26 +245,32 @@ def _busybox(layer: image_archive.Layer, folder: Path) -> None:
             layer.link(path, "/usr/bin/busybox")
 
 
-def _fetch(package: str, integrity: str, folder: Path) -> Path:
-    """Fetch a package from the npm registry that npm is set to, and check it (Subresource Integrity, sha512)."""
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        done = subprocess.run(
-            [_npm(), "pack", "--ignore-scripts", "--pack-destination", temporary, package],
-            cwd=temporary,  # no package.json of ours has a say
-            capture_output=True,
-            text=True,
-            check=False,
+def _fetch(wanted: Sequence[tuple[str, str]], folder: Path) -> list[Path]:
+    """Fetch npm packages from the registry that npm is set to, and check them.
+
+    wanted: name@version, and integrity as in a lock file (Subresource Integrity, sha512).
+    """
+    names = [name for name, _ in wanted]
+    done = subprocess.run(
+        [_npm(), "pack", "--ignore-scripts", "--pack-destination", str(folder), *names],
+        cwd=folder,  # no package.json of ours has a say
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        causes = [line for line in done.stderr.splitlines() if line.startswith(("npm error", "npm ERR!"))]
+        raise SandboxError(
+            f"`npm pack {' '.join(names)}` failed: {(causes or [''])[0]}; check npm's registry and network"
         )
-        if done.returncode != 0:
-            causes = [line for line in done.stderr.splitlines() if line.startswith(("npm error", "npm ERR!"))]
-            raise SandboxError(
-                f"`npm pack {package}` failed: {(causes or [done.stderr.strip()])[0]}; check npm's registry"
-            )
-        (fetched,) = Path(temporary).glob("*.tgz")
-        digest = base64.b64encode(hashlib.sha512(fetched.read_bytes()).digest()).decode()
+    fetched = []
+    for name, integrity in wanted:
+        file = folder / f"{name.replace('@', '-')}.tgz"
+        digest = base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
         if f"sha512-{digest}" != integrity:
-            raise SandboxError(f"{package} is not what was pinned: sha512-{digest} came instead of {integrity}")
-        return fetched.rename(folder / fetched.name)
+            raise SandboxError(f"{name} is not what was pinned: sha512-{digest} came instead of {integrity}")
+        fetched.append(file)
+    return fetched
 
 
 def _npm() -> str:

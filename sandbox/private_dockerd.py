@@ -49,18 +49,31 @@ def runtime(home: Path) -> Path:
     return SHARED / identity(home)
 
 
+def _lock(home: Path) -> Path:
+    """Held by every process of an engine; it holds the id of the first. Not in the home, which somebody may delete."""
+    return SHARED / f"{identity(home)}.lock"
+
+
+def _holder(lock: Path) -> str:
+    return lock.read_text(encoding="ascii").strip()
+
+
 def clean(home: Path) -> None:
     """Remove what an engine that has ended left on the machine. Its images stay in the sandbox's folder.
 
     Raises SandboxError where it has not ended.
     """
-    if not home.exists():
+    held = _lock(home)
+    if not held.exists() and not runtime(home).exists():
         return
     try:
-        with FileLock(home / "docker.lock", timeout=_STOP_LIMIT):  # processes that were killed take a moment to go
+        with FileLock(held, timeout=_STOP_LIMIT):  # processes that were killed take a moment to go
             _clean(home)
+            _leave(home)
     except Timeout:
-        raise SandboxError(f"the private Docker engine of {home} still runs: stop it first") from None
+        raise SandboxError(
+            f"the private Docker engine of {home} still runs: stop its process, {_holder(held)}"
+        ) from None
 
 
 def _clean(home: Path) -> None:
@@ -75,6 +88,11 @@ def _clean(home: Path) -> None:
             inner.rmdir()
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def _leave(home: Path) -> None:
+    """The last thing that the holder of the lock does."""
+    _lock(home).unlink(missing_ok=True)
     if SHARED.exists() and [each.name for each in SHARED.iterdir()] == ["lock"]:  # no other sandbox's engine is there
         shutil.rmtree(SHARED)
 
@@ -164,18 +182,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--packages", type=Path, required=True, help="the unpacked packages with dockerd, ip and nft")
     parser.add_argument("--ready-fd", type=int, required=True, help="the descriptor that gets `ready` once it serves")
     chosen = parser.parse_args(arguments)
-    chosen.home.mkdir(parents=True, exist_ok=True)
+    SHARED.mkdir(parents=True, exist_ok=True)
     # dockerd inherits this lock: until the last of its processes has ended, nobody starts a second one or cleans up.
-    held = os.open(chosen.home / "docker.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    lock = _lock(chosen.home)
+    held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return asyncio.run(_serve(chosen.home, chosen.packages, chosen.ready_fd, held))
     except BlockingIOError:
-        print(f"the private Docker engine of {chosen.home} runs already", file=sys.stderr)
+        print(f"the private Docker engine of {chosen.home} runs already, process {_holder(lock)}", file=sys.stderr)
         return 1
+    os.truncate(held, 0)
+    os.write(held, f"{os.getpid()}\n".encode())
+    try:
+        return asyncio.run(_serve(chosen.home, chosen.packages, chosen.ready_fd, held))
     except SandboxError as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        _leave(chosen.home)
 
 
 if __name__ == "__main__":

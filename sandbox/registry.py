@@ -1,9 +1,10 @@
-"""The private registry (distribution, from Debian's docker-registry) that stands behind ECR's front."""
+"""The registry behind ECR: distribution (Debian's docker-registry) on the loopback, for one user, `sandbox`."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+import yaml
 
 from sandbox import packages
 from sandbox.files import write
@@ -13,32 +14,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USER = "sandbox"
+# The least that bcrypt knows: every request pays for it, and what it hides is random and never leaves this machine.
+_ROUNDS = 4
 
 
 def prepare(folder: Path, keys: Path, port: int, cache: Path, say: Callable[[str], None]) -> list[str]:
-    """Write its configuration below FOLDER; the command that serves it on 127.0.0.1:PORT.
+    """Write the registry's settings, unpack it on first use, and return its command.
 
-    It asks for a password (in keys/registry-password) that only the front knows, so that nobody passes the front by.
-    Configuration: https://distribution.github.io/distribution/about/configuration/
+    It serves as soon as 127.0.0.1:PORT accepts, and ends on SIGTERM; what was pushed stays under FOLDER/data.
+    keys: the folder with `registry-password`.
     """
-    root = packages.unpack(("docker-registry",), cache, say)
-    passwords = keys / "registry.htpasswd"
-    if not passwords.exists():
-        write(passwords, _htpasswd((keys / "registry-password").read_text(encoding="utf-8")), mode=0o600)
-    configuration = {
+    users = folder / "htpasswd"
+    _let_in(users, (keys / "registry-password").read_text(encoding="utf-8").strip())
+    settings = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(folder.resolve() / "data")},
+            "delete": {"enabled": True},
+        },
+        "auth": {"htpasswd": {"realm": "sandbox", "path": str(users.resolve())}},
+        # Its clients come through ECR's front, which has another address: URLs must not name this one.
         "http": {"addr": f"127.0.0.1:{port}", "relativeurls": True},
-        "auth": {"htpasswd": {"realm": "sandbox", "path": str(passwords)}},
     }
-    file = folder / "config.json"  # JSON is YAML
-    write(file, json.dumps(configuration, indent=2))
-    return [str(root / "usr" / "bin" / "docker-registry"), "serve", str(file)]
+    file = folder / "config.yml"
+    write(file, yaml.safe_dump(settings), mode=0o600)
+    root = packages.unpack(("docker-registry",), cache, say)
+    return [str(root / "usr/bin/docker-registry"), "serve", str(file.resolve())]
 
 
-def _htpasswd(password: str) -> str:
-    """A line of an htpasswd file; the registry takes bcrypt alone. The least cost: the password is random."""
+def _let_in(users: Path, password: str) -> None:
     import bcrypt
 
-    return f"{USER}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()}\n"
+    if users.exists():
+        _, _, known = users.read_text(encoding="utf-8").strip().partition(":")
+        if bcrypt.checkpw(password.encode(), known.encode()):
+            return
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_ROUNDS)).decode()
+    write(users, f"{USER}:{hashed}\n", mode=0o600)
