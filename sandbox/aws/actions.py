@@ -266,7 +266,7 @@ class _Finder:
         every: dict[str, Any] = {
             "user": self.directory.iam.users,
             "group": self.directory.iam.groups,
-            "role": self.directory.iam.roles,
+            "role": {role.name: role for role in self.directory.iam.roles.values()},
             "instance-profile": self.directory.iam.instance_profiles,
         }
         existing = every.get(kind, {})

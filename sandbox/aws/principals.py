@@ -96,6 +96,10 @@ class Directory:
                     return Key(self._user(user, key_id), access_key.secret_access_key)
         return self._session_key(key_id)
 
+    def role(self, name: str) -> Role | None:
+        """The role of this name (moto keeps roles by their ids)."""
+        return next((role for role in self.iam.roles.values() if role.name == name), None)
+
     def _user(self, user: User, key_id: str) -> Principal:
         return Principal("user", user.arn, user.arn, user.id, key_id, user.name)
 
@@ -113,7 +117,7 @@ class Directory:
         if principal.kind == "root":
             return Bounds((EVERYTHING,))
         if principal.kind == "session":
-            role = self.iam.roles.get(principal.name)
+            role = self.role(principal.name)
             if role is None or not principal.user_id.startswith(role.id + ":"):
                 return Bounds(())
             session = next(

@@ -31,7 +31,7 @@ def test_a_user_with_key_policy_and_session_comes_back_as_one(tmp_path: Path) ->
     key = iam.create_access_key("bob")
     policy = iam.create_policy("", "/", DOCUMENT, "p", [])
     iam.attach_user_policy(policy.arn, "bob")
-    session: Any = sts_backends[ACCOUNT]["aws"].assume_role(REGION, "s", "arn:aws:iam::1:role/r", "", 900, "")
+    session: Any = sts_backends[ACCOUNT]["aws"].assume_role(REGION, "s", f"arn:aws:iam::{ACCOUNT}:role/r", "", 900, "")
     kept = State(tmp_path)
     kept.save("iam")
     iam.delete_access_key(key.access_key_id, "bob")
