@@ -1,0 +1,230 @@
+"""A team's whole delivery on the sandbox: an operator's stack, a repository, a pipeline in its organisation, agents.
+
+The operator has run `pulumi up` once; the pipeline is created on azure-pipelines.yml and may use the variable group
+that the stack declares. A run takes the group's own key from the service, and every AWS call is authorised by its
+policies.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.pipeline.organization import Job, Organization
+from tests.pipeline.runner.model import read
+from tests.pipeline.runner.run import Machine, Results, Run
+from tests.pipeline.runner.variables import Value
+from tests.workstation import Workstation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.workstation import Sandbox
+
+MAIN = "refs/heads/main"
+PIPELINE = "azure-pipelines.yml"
+STAGES_OF_MAIN = ("preview_dev", "deploy_dev")
+NOT_OF_AN_AGENT = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_REGION",
+    "AZDO_ORG_SERVICE_URL",
+    "AZDO_PERSONAL_ACCESS_TOKEN",
+    "PULUMI_BACKEND_URL",
+    "PULUMI_CONFIG_PASSPHRASE_FILE",
+    "PULUMI_HOME",
+    "PULUMI_STACK",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+)
+"""What the sandbox gives an operator; an agent gets it from the pipeline, or not at all."""
+
+
+@dataclass
+class Delivery:
+    """See the module. operator: their checkout, which is the git repository too. pipeline: its id."""
+
+    sandbox: Sandbox
+    root: Path
+    operator: Workstation
+    organization: Organization
+    pipeline: int
+    settings: Mapping[str, Value]
+    derived: set[str] = field(default_factory=set)
+    """Secrets that steps derived, as they told the agent."""
+    _runs: int = 0
+
+    @classmethod
+    def make(cls, sandbox: Sandbox, root: Path) -> Delivery:
+        """Everything from a fresh sandbox to a pipeline that could run."""
+        operator = Workstation.make(root / "sources", sandbox)
+        settings = operator.folder / "Pulumi.dev.yaml"
+        settings.write_text(
+            settings.read_text(encoding="utf-8") + "  app-one:allowScanFindings: true\n", encoding="utf-8"
+        )
+        operator.up()
+        organization = Organization(
+            sandbox.environment["AZDO_ORG_SERVICE_URL"], sandbox.environment["AZDO_PERSONAL_ACCESS_TOKEN"]
+        )
+        passphrase = Path(sandbox.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text(encoding="utf-8").strip()
+        own = {
+            "Pulumi.Backend": Value(sandbox.environment["PULUMI_BACKEND_URL"]),
+            "Pulumi.Passphrase": Value(passphrase, secret=True),
+        }
+        made = cls(sandbox, root, operator, organization, 0, own)
+        made.git("init", "--quiet", "--initial-branch=main")
+        made.commit("First")
+        organization.push(made.yaml(), MAIN)
+        made.pipeline = organization.create_pipeline("app-one", own)
+        organization.authorize(operator.outputs()["variable_group_id"], made.pipeline)
+        return made
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the repository."""
+        command = ["git", "-c", "user.name=operator", "-c", "user.email=operator@example.com", *arguments]
+        done = subprocess.run(command, cwd=self.operator.folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def commit(self, message: str) -> str:
+        """Commit everything; the commit's id."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def edit(self, file: str, change: Callable[[str], str]) -> str:
+        """Change a file of the repository and commit it; the commit's id."""
+        path = self.operator.folder / file
+        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+        return self.commit(f"Change {file}")
+
+    def yaml(self) -> dict[str, str]:
+        """The files that the service reads of a repository."""
+        folder = self.operator.folder
+        files = [folder / PIPELINE, *(folder / "pipelines/templates").glob("*.yml")]
+        return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in files}
+
+    def run(
+        self,
+        *stages: str,
+        branch: str = MAIN,
+        pipeline: int | None = None,
+        on_line: Callable[[Run, str, str, str], None] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        predefined: Mapping[str, str] | None = None,
+        reason: str = "individualCI",
+    ) -> tuple[Run, Results]:
+        """One run of the head of the repository by an agent of its own, told to the service from begin to end.
+
+        on_line: called with the run, stage, step and each line. predefined: variables other than the service's.
+        """
+        job = self.organization.start(pipeline or self.pipeline, branch, reason=reason)
+        given = {name: value.text for name, value in job.variables.items() if name not in self.settings}
+        given |= {"Build.SourceVersion": self.git("rev-parse", "HEAD"), **(predefined or {})}
+        made = read(self.operator.folder, PIPELINE, given, parameters or {})
+        run = Run(made, self._machine(), job, given, self.settings)
+
+        def heard(stage: str, step: str, line: str) -> None:
+            mark = "##vso[task.setsecret]"
+            if mark in line:
+                self.derived.add(line.partition(mark)[2].replace("%AZP25", "%"))
+            if on_line:
+                on_line(run, stage, step, line)
+
+        run.on_line = heard
+        self._secrets_of(job)
+        results = run.start(*stages)
+        return run, results
+
+    def finish(self, run: Run) -> None:
+        """Tell the service that a run ended; the agent's token ends too."""
+        assert isinstance(run.service, Job)
+        states = set(run.results.stages.values())
+        run.service.complete("Failed" if "Failed" in states else "Canceled" if "Canceled" in states else "Succeeded")
+
+    def _secrets_of(self, job: Job) -> None:
+        self.derived.add(job.access_token)
+        self.derived |= {value.text for value in self.settings.values() if value.secret}
+        self.derived.add(self.operator_secret())
+
+    def operator_secret(self) -> str:
+        """The operator's secret key, which no agent may ever have seen."""
+        return self.sandbox.environment["AWS_SECRET_ACCESS_KEY"]
+
+    def _machine(self) -> Machine:
+        self._runs += 1
+        folder = self.root / "agents" / str(self._runs)
+        home = folder / "home"
+        home.mkdir(parents=True)
+        environ = {key: value for key, value in self.sandbox.environment.items() if key not in NOT_OF_AN_AGENT}
+        environ["HOME"] = str(home)
+        cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
+        plugins = Path(self.sandbox.environment["PULUMI_HOME"]) / "plugins"
+        caches = {"uv": Path(cache), "pulumi": plugins}
+        return Machine(folder, environ, Path(sys.executable).parent, self.operator.folder, caches)
+
+    def group_secret(self) -> str:
+        """The secret key in the variable group, as an agent gets it."""
+        job = self.organization.start(self.pipeline, MAIN)
+        secret = job.group("app-one")["App-One.SecretKey"].text
+        job.complete("Succeeded")
+        return secret
+
+    def traces(self, run: Run) -> list[str]:
+        """Where a secret is found after a run: in logs, issues, summaries, artefacts, or on the agent's disk."""
+        secrets = {*self.derived, self.group_secret(), *self.sandbox.secrets().values()}
+        wanted = [form for secret in secrets if len(secret.strip()) > 3 for form in _forms(secret.strip())]
+        results = run.results
+        texts = {"log": results.log(), "summaries": "\n".join(results.summaries), "issues": str(results.issues)}
+        found = [name for name, text in texts.items() if any(form in text.encode() for form in wanted)]
+        for file in _files(run.machine.work):
+            content = file.read_bytes()
+            if any(form in content for form in wanted):
+                found.append(str(file.relative_to(run.machine.work)))
+        return found
+
+    def leftovers(self, run: Run) -> list[str]:
+        """Private folders, raw plans and credential files that a run left on the agent's disk."""
+        names = {"app-one", "plan.json", "config.json", "credentials.json", "credentials"}
+        roots = [workspace / "_temp" for workspace in run.results.workspaces] + [run.machine.work / "home"]
+        return [str(file) for root in roots for file in root.rglob("*") if file.name in names]
+
+    def tags(self) -> set[str]:
+        """The tags that ECR has."""
+        pages = self.sandbox.client("ecr").get_paginator("describe_images").paginate(repositoryName="app-one")
+        return {tag for page in pages for image in page["imageDetails"] for tag in image.get("imageTags", [])}
+
+    def access(self) -> dict[str, Any]:
+        """Everything that IAM has: what the pipeline must never change."""
+        answer = self.sandbox.client("iam").get_account_authorization_details()
+        return {key: value for key, value in answer.items() if key.endswith(("List", "Policies"))}
+
+    def state(self) -> list[dict[str, Any]]:
+        """The stack's recorded resources."""
+        return self.operator.resources()
+
+    def reset(self) -> None:
+        """Bring repository and stack back to where they agree: the operator deploys the head."""
+        self.operator.up()
+
+
+def _forms(secret: str) -> Iterator[bytes]:
+    """The secret as it is and as Base64 holds it, alone or after a user name."""
+    yield secret.encode()
+    yield base64.b64encode(secret.encode())
+    for user in ("AWS", "_", ""):
+        yield base64.b64encode(f"{user}:{secret}".encode())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file under a folder, links and packages left out."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".venv" and not Path(root, name).is_symlink()]
+        for name in names:
+            file = Path(root, name)
+            if file.is_file() and not file.is_symlink():
+                yield file

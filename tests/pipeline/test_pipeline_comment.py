@@ -1,0 +1,103 @@
+"""The comment on a pull request: written once, updated ever after, through the REST protocol of Azure DevOps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelines import agent
+from pipelines.comment import PullRequest, text
+from tests.pipeline.organization import REPOSITORY, Organization
+from tests.unit.sandbox.azure_devops.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def organization(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organization]:
+    service = Service(tmp_path_factory.mktemp("azure-devops"))
+    service.start()
+    yield Organization(service.url, service.token)
+    assert service.stop() == 0
+
+
+@pytest.fixture
+def number(organization: Organization, request: pytest.FixtureRequest) -> int:
+    """A new pull request."""
+    branch = f"refs/heads/{request.node.name}"
+    organization.push({f"{request.node.name}.txt": "x"}, branch)
+    return organization.open_pull_request(branch)
+
+
+def of(organization: Organization, number: int, token: str = "") -> PullRequest:
+    return PullRequest(f"{organization.url}/{REPOSITORY}/pullRequests/{number}", token or organization.token)
+
+
+def test_ten_runs_of_two_stacks_leave_one_comment_each_with_the_newest_text(
+    organization: Organization, number: int
+) -> None:
+    for run in range(10):
+        for stack in ("dev", "prod"):
+            of(organization, number).upsert(stack, text(stack, f"report {run}", None), status="closed")
+    comments = organization.comments(number)
+    assert len(comments) == 2
+    assert all("report 9" in comment["content"] for comment in comments)
+    assert {comment["status"] for comment in comments} == {"closed"}
+
+
+def test_a_plan_that_needs_an_operator_is_a_thread_to_resolve_and_becomes_closed_again(
+    organization: Organization, number: int
+) -> None:
+    of(organization, number).upsert("dev", "needs somebody", status="active")
+    assert organization.comments(number)[0]["status"] == "active"
+    of(organization, number).upsert("dev", "all is fine", status="closed")
+    (comment,) = organization.comments(number)
+    assert (comment["status"], comment["content"]) == ("closed", "all is fine")
+
+
+def test_two_runs_at_once_leave_one_comment_after_the_next(organization: Organization, number: int) -> None:
+    properties = {"app-one.plan": {"$type": "System.String", "$value": "dev"}}
+    for words in ("one", "other"):
+        body = {"comments": [{"content": words}], "status": "closed", "properties": properties}
+        organization.give("POST", f"{REPOSITORY}/pullRequests/{number}/threads", body)
+    of(organization, number).upsert("dev", "the newest", status="closed")
+    assert [comment["content"] for comment in organization.comments(number)] == ["the newest"]
+
+
+def test_threads_of_people_are_left_alone(organization: Organization, number: int) -> None:
+    words = {"comments": [{"content": "## Preview of dev by somebody"}], "status": "active"}
+    organization.give("POST", f"{REPOSITORY}/pullRequests/{number}/threads", words)
+    of(organization, number).upsert("dev", "ours", status="closed")
+    assert sorted(comment["content"] for comment in organization.comments(number)) == [
+        "## Preview of dev by somebody",
+        "ours",
+    ]
+
+
+def test_a_deleted_comment_is_written_anew(organization: Organization, number: int) -> None:
+    thread = of(organization, number).upsert("dev", "first", status="closed")
+    answer = organization.ask("DELETE", f"{REPOSITORY}/pullRequests/{number}/threads/{thread}/comments/1")
+    assert answer.ok
+    of(organization, number).upsert("dev", "second", status="closed")
+    assert [comment["content"] for comment in organization.comments(number)] == ["second"]
+
+
+def test_a_token_that_the_service_does_not_know_is_an_error_with_a_remedy(
+    organization: Organization, number: int
+) -> None:
+    with pytest.raises(agent.Stop, match="Contribute to pull requests"):
+        of(organization, number, "wrong-token").upsert("dev", "x", status="closed")
+
+
+def test_an_unknown_pull_request_is_an_error_with_the_services_words(organization: Organization) -> None:
+    with pytest.raises(agent.Stop, match="TF401180") as stop:
+        of(organization, 999).upsert("dev", "x", status="closed")
+    assert stop.value.code == agent.FAILED
+
+
+def test_a_service_out_of_reach_is_an_error_without_the_token() -> None:
+    with pytest.raises(agent.Stop, match="could not be reached") as stop:
+        PullRequest("http://127.0.0.1:9/x", "secret-token").upsert("dev", "x", status="closed")
+    assert "secret-token" not in str(stop.value)

@@ -1,0 +1,271 @@
+"""The real pipeline run by an agent against the sandbox, under the variable group's own key, with authorisation on.
+
+After every run: the cleanup ran, nothing is left on the agent's disk, and no secret is in any log, page or artefact.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.pipeline.delivery import STAGES_OF_MAIN, Delivery
+from tests.pipeline.runner import run as runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.pipeline.runner.run import Results, Run
+
+    Start = Callable[..., tuple[Run, Results]]
+
+pytestmark = pytest.mark.e2e
+
+CLEANUP = "Remove credentials and raw plans"
+QUICK = {"checks": "yaml pipeline"}
+"""Checks of the first stage that take no minutes: `make test` runs all of them."""
+
+
+@pytest.fixture
+def start(delivery: Delivery) -> Iterator[Start]:
+    """Start runs of the pipeline; whatever became of them, each is searched for what it may not leave."""
+    started: list[Run] = []
+
+    def run(*stages: str, **arguments: Any) -> tuple[Run, Results]:
+        made, results = delivery.run(*stages, **arguments)
+        started.append(made)
+        return made, results
+
+    yield run
+    for made in started:
+        delivery.finish(made)
+        assert delivery.traces(made) == []
+        assert delivery.leftovers(made) == []
+        for folder in made.results.workspaces:
+            shutil.rmtree(folder)
+    delivery.git("reset", "--quiet", "--hard", delivery.git("rev-parse", "HEAD"))
+
+
+def change_the_app(delivery: Delivery, words: str) -> str:
+    return delivery.edit("app/views/index.handlebars", lambda text: f"{text}<!-- {words} -->\n")
+
+
+def succeeded(results: Results) -> str:
+    """What went wrong, for an assertion's message."""
+    return "\n".join(f"{row.stage} {row.title}: {row.result}\n  " + "\n  ".join(row.log[-15:]) for row in results.steps)
+
+
+def cleaned(results: Results) -> bool:
+    """Whether the cleanup ran, and well, in every job that began and that touches a secret."""
+    rows = [row for row in results.steps if row.title == CLEANUP]
+    return bool(rows) and all(row.result == runs.SUCCEEDED for row in rows)
+
+
+def release(results: Results) -> dict[str, Any]:
+    name = next(name for name in results.artifacts if name.startswith("release-dev"))
+    return dict(json.loads((results.artifacts[name] / "release.json").read_text(encoding="utf-8")))
+
+
+def test_a_pull_request_is_checked_and_previewed_and_changes_nothing(delivery: Delivery, start: Start) -> None:
+    state, access, tags = delivery.state(), delivery.access(), delivery.tags()
+    branch = "refs/heads/page"
+    delivery.organization.push({**delivery.yaml(), "change.txt": "1"}, branch)
+    number = delivery.organization.open_pull_request(branch)
+    change_the_app(delivery, "pull request")
+    for _ in range(2):
+        _, results = start(branch=f"refs/pull/{number}/merge", reason="pullRequest", parameters=QUICK)
+        assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.SUCCEEDED}, succeeded(results)
+        assert cleaned(results)
+    (comment,) = delivery.organization.comments(number)
+    assert comment["content"].startswith("## Preview of dev by ")
+    assert "docker:index/image:Image" in comment["content"] or "image" in comment["content"]
+    assert comment["status"] == "closed"
+    assert len(results.summaries) == 1
+    report = json.loads((results.artifacts["plan-dev-1-1"] / "report.json").read_text(encoding="utf-8"))
+    assert [step["type"] for step in report["steps"]] == ["docker:index/image:Image"]
+    assert (delivery.state(), delivery.access(), delivery.tags()) == (state, access, tags)
+
+
+def test_a_fork_gets_no_secret_and_no_preview(delivery: Delivery, start: Start) -> None:
+    branch = "refs/heads/fork"
+    delivery.organization.push({**delivery.yaml(), "change.txt": "2"}, branch)
+    number = delivery.organization.open_pull_request(branch)
+    fork = {"System.PullRequest.IsFork": "True"}
+    _, results = start(
+        "preview_dev", branch=f"refs/pull/{number}/merge", reason="pullRequest", predefined=fork, parameters=QUICK
+    )
+    assert results.stages["preview_dev"] == runs.SKIPPED
+    assert results.steps == []
+    assert delivery.organization.comments(number) == []
+
+
+def test_main_releases_a_new_image_under_its_build_number_and_leaves_iam_alone(
+    delivery: Delivery, start: Start
+) -> None:
+    access = delivery.access()
+    commit = change_the_app(delivery, "released")
+    run, results = start(*STAGES_OF_MAIN)
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+    assert cleaned(results)
+    number = run.predefined["Build.BuildNumber"]
+    assert number in delivery.tags()
+    released = release(results)
+    assert (released["tag"], released["commit"]) == (number, commit)
+    assert released["digest"] == delivery.operator.outputs()["image_by_digest"]
+    assert any("# Released to dev" in page and number in page for page in results.summaries)
+    assert ("ECR scan of dev", "no findings", True) in results.tests
+    assert delivery.access() == access
+
+
+def test_a_finished_deployment_can_be_run_again_and_changes_nothing(delivery: Delivery, start: Start) -> None:
+    change_the_app(delivery, "again")
+    run, results = start(*STAGES_OF_MAIN)
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+    state, tags = delivery.state(), delivery.tags()
+    run.results.stages["deploy_dev"] = runs.FAILED
+    results = run.rerun_failed()
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+    assert "nothing is left to do" in "\n".join(results.step("Is it what was approved?").log)
+    assert (delivery.state(), delivery.tags()) == (state, tags)
+
+
+def test_a_change_between_approval_and_update_is_refused_before_anything_changes(
+    delivery: Delivery, start: Start
+) -> None:
+    change_the_app(delivery, "approved")
+    seen: list[tuple[list[dict[str, Any]], set[str]]] = []
+
+    def meddle(run: Run, stage: str, step: str, _line: str) -> None:
+        if stage == "deploy_dev" and step == "Log in to ECR" and not seen:
+            delivery.operator.config(keepImages="29")
+            delivery.operator.up("--exclude", "**::docker:index/image:Image::**")
+            seen.append((delivery.state(), delivery.tags()))
+            assert run.results.stages["preview_dev"] == runs.SUCCEEDED
+
+    _, results = start(*STAGES_OF_MAIN, on_line=meddle)
+    assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.SUCCEEDED, "deploy_dev": runs.FAILED}
+    assert results.step("Is it what was approved?").result == runs.FAILED, succeeded(results)
+    assert any("is not what was approved" in text for _, text in results.issues)
+    assert results.step("Update dev").result == runs.SKIPPED
+    assert (delivery.state(), delivery.tags()) == seen[0]
+    assert cleaned(results)
+    delivery.commit("The operator's change")
+
+
+def test_a_failing_build_leaves_the_stack_as_it_was_and_the_next_run_goes_on(delivery: Delivery, start: Start) -> None:
+    state, tags = delivery.state(), delivery.tags()
+    broken = delivery.edit("Dockerfile", lambda text: f"{text}RUN echo the build is broken && exit 7\n")
+    _, results = start(*STAGES_OF_MAIN)
+    assert results.step("Update dev").result == runs.FAILED, succeeded(results)
+    assert results.step("Wait for ECR's findings").result == runs.SKIPPED
+    assert cleaned(results)
+    assert delivery.tags() == tags
+    assert image_of(delivery.state()) == image_of(state)
+    delivery.git("revert", "--no-edit", broken)
+    _, results = start(*STAGES_OF_MAIN)
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+
+
+def image_of(state: list[dict[str, Any]]) -> dict[str, Any]:
+    return next(row["outputs"] for row in state if row["type"] == "docker:index/image:Image")
+
+
+def test_a_failing_push_is_retried_by_running_the_failed_job_again(delivery: Delivery, start: Start) -> None:
+    change_the_app(delivery, "pushed at the second attempt")
+    iam = delivery.sandbox.client("iam")
+    policy = delivery.operator.outputs()["push_policy_arn"]
+    tags = delivery.tags()
+
+    def take_the_right_away(_run: Run, _stage: str, step: str, _line: str) -> None:
+        if step == "Is it what was approved?":
+            iam.detach_group_policy(GroupName="app-one-push", PolicyArn=policy)
+
+    def once(run: Run, stage: str, step: str, line: str) -> None:
+        attached = iam.list_attached_group_policies(GroupName="app-one-push")["AttachedPolicies"]
+        if attached:
+            take_the_right_away(run, stage, step, line)
+
+    run, results = start(*STAGES_OF_MAIN, on_line=once)
+    iam.attach_group_policy(GroupName="app-one-push", PolicyArn=policy)
+    assert results.step("Update dev").result == runs.FAILED, succeeded(results)
+    assert cleaned(results)
+    assert delivery.tags() == tags
+    run.on_line = None
+    results = run.rerun_failed()
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+    assert run.predefined["Build.BuildNumber"] in delivery.tags()
+
+
+def test_a_cancelled_update_is_cleaned_up_and_gives_the_stacks_lock_back(delivery: Delivery, start: Start) -> None:
+    change_the_app(delivery, "cancelled")
+
+    def cancel(run: Run, _stage: str, step: str, line: str) -> None:
+        if step == "Update dev" and "image" in line:
+            run.cancel()
+
+    _, results = start(*STAGES_OF_MAIN, on_line=cancel)
+    assert results.stages["deploy_dev"] == runs.CANCELED, succeeded(results)
+    assert results.step("Update dev").result == runs.CANCELED
+    assert results.step("Summarise the release").result == runs.SKIPPED
+    assert cleaned(results)
+    assert [command for kind, command in results.issues if kind == "orphan"] == []
+    change_the_app(delivery, "after the cancelled one")
+    _, results = start(*STAGES_OF_MAIN)
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+
+
+def test_a_finding_in_the_image_stops_the_release_and_shows_as_a_failed_test(delivery: Delivery, start: Start) -> None:
+    change_the_app(delivery, "vulnerable")
+    seeded = delivery.sandbox.home / "aws" / "scan-findings.json"
+    finding = {"image": "*", "name": "CVE-2026-0001", "severity": "HIGH", "description": "bad ##vso[task.complete]"}
+    seeded.write_text(json.dumps({"seconds": 0, "findings": [finding]}), encoding="utf-8")
+    run, results = start(*STAGES_OF_MAIN)
+    seeded.unlink()
+    assert results.stages["deploy_dev"] == runs.FAILED, succeeded(results)
+    assert results.step("Wait for ECR's findings").result == runs.FAILED
+    assert ("ECR scan of dev", "CVE-2026-0001", False) in results.tests
+    assert not [name for name in results.artifacts if name.startswith("release")]
+    assert cleaned(results)
+    results = run.rerun_failed()
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+
+
+def test_a_change_of_iam_is_marked_in_the_pull_request_refused_on_main_and_goes_on_after_the_operator(
+    delivery: Delivery, start: Start
+) -> None:
+    access = delivery.access()
+    commit = delivery.edit("Pulumi.dev.yaml", lambda text: f"{text}  app-one:allowPull: true\n")
+    branch = "refs/heads/pull"
+    delivery.organization.push({**delivery.yaml(), "change.txt": "3"}, branch)
+    number = delivery.organization.open_pull_request(branch)
+    _, results = start("preview_dev", branch=f"refs/pull/{number}/merge", reason="pullRequest", parameters=QUICK)
+    assert results.stages["preview_dev"] == runs.SUCCEEDED, succeeded(results)
+    (comment,) = delivery.organization.comments(number)
+    assert comment["status"] == "active"
+    assert "needs an operator" in comment["content"]
+    assert "aws:iam/policy:Policy" in comment["content"]
+
+    _, results = start(*STAGES_OF_MAIN)
+    assert results.stages["preview_dev"] == runs.FAILED
+    assert results.stages["deploy_dev"] == runs.SKIPPED
+    said = next(text for kind, text in results.issues if kind == "error")
+    for part in ("update `aws:iam/policy:Policy`", "the team app-one operators", f"git checkout {commit} && pulumi up"):
+        assert part in said
+    assert delivery.access() == access
+    assert cleaned(results)
+
+    command = said.partition("pulumi up ")[2].splitlines()[0].replace("'", "").split()
+    delivery.operator.up(*command)
+    assert delivery.access() != access
+    _, results = start(*STAGES_OF_MAIN)
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+
+
+def test_another_pipeline_is_refused_the_group_before_any_step(delivery: Delivery, start: Start) -> None:
+    other = delivery.organization.create_pipeline("other", delivery.settings)
+    _, results = start(*STAGES_OF_MAIN, pipeline=other)
+    assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.FAILED, "deploy_dev": runs.SKIPPED}
+    assert results.steps == []
+    assert "app-one was not found or is not authorized for use" in results.issues[0][1]
