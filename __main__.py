@@ -9,8 +9,10 @@ from infra.access import PushAccess, PushAccessArgs
 from infra.account import Account
 from infra.build_context import prepare_context
 from infra.image import Image, plan_build
+from infra.pipeline import Pipeline, PipelineArgs
 from infra.repository import Repository, RepositoryArgs
 from infra.settings import load_settings
+from infra.state_access import StateAccess, StateAccessArgs
 from infra.variable_group import VariableGroup, VariableGroupArgs
 
 # Whatever can be wrong with the settings or the files is said here, before any resource is touched.
@@ -58,10 +60,11 @@ access = PushAccess(
         tags=settings.tags,
     ),
 )
+devops_project_id = azuredevops.get_project_output(name=settings.azure_dev_ops_project).id
 variable_group = VariableGroup(
     "variable-group",
     VariableGroupArgs(
-        project_id=azuredevops.get_project_output(name=settings.azure_dev_ops_project).id,
+        project_id=devops_project_id,
         group_name=settings.variable_group_name,
         account_variable=settings.account_variable,
         account_id=account.id,
@@ -73,6 +76,38 @@ variable_group = VariableGroup(
     ),
 )
 image = Image("image", build, repository)
+
+if settings.state_bucket:
+    StateAccess(
+        "state-access",
+        StateAccessArgs(
+            partition=account.partition,
+            bucket=settings.state_bucket,
+            prefix=settings.state_prefix,
+            kms_key_arn=settings.state_kms_key_arn,
+            project=pulumi.get_project(),
+            stack=pulumi.get_stack(),
+            policy_name=settings.state_policy_name,
+            policy_path=settings.iam_path,
+            group_name=access.group_name,
+            tags=settings.tags,
+        ),
+    )
+if settings.pipeline_enabled:
+    pipeline = Pipeline(
+        "pipeline",
+        PipelineArgs(
+            project_id=devops_project_id,
+            pipeline_name=settings.pipeline_name,
+            repository_name=settings.pipeline_repository,
+            branch=settings.pipeline_branch,
+            yaml_path=settings.pipeline_yaml,
+            environment_name=settings.pipeline_environment,
+            approvers=settings.pipeline_approvers,
+            variable_group_id=variable_group.id,
+        ),
+    )
+    pulumi.export("pipeline_id", pipeline.id)
 
 pulumi.export("repository_url", repository.url)
 pulumi.export("repository_name", repository.name)

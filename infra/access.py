@@ -43,6 +43,7 @@ class PushAccess(pulumi.ComponentResource):
     """
 
     policy_arn: pulumi.Output[str]
+    group_name: pulumi.Output[str]
     user_name: pulumi.Output[str]
     access_key_id: pulumi.Output[str]
     secret_access_key: pulumi.Output[str]
@@ -75,6 +76,7 @@ class PushAccess(pulumi.ComponentResource):
             self._key(name, args.key_generation - 1, user)
         key = self._key(name, args.key_generation, user)
         self.policy_arn = push_policy.arn
+        self.group_name = group.name
         self.user_name = user.name
         self.access_key_id = key.id
         self.secret_access_key = pulumi.Output.secret(key.secret)

@@ -5,12 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import iam
+
 # Actions without a resource level: IAM ignores a statement that names a resource for them.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
 _WITHOUT_RESOURCE = frozenset({"ecr:GetAuthorizationToken"})
 
-# A wildcard stands for the objects below a named folder of a named bucket, and for nothing else.
-_RESOURCE = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[^*?]+|arn:[a-z-]+:s3:::[^*?/]+/([^*?]+/)?\*")
+# A wildcard stands for objects of a named bucket whose names begin alike, and for nothing else.
+_RESOURCE = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[^*?]+|arn:[a-z-]+:s3:::[^*?/]+/[^*?]+\*")
 
 
 class PolicyDeclarationError(ValueError):
@@ -34,13 +36,18 @@ class Statement:
 
 
 def document(statements: Sequence[Statement]) -> str:
-    """The JSON policy document of `statements`; raises `PolicyDeclarationError` for one that is too wide."""
+    """The JSON policy document of `statements`.
+
+    Raises `PolicyDeclarationError` for one that is too wide, `iam.PolicyError` for what is no policy at all.
+    """
     for statement in statements:
         _check(statement)
     sids = [statement.sid for statement in statements]
     if len(set(sids)) != len(sids):
         raise PolicyDeclarationError(f"statement ids {sids} repeat: IAM wants each once")
-    return json.dumps({"Version": "2012-10-17", "Statement": [_rendered(statement) for statement in statements]})
+    text = json.dumps({"Version": "2012-10-17", "Statement": [_rendered(statement) for statement in statements]})
+    iam.parse(text)
+    return text
 
 
 def _rendered(statement: Statement) -> dict[str, object]:

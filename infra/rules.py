@@ -67,12 +67,15 @@ def is_variable_name(value: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z0-9._-]{1,255}", value)) and not value.casefold().startswith(reserved)
 
 
-def is_devops_project_name(value: str) -> bool:
-    """Name of an Azure DevOps project."""
+def is_devops_name(value: str, longest: int = 128) -> bool:
+    """Name of a thing in an Azure DevOps project."""
     return (
-        1 <= len(value) <= 64
+        1 <= len(value) <= longest
         and value == value.strip()
         and not re.search(r'[\\/:*?"<>|;#${},+=\[\]\x00-\x1f]', value)
-        and not value.startswith(("_", "."))
-        and not value.endswith(".")
     )
+
+
+def is_devops_project_name(value: str) -> bool:
+    """Name of an Azure DevOps project or repository."""
+    return is_devops_name(value, 64) and not value.startswith(("_", ".")) and not value.endswith(".")

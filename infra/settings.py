@@ -23,6 +23,7 @@ from infra import source
 from infra.rules import (
     ARCHITECTURES,
     Rule,
+    is_devops_name,
     is_devops_project_name,
     is_inner_path,
     is_tag_map,
@@ -34,6 +35,16 @@ from infra.rules import (
 )
 
 _IAM_NAME = "letters, digits and +=,.@_-, at most {} characters"
+_KMS_KEY = (
+    r"arn:aws(-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+",
+    "the ARN of a KMS key (not of an alias), or empty",
+    "arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+)
+_DEVOPS_PROJECT_RULE = (
+    'a name of Azure DevOps: 1 to 64 characters, none of \\ / : * ? " < > | ; # $ { } , + = [ ], '
+    "not beginning with _ or ., not ending with ."
+)
+_DEVOPS_NAME_RULE = '1 to 128 characters, none of \\ / : * ? " < > | ; # $ { } , + = [ ], no blank at the ends'
 _VARIABLE_RULE = (
     "letters, digits, '.', '_' and '-', not beginning with endpoint, input, path, secret or securefile, which Azure "
     "Pipelines reserves"
@@ -72,14 +83,7 @@ class Settings:
     ]
     scan_on_push: bool
     encryption_type: Annotated[str, one_of("AES256", "KMS", "KMS_DSSE")]
-    kms_key_arn: Annotated[
-        str,
-        optional(
-            r"arn:aws(-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key/[0-9a-zA-Z-]+",
-            "the ARN of a KMS key (not of an alias), or empty",
-            "arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-        ),
-    ]
+    kms_key_arn: Annotated[str, optional(*_KMS_KEY)]
     keep_images: Annotated[int, whole_number(1, 100_000)]
     expire_untagged_days: Annotated[int, whole_number(1, 3650)]
     force_delete: bool
@@ -101,15 +105,7 @@ class Settings:
     access_key_generation: Annotated[int, whole_number(1, 1_000_000)]
     access_key_keep_previous: bool
 
-    azure_dev_ops_project: Annotated[
-        str,
-        Rule(
-            is_devops_project_name,
-            'an Azure DevOps project name: 1 to 64 characters, none of \\ / : * ? " < > | ; # $ { } , + = [ ], '
-            "not beginning with _ or ., not ending with .",
-            "app-one",
-        ),
-    ]
+    azure_dev_ops_project: Annotated[str, Rule(is_devops_project_name, _DEVOPS_PROJECT_RULE, "app-one")]
     variable_group_name: Annotated[
         str, matches(r"(?=.{1,255}$)[^\s\x00-\x1f](?:[^\x00-\x1f]*[^\s\x00-\x1f])?", "1 to 255 characters", "app-one")
     ]
@@ -138,6 +134,45 @@ class Settings:
         str, optional(r"https?://[^\s@]+", "an http(s) address without user or password", "https://example.com/app-one")
     ]
     """The setting, else the address of the pipeline's repository, else empty."""
+
+    pipeline_enabled: bool
+    pipeline_name: Annotated[str, Rule(is_devops_name, _DEVOPS_NAME_RULE, "app-one")]
+    pipeline_repository: Annotated[str, Rule(is_devops_project_name, _DEVOPS_PROJECT_RULE, "app-one")]
+    pipeline_branch: Annotated[
+        str,
+        matches(
+            r"(?!refs/)(?!.*(?:\.\.|//|@\{|\.lock$|/\.|[/.]$))[^\s~^:?*\[\\/.-][^\s~^:?*\[\\]{0,243}",
+            "a branch as git names it, without refs/heads/",
+            "main",
+        ),
+    ]
+    pipeline_yaml: Annotated[str, Rule(is_inner_path, "a file of the repository, relative", "azure-pipelines.yml")]
+    pipeline_environment: Annotated[str, Rule(is_devops_name, _DEVOPS_NAME_RULE, "app-one-dev")]
+    pipeline_approvers: Annotated[
+        tuple[str, ...],
+        Rule(
+            lambda names: (
+                names and len(set(names)) == len(names) and all(name and name == name.strip() for name in names)
+            ),
+            "a list of group names or ids, each once",
+            '["Project Administrators"]',
+        ),
+    ]
+
+    state_bucket: Annotated[
+        str,
+        optional(
+            r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]|\.(?!\.))*[a-z0-9]",
+            "an S3 bucket name: 3 to 63 lower-case letters, digits, - and ., or empty",
+            "acme-pulumi-state",
+        ),
+    ]
+    state_prefix: Annotated[
+        str,
+        optional(r"[\w.-]+(?:/[\w.-]+)*", "a path of letters, digits and _ . - between single /, or empty", "team/app"),
+    ]
+    state_kms_key_arn: Annotated[str, optional(*_KMS_KEY)]
+    state_policy_name: Annotated[str, matches(r"[\w+=,.@-]{1,128}", _IAM_NAME.format(128), "app-one-state")]
 
     tags: Annotated[
         Mapping[str, str],
@@ -186,6 +221,13 @@ _TOGETHER = (
         holds=lambda arn, encryption: not arn or encryption != "AES256",
         rule="needs encryptionType KMS or KMS_DSSE",
         example="encryptionType KMS, or no kmsKeyArn",
+    ),
+    _Together(
+        key="stateBucket",
+        uses=("state_bucket", "state_prefix", "state_kms_key_arn"),
+        holds=lambda bucket, prefix, key: bucket or not (prefix or key),
+        rule="is needed by statePrefix and stateKmsKeyArn",
+        example="acme-pulumi-state",
     ),
     _Together(
         key="accessKeyKeepPrevious",

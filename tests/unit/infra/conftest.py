@@ -81,6 +81,8 @@ class Cloud(pulumi_mocks.Mocks):
             "aws:index/getPartition:getPartition": {"partition": self.partition, "id": self.partition},
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {"userName": "AWS", "password": "ecr-token"},
             "azuredevops:index/getProject:getProject": {"id": "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c"},
+            "azuredevops:index/getGitRepository:getGitRepository": {"id": "a1e4bb2c-5e4b-4f1f-8a51-6f7b1f4f1a11"},
+            "azuredevops:index/getGroup:getGroup": {"groupId": f"id-of-{args.args.get('name')}"},
         }
         return answers[args.token], []
 
@@ -96,8 +98,13 @@ class Cloud(pulumi_mocks.Mocks):
             "aws:iam/accessKey:AccessKey": {"secret": f"secret-of-{args.name}"},
             "docker:index/image:Image": {"repoDigest": f"{str(inputs.get('imageName')).rpartition(':')[0]}@{DIGEST}"},
         }
-        identifier = "AKIA" + args.name.upper() if "AccessKey" in args.typ else f"id-of-{args.name}"
-        return identifier, {**args.inputs, **outputs.get(args.typ, {})}
+        identifiers = {
+            "aws:iam/accessKey:AccessKey": "AKIA" + args.name.upper(),
+            "azuredevops:index/buildDefinition:BuildDefinition": "12",
+            "azuredevops:index/environment:Environment": "34",
+            "azuredevops:index/variableGroup:VariableGroup": "56",
+        }
+        return identifiers.get(args.typ, f"id-of-{args.name}"), {**args.inputs, **outputs.get(args.typ, {})}
 
 
 class Monitor(pulumi_mocks.MockMonitor):

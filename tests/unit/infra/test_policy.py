@@ -2,8 +2,10 @@
 
 import json
 
+import parliament
 import pytest
 
+from infra.access import PushAccessArgs, push_policy_document
 from infra.policy import PolicyDeclarationError, Statement, document
 
 REPOSITORY = "arn:aws:ecr:us-east-2:123456789012:repository/app-one"
@@ -54,3 +56,30 @@ def test_a_statement_that_is_too_wide_cannot_be_declared(actions: list[str], res
 def test_statement_ids_are_unique() -> None:
     with pytest.raises(PolicyDeclarationError, match="repeat"):
         document([statement(["ecr:PutImage"], [REPOSITORY])] * 2)
+
+
+@pytest.mark.parametrize(("allow_pull", "allow_scan_findings"), [(False, False), (True, True)])
+def test_the_linter_finds_nothing_in_the_push_policy(allow_pull: bool, allow_scan_findings: bool) -> None:
+    args = PushAccessArgs(
+        repository_arn=REPOSITORY,
+        policy_name="push",
+        group_name="push",
+        user_name="push",
+        path="/",
+        permissions_boundary_arn="",
+        allow_pull=allow_pull,
+        allow_scan_findings=allow_scan_findings,
+        key_generation=1,
+        keep_previous_key=False,
+        tags={},
+    )
+    assert findings(push_policy_document(args)) == []
+
+
+def findings(document: str) -> list[str]:
+    return [str(finding) for finding in parliament.analyze_policy_string(document).findings]
+
+
+def test_the_linter_finds_what_is_wrong() -> None:
+    wrong = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:PutImages", "Resource": "*"}}
+    assert findings(json.dumps(wrong))

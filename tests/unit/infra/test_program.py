@@ -343,7 +343,7 @@ def test_the_outputs_are_the_documented_ones_and_none_is_the_secret_key(run_prog
         "push_policy_arn": "arn:aws:iam::123456789012:policy/app-one-push",
         "user_name": "app-one-push",
         "access_key_id": "AKIAACCESS-KEY-1",
-        "variable_group_id": "id-of-variable-group",
+        "variable_group_id": "56",
         "variable_group_name": "app-one",
     }
     assert program.secret_outputs == set()
