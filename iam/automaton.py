@@ -37,8 +37,8 @@ class Automaton:
     such a string (the class may then hold no other) are all of them put through the automaton.
     """
 
-    def __init__(self, globs: Sequence[Glob], *, literals_too: bool = False) -> None:
-        self._globs = globs
+    def __init__(self, globs: Sequence[Glob], *, literals_too: bool = False, opaque: str = "") -> None:
+        self._globs, self._opaque = globs, opaque  # opaque: characters that `?` does not match
         self._literals: dict[str, int] = {}
         self._adv: dict[str, int] = {}  # by character: positions that it leaves for the next one
         self._any = self._any_but_colon = self._loop = self._loop_but_colon = self._start = self._accepting = 0
@@ -46,7 +46,7 @@ class Automaton:
         self._number: dict[int, int] = {}  # by accepting position: the glob
         self._size = 0
         for number, glob in enumerate(globs):
-            if literals_too or glob.fold or any(not isinstance(part, str) for part in glob.parts):
+            if literals_too or glob.fold or not glob.is_literal:
                 self._add(number, glob)
             else:
                 text = "".join(map(str, glob.parts))
@@ -90,7 +90,8 @@ class Automaton:
     def _masks(self, character: str) -> tuple[int, int]:
         found = self._memo.get(character)
         if found is None:
-            advance, loop = self._adv.get(character, 0) | self._any, self._loop
+            advance, loop = self._adv.get(character, 0), self._loop
+            advance |= 0 if character in self._opaque else self._any
             if character != ":":
                 advance, loop = advance | self._any_but_colon, loop | self._loop_but_colon
             found = self._memo[character] = (advance, loop)
@@ -135,7 +136,7 @@ class Automaton:
             layer = following
         examples = {self._class_of(state): _word(state, came_from) for state in found.values()}
         if not self._literals.keys().isdisjoint(examples.values()):
-            return Automaton(self._globs, literals_too=True).classes(budget)
+            return Automaton(self._globs, literals_too=True, opaque=self._opaque).classes(budget)
         budget.spend(weight * sum(map(len, self._literals)))
         return examples | {self.matching(text): text for text in self._literals}
 

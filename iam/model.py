@@ -104,11 +104,16 @@ class Request:
                 continue
             if not isinstance(text, str) or not text or len(text) > LONGEST:
                 raise RequestError(f"{name}: must be a text of 1 to {LONGEST} characters")
-        if not _ACTION.fullmatch(self.action):
+        if not is_action(self.action):
             raise RequestError(
                 f"action {self.action[:80]!r}: must be one action without wildcards, such as ecr:PutImage"
             )
         object.__setattr__(self, "values", _context(self.context))
+
+
+def is_action(text: str) -> bool:
+    """Whether a text is one action: a service, a colon, a name, without wildcards."""
+    return _ACTION.fullmatch(text) is not None
 
 
 def _context(context: Mapping[str, str | Sequence[str]]) -> Context:

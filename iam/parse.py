@@ -6,7 +6,7 @@ from typing import Any, Literal, NoReturn, cast
 
 from iam.conditions import operator
 from iam.model import Clause, Condition, Policy, PolicyError, Principals, Statement
-from iam.patterns import Glob, split
+from iam.patterns import Glob, Variable, split
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 LARGEST = 262_144  # characters; the largest document that any AWS service takes is a fraction of it
@@ -128,11 +128,18 @@ class _Reader:
             return None
         element = f"Not{name}" if negated else name
         fold = name == "Action"
-        patterns = tuple(
-            Glob(text, split(text, wildcards=True, variables=self.variables and not fold), fold)
-            for text in self.texts(element, value)
-        )
-        return Clause(patterns, negated)
+        texts = self.texts(element, value)
+        if fold:
+            return Clause(
+                tuple(Glob(text, split(text, wildcards=True, variables=False), fold) for text in texts), negated
+            )
+        return Clause(tuple(self.resource(text) for text in texts), negated)
+
+    def resource(self, text: str) -> Glob:
+        parts = split(text, wildcards=True, variables=self.variables)
+        if text.startswith("arn:") and text.count(":") < 5 and not (text.endswith("*") or "${" in text):
+            parts = (*parts, Variable(None))  # fewer than six fields: what AWS fills in is not documented
+        return Glob(text, parts)
 
     def texts(self, element: str, value: object) -> list[str]:
         values = value if isinstance(value, (list, tuple)) else [value]
@@ -184,7 +191,7 @@ class _Reader:
         known = operator(name)
         texts = [self.scalar(name, key, item) for item in values]
         if known is None:
-            globs = tuple(Glob(text, (text,) if text else ()) for text in texts)
+            globs = tuple(Glob(text, split(text, wildcards=False, variables=self.variables)) for text in texts)
             return Condition(
                 name, "", None, negated=False, if_exists=False, key=key.lower(), written_key=key, values=globs
             )

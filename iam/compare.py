@@ -1,0 +1,281 @@
+"""Compares two policies over all requests: what the new one allows that the old one did not, and the other way round.
+
+The requests that a policy allows are a union of boxes (its Allow statements) without another union of boxes (its Deny
+statements). Whether one such set holds something that another does not is decided by cutting boxes off one another;
+where nothing is left, that is a proof. What is left gives a request, which is claimed only if `decide` confirms it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from iam.automaton import Budget, TooHardError
+from iam.decide import decide
+from iam.model import Condition, Policy, Request, Statement
+from iam.space import Box, Space, condition_identity
+from iam.values import identity
+from iam.variables import bind, candidates
+from iam.witness import requests
+
+Verdict = Literal["broadened", "narrowed", "both", "equal", "unknown"]
+STEPS_OF_SPACE = 150_000  # transitions and classes
+STEPS_OF_SEARCH = 400_000  # boxes looked at, in one direction
+_MOST_WITNESSES = 10
+_MOST_LEAVES = 16  # boxes left over for one statement that are searched for a request
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A statement that causes a difference, or a reason why nothing could be proved (then `policy` is None)."""
+
+    policy: Literal["old", "new"] | None
+    statement: int | None
+    sid: str | None
+    effect: Literal["Allow", "Deny"] | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The verdict, a witness for every claim, and the causes.
+
+    "equal" and "narrowed" prove that no request is newly allowed, "equal" and "broadened" that none is newly refused.
+    `allows_nothing_new` and `refuses_nothing_new` say which of the two is proved where the verdict is "unknown".
+    """
+
+    verdict: Verdict
+    newly_allowed: tuple[Request, ...] = ()
+    newly_refused: tuple[Request, ...] = ()
+    because: tuple[Cause, ...] = ()
+    allows_nothing_new: bool = False
+    refuses_nothing_new: bool = False
+
+
+@dataclass
+class _Gain:
+    """What one policy allows beyond another: requests, causes, and why it could not be settled, if so."""
+
+    requests: list[Request] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
+    open: list[Cause] = field(default_factory=list)
+
+
+def compare(old: Policy, new: Policy) -> Comparison:
+    """What changes in access if `new` replaces `old`. Never raises, never hangs: what is too hard is "unknown"."""
+    spaces = _Spaces((old, new))
+    allowed = _Search(old, new, spaces, forward=True).run()
+    refused = _Search(new, old, spaces, forward=False).run()
+    nothing_new = not allowed.requests and not allowed.open
+    nothing_lost = not refused.requests and not refused.open
+    verdict: Verdict = "unknown"
+    if nothing_new and nothing_lost:
+        verdict = "equal"
+    elif allowed.requests and refused.requests:
+        verdict = "both"
+    elif allowed.requests and nothing_lost:
+        verdict = "broadened"
+    elif refused.requests and nothing_new:
+        verdict = "narrowed"
+    causes = tuple(dict.fromkeys((*allowed.causes, *refused.causes, *allowed.open, *refused.open)))
+    return Comparison(verdict, tuple(allowed.requests), tuple(refused.requests), causes, nothing_new, nothing_lost)
+
+
+class _Spaces:
+    """The space of the two policies, made when it is first needed; an attempt that failed is not made again."""
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        self._policies = policies
+        self._made: Space | TooHardError | None = None
+
+    def get(self) -> Space:
+        if self._made is None:
+            try:
+                self._made = Space(self._policies, Budget(STEPS_OF_SPACE, "the patterns overlap in too many ways"))
+            except TooHardError as error:
+                self._made = error
+        if isinstance(self._made, TooHardError):
+            raise self._made
+        return self._made
+
+
+class _Search:
+    """Looks for requests that `after` allows and `before` does not. `forward`: before is the old policy."""
+
+    def __init__(
+        self, before: Policy, after: Policy, spaces: _Spaces, *, forward: bool, context: Mapping[str, str] = {}
+    ):
+        self.before, self.after, self.spaces, self.forward = before, after, spaces, forward
+        self.context = dict(context)
+        self.originals = (before, after)
+        self.gain = _Gain()
+        self.budget = Budget(STEPS_OF_SEARCH, "the statements overlap in too many ways")
+
+    def run(self) -> _Gain:
+        """All that can be found and proved."""
+        kept = [s for s in self.before.statements if s.effect == "Allow"]
+        lost = [s for s in self.before.statements if s.effect == "Deny" and not self._within(s, self.after, "Deny")]
+        for statement in self.after.statements:
+            if statement.effect != "Allow":
+                continue
+            is_kept = any(_included(statement, other) for other in kept)
+            if is_kept and not lost:
+                continue
+            try:
+                self._look(statement, lost, is_kept=is_kept)
+            except TooHardError as error:
+                self._give_up(statement, str(error))
+        return self.gain
+
+    @staticmethod
+    def _within(statement: Statement, policy: Policy, effect: str) -> bool:
+        return any(other.effect == effect and _included(statement, other) for other in policy.statements)
+
+    def _look(self, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> None:
+        leaves = self._leaves(statement, lost, is_kept=is_kept)
+        space = self.spaces.get()
+        fallback: Request | None = None
+        looked = 0
+        for leaf in leaves:
+            looked += 1
+            for request, is_known in requests(space, leaf, statement, self.context):
+                if self._confirmed(request):
+                    if is_known or len(self.gain.requests) >= _MOST_WITNESSES:
+                        self._claim(statement, request, is_known=is_known)
+                        return
+                    fallback = fallback or request
+            if looked >= _MOST_LEAVES:
+                break
+        if fallback:
+            self._claim(statement, fallback, is_known=False)
+        elif looked and not (not self.context and self._with_variables(statement)):
+            self._give_up(statement, "it may, but no request could be found that shows it")
+
+    def _leaves(self, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> Iterator[Box]:
+        """Boxes of requests that `after` allows by the statement and `before` refuses."""
+        space = self.spaces.get()
+        box = list(space.box(statement))
+        for place, dimension in enumerate(space.dimensions):
+            if dimension.name.lower() in self.context and place > 2:
+                box[place] &= dimension.find(self.context[dimension.name.lower()])
+        denied = [space.box(s) for s in self.after.statements if s.effect == "Deny"]
+        if not is_kept:
+            allowed = [space.box(s) for s in self.before.statements if s.effect == "Allow"]
+            yield from uncovered(tuple(box), [*allowed, *denied], self.budget)
+        for other in lost:
+            shared = tuple(a & b for a, b in zip(box, space.box(other), strict=True))
+            yield from uncovered(shared, denied, self.budget)
+
+    def _confirmed(self, request: Request) -> bool:
+        before, after = self.originals
+        refused = decide([before], request).effect in ("implicit_deny", "explicit_deny")
+        return refused and decide([after], request).effect == "allow"
+
+    def _with_variables(self, statement: Statement) -> bool:
+        """Look again with values put in for policy variables; whether a request was found."""
+        for context in candidates(self.originals):
+            before, after = (bind(policy, context) for policy in self.originals)
+            search = _Search(before, after, _Spaces((before, after)), forward=self.forward, context=context)
+            search.originals = self.originals
+            lost = [s for s in before.statements if s.effect == "Deny"]
+            try:
+                search._look(after.statements[statement.index], lost, is_kept=False)
+            except TooHardError:
+                continue
+            if search.gain.requests:
+                self.gain.requests += search.gain.requests
+                self.gain.causes += search.gain.causes
+                return True
+        return False
+
+    def _claim(self, statement: Statement, request: Request, *, is_known: bool) -> None:
+        if len(self.gain.requests) < _MOST_WITNESSES:
+            self.gain.requests.append(request)
+        names: tuple[Literal["old", "new"], Literal["old", "new"]] = ("old", "new") if self.forward else ("new", "old")
+        change = "newly allows" if self.forward else "no longer allows"
+        note = "" if is_known else " (not an action that AWS is known to have)"
+        what = f"{change} {request.action}{note} on {request.resource}"
+        decision = decide([self.originals[0]], request)
+        if decision.effect == "explicit_deny":
+            verb = "no longer denies" if self.forward else "newly denies"
+            for ref in decision.statements:
+                cause = Cause(
+                    names[0], ref.statement, ref.sid, "Deny", f"{verb} {request.action}{note} on {request.resource}"
+                )
+                self.gain.causes.append(cause)
+            what = f"allows {request.action}{note} on {request.resource}"
+        self.gain.causes.append(Cause(names[1], statement.index, statement.sid, "Allow", what))
+
+    def _give_up(self, statement: Statement, reason: str) -> None:
+        name: Literal["old", "new"] = "new" if self.forward else "old"
+        question = "allows something new" if self.forward else "allowed something that is now refused"
+        why = f"could not prove whether {statement.name} of the {name} policy {question}: {reason}"
+        self.gain.open.append(Cause(None, statement.index, statement.sid, statement.effect, why))
+
+
+def uncovered(box: Box, others: Sequence[Box], budget: Budget) -> Iterator[Box]:
+    """Parts of a box that no other box covers, disjoint from one another. Raises TooHardError."""
+    waiting: list[tuple[list[int], Sequence[Box]]] = [(list(box), others)]
+    while waiting:
+        rest, covers = waiting.pop()
+        left = _cut(rest, covers, budget)
+        if left is None:
+            continue
+        if not left:
+            yield tuple(rest)
+            continue
+        _, cover = min((len(outside), cover) for outside, cover in left)
+        remaining = [other for _, other in left if other is not cover]
+        for place, wanted in enumerate(cover):
+            outside_here = rest[place] & ~wanted
+            if outside_here:
+                piece = list(rest)
+                piece[place] = outside_here
+                waiting.append((piece, remaining))
+                rest[place] &= wanted
+
+
+def _cut(rest: list[int], covers: Sequence[Box], budget: Budget) -> list[tuple[list[int], Box]] | None:
+    """Cut off (in place) every box that sticks out of `rest` in one dimension only.
+
+    Gives those that still overlap, each with the dimensions where `rest` sticks out of it; None if nothing is left.
+    """
+    if not all(rest):
+        return None
+    again = True
+    left: list[tuple[list[int], Box]] = []
+    while again:
+        again, left = False, []
+        budget.spend(1 + len(covers))
+        for cover in covers:
+            if not all(a & b for a, b in zip(rest, cover, strict=True)):
+                continue
+            outside = [place for place, (a, b) in enumerate(zip(rest, cover, strict=True)) if a & ~b]
+            if not outside:
+                return None
+            if len(outside) == 1:
+                rest[outside[0]] &= ~cover[outside[0]]
+                again = True
+            else:
+                left.append((outside, cover))
+        covers = [cover for _, cover in left]
+    return left
+
+
+def _included(inner: Statement, outer: Statement) -> bool:
+    """Whether a statement covers no more than another, as far as a look at their texts tells."""
+    if inner.principals != outer.principals and outer.principals is not None:
+        return False
+    for mine, other in ((inner.actions, outer.actions), (inner.resources, outer.resources)):
+        if other is None or mine == other:
+            continue
+        if mine is None or mine.negated != other.negated:
+            return False
+        small, large = (mine, other) if not mine.negated else (other, mine)
+        held = {identity("glob", glob) for glob in large.patterns}
+        if not all(identity("glob", glob) in held for glob in small.patterns):
+            return False
+    return _names(outer.conditions) <= _names(inner.conditions)
+
+
+def _names(conditions: Sequence[Condition]) -> set[tuple[object, ...]]:
+    return {condition_identity(condition) for condition in conditions}

@@ -1,0 +1,237 @@
+"""The values a condition key can have, cut into finitely many classes by what policies compare it with.
+
+Every value that a request can carry belongs to a class that is listed. A class that no value has may be listed too
+(where two kinds of comparison meet on one key, or a variable is involved): nothing can be claimed from it, because
+every claim is tried with a real request, so it can only keep a proof from succeeding.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+from ipaddress import IPv4Address, IPv6Address
+from itertools import pairwise
+
+from iam.automaton import Automaton, Budget, TooHardError
+from iam.conditions import element_matches, parse_binary, parse_bool, parse_date, parse_network, parse_number
+from iam.patterns import Glob, Part, Variable, Wild, arn_segments
+
+Element = tuple[str, Glob]  # a kind of comparison (iam.conditions) and one value of a policy
+Classes = dict[int, str | None]  # by the elements that match (bit i: element i): an example value, if there is one
+_ANYTHING = Glob("*", (Wild.STAR,))
+_TRUE, _FALSE = Glob("true", ("true",), fold=True), Glob("false", ("false",), fold=True)
+
+
+def identity(kind: str, glob: Glob) -> tuple[object, ...]:
+    """What makes two elements the same comparison: their parts; also their text where it holds an invalid variable."""
+    unclear = any(isinstance(part, Variable) and part.key is None for part in glob.parts)
+    text = glob.text if unclear or kind not in ("eq", "eqi", "like", "arn", "glob") else ""
+    return (kind, glob.parts, glob.fold, text)
+
+
+def subsets(mask: int, budget: Budget) -> Iterator[int]:
+    """Every subset of a set of bits. Raises TooHardError."""
+    budget.spend(1 << mask.bit_count())
+    part = mask
+    while True:
+        yield part
+        if not part:
+            return
+        part = (part - 1) & mask
+
+
+def value_classes(elements: Sequence[Element], budget: Budget) -> Classes:
+    """Every class of single values under the elements. Raises TooHardError."""
+    families: dict[str, list[int]] = {}
+    for number, (kind, _) in enumerate(elements):
+        families.setdefault(_family(kind), []).append(number)
+    if not families:
+        return {0: "example"}
+    parts = [_FAMILIES[name](elements, numbers, budget) for name, numbers in families.items()]
+    return parts[0] if len(parts) == 1 else _product(elements, parts, budget)
+
+
+def _family(kind: str) -> str:
+    return next((name for name in ("numeric", "date", "ip", "binary") if kind.startswith(name)), "string")
+
+
+def _product(elements: Sequence[Element], parts: Sequence[Classes], budget: Budget) -> Classes:
+    """Classes of a key that is compared in several ways: all combinations, with examples where some value is known."""
+    combined: Classes = {0: None}
+    for part in parts:
+        budget.spend(len(combined) * len(part))
+        combined = {left | right: None for left in combined for right in part}
+    for example in {value for part in parts for value in part.values() if value is not None}:
+        answers = [element_matches(kind, glob, example, {}) for kind, glob in elements]
+        if None not in answers:
+            combined[sum(1 << number for number, answer in enumerate(answers) if answer)] = example
+    return combined
+
+
+def _strings(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+    globs: list[Glob] = [_TRUE, _FALSE]
+    free = booleans = 0
+    for number in numbers:
+        kind, glob = elements[number]
+        if kind == "bool" and parse_bool(glob.text) is not None:
+            globs.append(_TRUE if parse_bool(glob.text) else _FALSE)
+            booleans |= 1 << number
+        elif kind == "bool" or (kind == "arn" and not glob.has_variables and arn_segments(glob.parts) is None):
+            globs.append(_ANYTHING)
+            free |= 1 << number
+        else:
+            globs.append(glob.outer)
+            free |= (1 << number) * glob.has_variables
+    if not booleans:
+        globs[:2] = []
+    implied = implications([elements[number][1] for number in numbers if free >> number & 1], budget)
+    found: Classes = {}
+    for matched, example in Automaton(globs).classes(budget).items():
+        if booleans:
+            proper, rest = matched & 3, matched >> 2
+        else:
+            proper, rest = 3, matched
+        mask = sum(1 << number for place, number in enumerate(numbers) if rest >> place & 1)
+        # A value that is no boolean: all Bool comparisons answer alike, but nobody says how.
+        bases = [mask] if proper else [mask & ~booleans, mask | booleans]
+        for base in bases:
+            for chosen in choices(base, free, implied, elements, budget):
+                found.setdefault(chosen, example)
+    return found
+
+
+def choices(
+    mask: int, free: int, implied: Sequence[tuple[Glob, Glob]], elements: Sequence[Element], budget: Budget
+) -> Iterator[int]:
+    """The classes that a class of outer globs stands for: each element with variables may match or not."""
+    open_bits = mask & free
+    if not open_bits:
+        yield mask
+        return
+    numbers = [number for number in range(open_bits.bit_length()) if open_bits >> number & 1]
+    pairs = [
+        (1 << i, 1 << j) for i in numbers for j in numbers if i != j and (elements[i][1], elements[j][1]) in implied
+    ]
+    for chosen in subsets(open_bits, budget):
+        if not any(chosen & low and not chosen & high for low, high in pairs):
+            yield mask & ~free | chosen
+
+
+def implications(globs: Sequence[Glob], budget: Budget) -> list[tuple[Glob, Glob]]:
+    """Pairs of globs with variables where the first matches only what the second matches, whatever the variables are.
+
+    A variable is read as one character of its own, which `*` takes in and `?` does not; ARN patterns are left out, for
+    there a value with colons moves what follows it.
+    """
+    plain = [glob for glob in globs if not glob.arn and not any(p == Variable(None) for p in glob.parts)]
+    if len(plain) < 2:
+        return []
+    letters: dict[Part, str] = {}
+    for glob in plain:
+        for part in glob.parts:
+            if isinstance(part, Variable):
+                letters.setdefault(part, chr(0xF0000 + len(letters)))
+    marked = [Glob(g.text, tuple(letters.get(part, part) for part in g.parts), g.fold) for g in plain]
+    classes = Automaton(marked, literals_too=True, opaque="".join(letters.values())).classes(budget)
+    budget.spend(len(plain) ** 2 * len(classes) // 8)
+    return [
+        (first, second)
+        for i, first in enumerate(plain)
+        for j, second in enumerate(plain)
+        if i != j and not any(mask >> i & 1 and not mask >> j & 1 for mask in classes)
+    ]
+
+
+def _examined(
+    elements: Sequence[Element],
+    numbers: Sequence[int],
+    valid: Callable[[str], object],
+    examples: Iterable[str],
+    wrong: str,
+    budget: Budget,
+) -> Classes:
+    """Classes of a typed family from examples that stand for all its values, and those of a value of another type.
+
+    All comparisons answer alike for a value of another type, but nobody says how; a policy value of another type makes
+    its comparison free.
+    """
+    proper = [number for number in numbers if valid(elements[number][1].text) is not None]
+    free = sum(1 << number for number in numbers if number not in proper)
+    found: Classes = {}
+    for example in examples:
+        budget.spend(len(proper))
+        answers = [element_matches(*elements[number], example, {}) for number in proper]
+        if None in answers:
+            raise TooHardError(f"no example can be written near {elements[proper[0]][1].text[:60]!r}")
+        mask = sum(1 << number for number, answer in zip(proper, answers, strict=True) if answer)
+        for chosen in subsets(free, budget):
+            found.setdefault(mask | chosen, example)
+    for mask in (0, sum(1 << number for number in proper)):
+        for chosen in subsets(free, budget):
+            found.setdefault(mask | chosen, wrong)
+    return found
+
+
+def _numbers(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+    texts = [elements[number][1].text for number in numbers]
+    points = _points([value for value in map(parse_number, texts) if value is not None])
+    return _examined(elements, numbers, parse_number, [f"{point:f}" for point in points], "not-a-number", budget)
+
+
+def _dates(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+    texts = [elements[number][1].text for number in numbers]
+    points = _points([value for value in map(parse_date, texts) if value is not None])
+    return _examined(elements, numbers, parse_date, [_moment(point) for point in points], "not-a-date", budget)
+
+
+def _points(values: Iterable[Decimal]) -> list[Decimal]:
+    """The values, a point between each two, one before and one after: all orders a further value can have to them."""
+    ordered = sorted(set(values))
+    if not ordered:
+        return [Decimal(1)]
+    with localcontext() as context:
+        context.prec = 120
+        points = [ordered[0] - 1]
+        for left, right in pairwise(ordered):
+            middle = ((left + right) / 2).to_integral_value()
+            points += [left, middle if left < middle < right else (left + right) / 2]
+        return [*points, ordered[-1], ordered[-1] + 1]
+
+
+def _moment(seconds: Decimal) -> str:
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
+    except OverflowError:
+        return f"{seconds:f}"
+    written = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return written if parse_date(written) == seconds else f"{seconds:f}"
+
+
+def _addresses(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+    networks = [parse_network(elements[number][1].text) for number in numbers]
+    examples: list[str] = []
+    for version, last in ((4, 2**32), (6, 2**128)):
+        own = [network for network in networks if network is not None and network.version == version]
+        edges = {0} | {int(n[0]) for n in own} | {int(n[-1]) + 1 for n in own}
+        ordered = [*sorted(edge for edge in edges if edge < last), last]
+        for start, end in pairwise(ordered):
+            inside = start + (1 if end - start > 1 else 0)
+            examples.append(str(IPv4Address(inside) if version == 4 else IPv6Address(inside)))
+    return _examined(elements, numbers, parse_network, ["203.0.113.10", *examples], "not-an-address", budget)
+
+
+def _binaries(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+    texts = [elements[number][1].text for number in numbers]
+    known = {value for value in map(parse_binary, texts) if value is not None}
+    other = next(bytes([n, n]) for n in range(256) if bytes([n, n]) not in known)
+    examples = [base64.b64encode(value).decode() for value in (*sorted(known), other)]
+    return _examined(elements, numbers, parse_binary, examples, "not base64", budget)
+
+
+_FAMILIES: dict[str, Callable[[Sequence[Element], Sequence[int], Budget], Classes]] = {
+    "string": _strings,
+    "numeric": _numbers,
+    "date": _dates,
+    "ip": _addresses,
+    "binary": _binaries,
+}

@@ -1,0 +1,55 @@
+"""Policies with values put in for their policy variables, so that what remains has none."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from iam.model import Clause, Policy, Statement
+from iam.patterns import Glob, Variable
+
+_NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
+
+
+def keys(policies: Sequence[Policy]) -> list[str]:
+    """The condition keys that variables of the policies stand for."""
+    globs = [glob for policy in policies for statement in policy.statements for glob in _globs(statement)]
+    found = [part.key for glob in globs if glob.has_variables for part in glob.parts if isinstance(part, Variable)]
+    return list(dict.fromkeys(key for key in found if key))
+
+
+def candidates(policies: Sequence[Policy]) -> Iterator[Mapping[str, str]]:
+    """Values to try: all different, all the same, then each text that a condition compares a variable's key with."""
+    wanted = keys(policies)
+    if not wanted:
+        return
+    yield {key: _NAMES[place % len(_NAMES)] for place, key in enumerate(wanted)}
+    if len(wanted) > 1:
+        yield dict.fromkeys(wanted, _NAMES[0])
+    conditions = [c for policy in policies for statement in policy.statements for c in statement.conditions]
+    texts = [g.text for c in conditions if c.key in wanted for g in c.values if g.is_literal and g.text]
+    for text in list(dict.fromkeys(texts))[:4]:
+        yield dict.fromkeys(wanted, text)
+
+
+def bind(policy: Policy, context: Mapping[str, str]) -> Policy:
+    """The policy with its variables replaced by the values of the context."""
+    return replace(policy, statements=tuple(_bind(statement, context) for statement in policy.statements))
+
+
+def _bind(statement: Statement, context: Mapping[str, str]) -> Statement:
+    resources = statement.resources
+    if resources is not None:
+        resources = Clause(_bound(resources.patterns, context), resources.negated)
+    conditions = tuple(replace(c, values=_bound(c.values, context)) for c in statement.conditions)
+    return replace(statement, resources=resources, conditions=conditions)
+
+
+def _bound(globs: Sequence[Glob], context: Mapping[str, str]) -> tuple[Glob, ...]:
+    # Every key of a variable has a value, so a glob never comes to nothing.
+    return tuple(glob.bind(context) or glob for glob in globs)
+
+
+def _globs(statement: Statement) -> Iterator[Glob]:
+    if statement.resources is not None:
+        yield from statement.resources.patterns
+    for condition in statement.conditions:
+        yield from condition.values

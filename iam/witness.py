@@ -1,0 +1,107 @@
+"""Finds a request within a box of a space: a known action, an ARN and values that a reader expects, if possible."""
+
+from collections.abc import Iterable, Iterator
+
+from iam import catalogue
+from iam.model import Clause, Request, RequestError, Statement
+from iam.patterns import Context, Glob, Wild, filled
+from iam.space import Box, Dimension, Space
+
+_MOST_SERVICES = 24
+_MOST_ACTIONS = 400
+_PRINCIPALS = (
+    "arn:aws:iam::123456789012:user/example",
+    "arn:aws:iam::123456789012:role/example",
+    "arn:aws:iam::123456789012:root",
+    "arn:aws:sts::123456789012:assumed-role/example/session",
+    "arn:aws:iam::210987654321:user/example",
+    "ec2.amazonaws.com",
+    "*",
+)
+
+
+def requests(space: Space, box: Box, statement: Statement, context: Context) -> Iterator[tuple[Request, bool]]:
+    """Requests in the box that a statement covers, the most likely first, and whether their action is a known one.
+
+    They are candidates: where variables or unknown conditions are involved only `decide` can tell.
+    """
+    principal, action, resource, *keys = space.dimensions
+    values = _values(keys, box[3:], context)
+    who = _principal(principal, box[0], statement)
+    if values is None or who == "":
+        return
+    for name, is_known in _actions(action, box[1], statement.actions):
+        for arn in _resources(resource, box[2], statement.resources, name):
+            try:
+                yield Request(name, arn, who, values), is_known
+            except RequestError:  # an example that no request may have, such as one that is too long
+                continue
+            break
+
+
+def _examples(dimension: Dimension, wanted: int) -> list[str]:
+    return [e for place, e in enumerate(dimension.examples) if wanted >> place & 1 and isinstance(e, str) and e]
+
+
+def _values(keys: list[Dimension], wanted: Box, context: Context) -> dict[str, str | tuple[str, ...]] | None:
+    values: dict[str, str | tuple[str, ...]] = dict(context)
+    for dimension, classes in zip(keys, wanted, strict=True):
+        if not dimension.name or dimension.name.lower() in context:
+            continue
+        found = [e for place, e in enumerate(dimension.examples) if classes >> place & 1 and e is not None]
+        if not found:
+            return None
+        if () not in found:  # a key that may be missing is left out
+            values[dimension.name] = min(found, key=lambda example: (isinstance(example, tuple), example == ""))
+    return values
+
+
+def _principal(dimension: Dimension, wanted: int, statement: Statement) -> str | None:
+    """A principal of the wanted classes; None if none is needed, empty if none is known."""
+    if dimension.examples == [None]:
+        return None
+    named = [value for _, value in statement.principals.entries] if statement.principals else []
+    typed = [f"{kind}:{value}" for kind, value in statement.principals.entries] if statement.principals else []
+    for candidate in (*named, *_PRINCIPALS, *typed, *_examples(dimension, wanted)):
+        if candidate and dimension.find(candidate) & wanted:
+            return candidate
+    return ""
+
+
+def _actions(dimension: Dimension, wanted: int, clause: Clause) -> Iterator[tuple[str, bool]]:
+    """One known action, if there is one, else one that is not known."""
+    for candidate in _known_actions(clause):
+        if dimension.find(candidate) & wanted:
+            yield catalogue.known(candidate) or candidate, True
+            return
+    for example in _examples(dimension, wanted):
+        found = catalogue.known(example)
+        yield found or example, found is not None
+        return
+
+
+def _known_actions(clause: Clause) -> Iterator[str]:
+    if clause.negated:
+        globs: Iterable[Glob] = (Glob("*", (Wild.STAR,)),)
+    else:
+        globs = clause.patterns
+    for glob in globs:
+        if glob.is_literal:
+            found = catalogue.known(glob.text)
+            yield from (found,) if found else ()
+            continue
+        start = glob.parts[0] if isinstance(glob.parts[0], str) else ""
+        service, colon, _ = start.lower().partition(":")
+        names = (service,) if colon else tuple(n for n in catalogue.services() if n.startswith(service))
+        for name in names[:_MOST_SERVICES]:
+            yield from (f"{name}:{action}" for action in list(catalogue.actions(name).values())[:_MOST_ACTIONS])
+
+
+def _resources(dimension: Dimension, wanted: int, clause: Clause | None, action: str) -> Iterator[str]:
+    arns = catalogue.resources(action)
+    named = [filled(glob.parts) for glob in clause.patterns] if clause and not clause.negated else []
+    likely = [text for text in named if text.startswith("arn:")]
+    usual = ("*",) if arns == () else ()
+    for candidate in (*usual, *likely, *(arns or ()), "*", *dimension.hints, *named, *_examples(dimension, wanted)):
+        if candidate and dimension.find(candidate) & wanted:
+            yield candidate
