@@ -46,19 +46,28 @@ KEPT = ("PipelineAuthorization", "VariableGroup", "BuildDefinition", "AccessKey"
 """Unchanged resources of these kinds are kept: a rotation is followed through them."""
 
 
-def read(path: str, visit: Visit = lambda _value: None, max_bytes: int = MAX_BYTES) -> Plan:
+def _ignore(_value: Any) -> None:
+    """A visitor that collects nothing."""
+
+
+def read(path: str, visit: Visit = _ignore, max_bytes: int = MAX_BYTES) -> Plan:
     """The plan in the file at `path`; `-` is standard input.
 
     Raises AuditError for a file that cannot be read, is truncated, too large, or is no preview.
     """
-    name = "standard input" if path == "-" else path
+    if path == "-":
+        return read_stream(sys.stdin.buffer, "standard input", visit, max_bytes)
     try:
-        if path == "-":
-            return _Reader(sys.stdin.buffer, name, visit, max_bytes).plan()
         with Path(path).open("rb") as stream:
-            return _Reader(stream, name, visit, max_bytes).plan()
+            return read_stream(stream, path, visit, max_bytes)
     except OSError as error:
-        raise AuditError(f"{name}: cannot be read: {error.strerror or type(error).__name__}") from None
+        raise AuditError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from None
+
+
+def read_stream(stream: BinaryIO, name: str, visit: Visit = _ignore, max_bytes: int = MAX_BYTES) -> Plan:
+    """The plan in an open binary stream; `name` is how errors call it. Raises AuditError as `read` does."""
+    try:
+        return _Reader(stream, name, visit, max_bytes).plan()
     except ValueError as error:  # json.JSONDecodeError and Python's limit on the digits of a number
         raise AuditError(
             f"{name}: is not JSON that a preview could hold ({_place(error)}); make the preview again"

@@ -12,7 +12,6 @@ The structure stays: keys, lists and the text around a secret are kept, so that 
 """
 
 import base64
-import binascii
 import html
 import json
 import re
@@ -48,7 +47,7 @@ _SHAPES = re.compile(
     "|".join(
         (
             rf"(?P<pem>{_PEM})",
-            r"(?P<jwt>\beyJ[A-Za-z0-9_+/-]{16,}={0,2}(?:\.[A-Za-z0-9_-]*){0,4})",
+            r"(?P<jwt>(?:\beyJ[A-Za-z0-9_+/-]{16,}|eyJ[A-Za-z0-9_+/-]{60,})={0,2}(?:\.[A-Za-z0-9_-]*){0,4})",
             r"(?P<docker>\bQVdTO[A-Za-z0-9+/=_-]{12,})",
             r"(?P<session>\b(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9+/=_-]{80,})",
             r"(?P<service>\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,}|pul-[0-9a-f]{40}"
@@ -58,6 +57,7 @@ _SHAPES = re.compile(
             r"(?P<assigned>(?i:(?:password|passwd|passphrase|secret|secret_?access_?key|secret_?key|token|api_?key|\bauth|accountkey"
             r"|sharedaccesskey)[\\\"']{0,4}\s*[=:]\s*[\\\"']{0,4})(?!\[)[^\s\\\"',;&{}\[\]()$]{6,})",
             r"(?P<base32>(?<![A-Za-z0-9])[a-z2-7]{52}(?![A-Za-z0-9]))",
+            r"(?P<azdo>[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})",
             r"(?P<pat84>(?<![A-Za-z0-9])[A-Za-z0-9]{84}(?![A-Za-z0-9]))",
             r"(?P<aws40>(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))",
         )
@@ -65,6 +65,7 @@ _SHAPES = re.compile(
     re.DOTALL,
 )
 _ASSIGNMENT = re.compile(r"[=:]\s*[\\\"']{0,4}")
+_PATH = re.compile(r"/?[A-Za-z]{3,}[0-9]{0,4}(?:/[A-Za-z]{3,}[0-9]{0,4})+/?")
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _INTERESTING = re.compile(
     r"[A-Za-z0-9+/_-]{16}|://|(?i:pass|secret|token|auth|api_?key|accountkey|basic|bearer)|-----BEGIN"
@@ -247,10 +248,7 @@ class Redactor:
         """A run of base64 that holds a secret once decoded is masked as a whole."""
         run = match.group()
         for decoded in _decodings(run):
-            if any(form in decoded for form in self.forms()) or any(
-                hit.lastgroup not in ("aws40", "base32", "pat84", "url") and _mask_shape(hit) != hit.group()
-                for hit in _SHAPES.finditer(decoded)
-            ):
+            if any(form in decoded for form in self.forms()) or _SHAPES.sub(_mask_shape, decoded) != decoded:
                 return REDACTED
         return run
 
@@ -293,16 +291,14 @@ def _base64_forms(raw: bytes) -> set[str]:
 
 
 def _decodings(run: str) -> list[str]:
-    padded = run.rstrip("=")
-    padded += "=" * (-len(padded) % 4)
+    """The texts that a run of base64 can stand for; it may begin anywhere, since what stands before it may belong to the alphabet."""
+    plain = run.rstrip("=").replace("-", "+").replace("_", "/")
     found = []
-    for alphabet in (None, b"-_"):
-        try:
-            decoded = base64.b64decode(padded, altchars=alphabet, validate=True)
-        except (binascii.Error, ValueError):
-            continue
-        text = decoded.decode("utf-8", "replace")
-        if text.count("\ufffd") * 4 <= len(text):
+    for start in range(min(4, len(plain) - 15)):
+        part = plain[start:]
+        part = part[:-1] if len(part) % 4 == 1 else part + "=" * (-len(part) % 4)
+        text = base64.b64decode(part).decode("utf-8", "replace")
+        if text.count("\ufffd") * 8 <= len(text):
             found.append(text)
     return found
 
@@ -310,7 +306,7 @@ def _decodings(run: str) -> list[str]:
 def _mask_shape(match: re.Match[str]) -> str:
     shape, text = match.lastgroup, match.group()
     if shape == "aws40":
-        return REDACTED if _mixed(text) and not re.search(r"//|/[a-z]+/", text) else text
+        return REDACTED if _mixed(text) and not _PATH.fullmatch(text) else text
     if shape == "pat84":
         return REDACTED if _mixed(text) else text
     if shape == "base32":

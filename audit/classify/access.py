@@ -6,6 +6,7 @@ from typing import Any
 
 from audit.classify import documents
 from audit.model import Finding, Step, holds_unknown, is_hidden, is_unknown
+from iam import PolicyError
 
 Known = dict[str, Step]
 """Every step that the preview shows, by URN."""
@@ -125,7 +126,7 @@ def _document(step: Step, known: Known) -> Iterator[Finding]:
     del known
     name = POLICY_PROPERTIES[step.kind]
     old, new = _both(step, name)
-    if old == new and not (is_hidden(old) and _announced(step, name)) and not is_unknown(new):
+    if old == new and not is_unknown(new) and not (step.op != "same" and documents.masked(new)):
         return
     yield from _judged(step, name, old, new, trust=name == "assumeRolePolicy")
 
@@ -242,7 +243,7 @@ def _may_deny(step: Step, known: Known) -> bool:
     state = policy.old or policy.new
     try:
         document = documents.decoded(state.get("policy") if state else None)
-    except documents.iam.PolicyError:
+    except PolicyError:
         return True
     return holds_unknown(document) or bool(documents.denials(document))
 

@@ -12,7 +12,17 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import iam
-from audit.model import ENGINE_SECRET, REDACTED, UNKNOWN, UNKNOWNS, PolicyDiff, holds_unknown, is_hidden, is_unknown
+from audit.model import (
+    ENGINE_SECRET,
+    REDACTED,
+    UNKNOWN,
+    UNKNOWNS,
+    PolicyDiff,
+    holds_unknown,
+    is_hidden,
+    is_unknown,
+    strings,
+)
 
 _MARK = re.compile("|".join(map(re.escape, sorted(UNKNOWNS))))
 Outcome = Literal["broadened", "unknown", "narrowed", "equal"]
@@ -47,6 +57,11 @@ def judge(name: str, old: Any, new: Any) -> Judgement:
         return _compared(before, after, diff)
     except iam.PolicyError as error:
         return Judgement("unknown", f"a document is no valid policy: {error}", diff)
+
+
+def masked(value: Any) -> bool:
+    """Whether a part of the document is masked, so that two equal texts can differ."""
+    return any(REDACTED in text or ENGINE_SECRET in text for text in strings(value))
 
 
 def _masked_as_unknown(value: Any) -> Any:
@@ -99,24 +114,22 @@ def _worded(value: Any) -> Any:
 
 
 def _compared(before: Mapping[str, Any], after: Mapping[str, Any], diff: PolicyDiff) -> Judgement:
-    if not hasattr(iam, "compare"):
-        return Judgement("unknown", "cannot be compared: iam.compare is missing", diff)
     comparison = _compare(_text(before), _text(after))
     diff.verdict = comparison.verdict
-    diff.newly_allowed = [_witness(item) for item in _many(comparison.newly_allowed)]
-    diff.newly_refused = [_witness(item) for item in _many(comparison.newly_refused)]
-    diff.because = [str(item) for item in _many(comparison.because)]
-    if comparison.verdict in ("broadened", "both"):
-        also = ", and refuses something that was allowed" if comparison.verdict == "both" else ""
+    diff.newly_allowed = [_witness(item) for item in comparison.newly_allowed]
+    diff.newly_refused = [_witness(item) for item in comparison.newly_refused]
+    diff.because = [_cause(item) for item in comparison.because]
+    if comparison.newly_allowed:
+        also = ", and refuses something that was allowed" if comparison.newly_refused else ""
         return Judgement("broadened", f"allows something that was refused{also}", diff)
-    if comparison.verdict == "unknown":
+    if not comparison.allows_nothing_new:
         return Judgement("unknown", "cannot be compared with certainty", diff)
     lifted = _lifted_denial(before, after, diff)
     if lifted is not None:
         return lifted
-    if comparison.verdict == "narrowed":
-        return Judgement("narrowed", "allows less", diff)
-    return Judgement("equal", "means the same", diff)
+    if comparison.verdict == "equal":
+        return Judgement("equal", "means the same", diff)
+    return Judgement("narrowed", "allows less" if comparison.newly_refused else "allows nothing new", diff)
 
 
 def _lifted_denial(before: Mapping[str, Any], after: Mapping[str, Any], diff: PolicyDiff) -> Judgement | None:
@@ -129,12 +142,12 @@ def _lifted_denial(before: Mapping[str, Any], after: Mapping[str, Any], diff: Po
     old = {"Version": before.get("Version", "2008-10-17"), "Statement": [*denials_before, everything]}
     new = {"Version": after.get("Version", "2008-10-17"), "Statement": [*denials_after, everything]}
     comparison = _compare(_text(old), _text(new))
-    if comparison.verdict in ("equal", "narrowed"):
+    if comparison.allows_nothing_new:
         return None
     diff.verdict = comparison.verdict
-    diff.newly_allowed = [_witness(item) for item in _many(comparison.newly_allowed)]
-    diff.because = [str(item) for item in _many(comparison.because)]
-    if comparison.verdict == "unknown":
+    diff.newly_allowed = [_witness(item) for item in comparison.newly_allowed]
+    diff.because = [_cause(item) for item in comparison.because]
+    if not comparison.newly_allowed:
         return Judgement("unknown", "changes an explicit Deny in a way that cannot be compared with certainty", diff)
     return Judgement(
         "broadened",
@@ -252,26 +265,20 @@ def _text(document: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _compare(old: str, new: str) -> Any:
+def _compare(old: str, new: str) -> iam.Comparison:
     """Cached by text: many resources of one plan carry the same document."""
     return iam.compare(iam.parse(old), iam.parse(new))
 
 
-def _many(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+def _cause(cause: Any) -> str:
+    """A statement that is responsible, and why; or why nothing could be proved."""
+    if cause.policy is None:
+        return str(cause.why)
+    name = f'"{cause.sid}"' if cause.sid else str(cause.statement)
+    return f"{cause.effect} statement {name} of the {cause.policy} document: {cause.why}"
 
 
-def _witness(request: Any) -> dict[str, Any]:
+def _witness(request: iam.Request) -> dict[str, Any]:
     """A request as data."""
-    if isinstance(request, Mapping):
-        return dict(request)
-    return {
-        "action": request.action,
-        "resource": request.resource,
-        "principal": request.principal,
-        "context": {
-            key: list(item) if isinstance(item, (list, tuple)) else item for key, item in dict(request.context).items()
-        },
-    }
+    context = {key: list(item) if isinstance(item, (list, tuple)) else item for key, item in request.context.items()}
+    return {"action": request.action, "resource": request.resource, "principal": request.principal, "context": context}

@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import sys
 
 from audit.formats.text import change, headline, line, neutralised, witness
@@ -19,19 +18,10 @@ MOST_CHANGES = 12
 
 def render(report: Report) -> str:
     """Text with ANSI colours where standard output is a terminal and NO_COLOR is not set (https://no-color.org)."""
-    from rich.console import Console
-    from rich.text import Text
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    output = io.StringIO()
-    width = shutil.get_terminal_size((120, 40)).columns
-    console = Console(
-        file=output, force_terminal=colour, no_color=not colour, color_system="standard" if colour else None,
-        width=max(width, 40), highlight=False, markup=False, emoji=False, legacy_windows=False,
-    )  # fmt: skip
+    lines: list[tuple[str, str]] = []
 
     def say(text: str, style: str = "", indent: int = 0) -> None:
-        console.print(Text(" " * indent + neutralised(line(text)), style=style), soft_wrap=True)
+        lines.append((" " * indent + neutralised(line(text)), style))
 
     counts = ", ".join(f"{count:,} {op}" for op, count in report.counts.items() if op != "same") or "no changes"
     say(
@@ -58,6 +48,20 @@ def render(report: Report) -> str:
     for item in report.diagnostics[:20]:
         if item.severity in ("error", "warning"):
             say(f"{item.severity}: {item.message}", "red" if item.severity == "error" else "yellow")
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return "\n".join(text for text, _ in lines) + "\n"
+    return _coloured(lines)
+
+
+def _coloured(lines: list[tuple[str, str]]) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    output = io.StringIO()
+    console = Console(
+        file=output, force_terminal=True, color_system="standard", highlight=False, markup=False, emoji=False
+    )
+    console.print(Text("\n").join(Text(text, style) for text, style in lines), soft_wrap=True)
     return output.getvalue()
 
 

@@ -70,7 +70,13 @@ def digest(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
     counts: dict[str, int] = {}
     for item in steps:
         counts[item["op"]] = counts.get(item["op"], 0) + 1
-    return {"config": {"aws:region": "us-east-2"}, "steps": list(steps), "duration": 812345678, "changeSummary": counts, **more}
+    return {
+        "config": {"aws:region": "us-east-2"},
+        "steps": list(steps),
+        "duration": 812345678,
+        "changeSummary": counts,
+        **more,
+    }
 
 
 def events(*steps: dict[str, Any]) -> str:
@@ -89,9 +95,21 @@ def events(*steps: dict[str, Any]) -> str:
             "provider": "",
         }
         lines.append({"resourcePreEvent": {"metadata": metadata, "planning": True}})
-    lines.append({"summaryEvent": {"maybeCorrupt": False, "durationSeconds": 1, "resourceChanges": {}, "PolicyPacks": {}, "isPreview": True}})
+    lines.append(
+        {
+            "summaryEvent": {
+                "maybeCorrupt": False,
+                "durationSeconds": 1,
+                "resourceChanges": {},
+                "PolicyPacks": {},
+                "isPreview": True,
+            }
+        }
+    )
     lines.append({"cancelEvent": {}})
-    return "".join(json.dumps({"sequence": number, "timestamp": 1_790_000_000, **line}) + "\n" for number, line in enumerate(lines))
+    return "".join(
+        json.dumps({"sequence": number, "timestamp": 1_790_000_000, **line}) + "\n" for number, line in enumerate(lines)
+    )
 
 
 def report_of(folder: Path, preview: Any, known_secrets: tuple[str, ...] = (), **more: Any) -> Report:

@@ -29,7 +29,9 @@ def test_a_safe_repository_is_only_a_change(tmp_path: Path) -> None:
 
 
 def test_a_replaced_or_deleted_repository_is_a_loss(tmp_path: Path) -> None:
-    replaced = p.step(p.REPOSITORY, "repository", REPOSITORY, {**REPOSITORY, "name": "two"}, op="replace", replaceReasons=["name"])
+    replaced = p.step(
+        p.REPOSITORY, "repository", REPOSITORY, {**REPOSITORY, "name": "two"}, op="replace", replaceReasons=["name"]
+    )
     report = p.report_of(tmp_path, p.digest(replaced))
     assert report.worst == "loss-repository-replaced"
     assert "Forced by: name." in report.findings[0].details
@@ -117,14 +119,19 @@ def test_a_lifecycle_on_an_existing_repository_is_a_loss_and_on_a_new_one_is_non
     assert p.risks_of(tmp_path, lifecycle) == {"loss-lifecycle-expires-more"}
     new = p.step(p.REPOSITORY, "repository", None, REPOSITORY)
     assert p.risks_of(tmp_path, lifecycle, new) == {"change"}
-    unknown = p.step(p.LIFECYCLE, "l", {"repository": "app-one", "policy": rules}, {"repository": "app-one", "policy": UNKNOWN})
+    unknown = p.step(
+        p.LIFECYCLE, "l", {"repository": "app-one", "policy": rules}, {"repository": "app-one", "policy": UNKNOWN}
+    )
     report = p.report_of(tmp_path, p.digest(unknown))
     assert (report.worst, report.findings[0].proved) == ("loss-lifecycle-expires-more", False)
 
 
 def test_a_secret_that_stops_being_one_is_an_exposure(tmp_path: Path) -> None:
     def group(**variable: Any) -> dict[str, Any]:
-        return {"name": "g", "variables": [{"name": "App-One.SecretKey", **variable}, {"name": "account", "value": "1"}]}
+        return {
+            "name": "g",
+            "variables": [{"name": "App-One.SecretKey", **variable}, {"name": "account", "value": "1"}],
+        }
 
     secret = group(secretValue="[secret]", isSecret=True)
     for plain in (group(value="[secret]", isSecret=False), group(value="abcdefgh12345678")):

@@ -77,8 +77,14 @@ def test_a_preview_without_resources_or_changes_is_read(tmp_path: Path) -> None:
 
 def test_older_digests_without_new_fields_are_read(tmp_path: Path) -> None:
     """The CLI of two years ago writes no provider on steps, no times, no detailedDiff for some, and fewer fields of state."""
-    old: dict[str, Any] = {"op": "create", "urn": STEPS[0]["urn"], "newState": {"urn": STEPS[0]["urn"], "custom": True, "type": p.REPOSITORY}}
-    assert _steps(_read(tmp_path, json.dumps({"steps": [old], "changeSummary": {"create": 1}}))) == {("create", "repository")}
+    old: dict[str, Any] = {
+        "op": "create",
+        "urn": STEPS[0]["urn"],
+        "newState": {"urn": STEPS[0]["urn"], "custom": True, "type": p.REPOSITORY},
+    }
+    assert _steps(_read(tmp_path, json.dumps({"steps": [old], "changeSummary": {"create": 1}}))) == {
+        ("create", "repository")
+    }
 
 
 def test_a_failed_preview_is_marked_and_never_green(tmp_path: Path) -> None:

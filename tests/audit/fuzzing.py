@@ -1,0 +1,249 @@
+"""Mutated previews with secrets in every place, and the check that no report shows one; derandomised by a seed.
+
+`python -m tests.audit.fuzzing 10000` runs the whole; `make test` runs a part.
+"""
+
+import base64
+import copy
+import html
+import io
+import json
+import random
+import re
+import string
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from audit import comparison, formats
+from audit.errors import AuditError
+from audit.formats import json as json_format
+from audit.model import UNKNOWN
+from audit.preview import read_stream
+from audit.redact import Redactor
+from audit.report import build
+from tests.audit import previews as p
+
+GOLDEN = Path(__file__).parent / "golden"
+ODD: list[Any] = [None, True, 0, -1, 10**30, 1.5, "", "x" * 3000, [], {}, [[]], {"": ""}, UNKNOWN, "[secret]", "\x00\x1b[31m", "\ud800",
+                  "##vso[task.complete]", "</script><script>alert(1)</script>", "|`@#!$", "urn:pulumi:::", {"rules": 7}, "{\"Statement\": [7]}",
+                  {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": UNKNOWN}}]  # fmt: skip
+
+
+def base_previews() -> list[dict[str, Any]]:
+    """What is mutated: hand-made steps of every kind, and the golden previews."""
+    variables = [
+        {"name": "App-One.AccessKey", "value": UNKNOWN},
+        {"name": "App-One.SecretKey", "secretValue": "[secret]", "isSecret": True},
+    ]
+    document = p.policy(p.allow(["ecr:PutImage"]), p.allow("ecr:GetAuthorizationToken", "*"))
+    made = p.digest(
+        p.step(p.REPOSITORY, "r", {"name": "a", "imageTagMutability": "IMMUTABLE"}, {"name": "b", "imageTagMutability": "MUTABLE"}, op="replace", replaceReasons=["name"]),
+        p.step(p.POLICY, "p", {"policy": document}, {"policy": p.policy(p.allow("ecr:*", UNKNOWN))}),
+        p.step(p.KEY, "k-1", {"user": "u"}, None),
+        p.step(p.KEY, "k-2", None, {"user": "u"}),
+        p.step(p.USER, "u", {"name": "u", "permissionsBoundary": "x"}, {"name": "u"}),
+        p.step(p.MEMBERSHIP, "m", {"user": "u", "groups": []}, {"user": "u", "groups": ["g"]}),
+        p.step(p.ROLE, "r", None, {"assumeRolePolicy": document, "managedPolicyArns": ["x"], "inlinePolicies": [{"name": "n", "policy": document}]}),
+        p.step(p.GROUP, "g", {"variables": []}, {"variables": variables, "allowAccess": True}, new_options={"dependencies": [p.urn(p.KEY, "k-2")]}),
+        p.step(p.AUTHORIZATION, "a", None, {"resourceId": "g", "type": "variablegroup", "pipelineId": 7}),
+        p.step(p.APPROVAL, "c", {"approvers": ["x"]}, {"approvers": []}),
+        p.step(p.LIFECYCLE, "l", None, {"repository": "a", "policy": "{\"rules\": []}"}),
+        p.step(p.IMAGE, "i", {"imageName": "a"}, {"imageName": "b", "registry": {"server": "s", "username": "AWS", "password": "[secret]"}}),
+        diagnostics=[{"severity": "warning", "message": "careful", "urn": ""}],
+    )  # fmt: skip
+    golden = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(GOLDEN.glob("*.json"))]
+    return [made, *(item for item in golden if len(json.dumps(item)) < 60_000)]
+
+
+# --- secrets
+
+
+def random_secret(chance: random.Random) -> tuple[str, bool]:
+    """A secret, and whether the auditor has to be told of it (else its shape gives it away)."""
+
+    def letters(alphabet: str, length: int) -> str:
+        return "".join(chance.choice(alphabet) for _ in range(length))
+
+    alphanumeric = string.ascii_letters + string.digits
+    kind = chance.randrange(8)
+    if kind == 0:
+        return "wJ7" + letters(alphanumeric + "/+", 36) + "Q", False  # an AWS secret access key
+    if kind == 1:
+        return "q2" + letters(string.ascii_lowercase + "234567", 50), False  # an Azure DevOps token, short form
+    if kind == 2:
+        return "aB3" + letters(alphanumeric, 73) + "AZDO" + letters(alphanumeric, 4), False  # its long form
+    if kind == 3:
+        body = letters(alphanumeric + "+/", 64)
+        return f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----", False
+    if kind == 4:
+        payload = json.dumps({"payload": letters(alphanumeric, 80), "version": "2", "type": "DATA_KEY"})
+        return base64.b64encode(payload.encode()).decode(), False  # an ECR token
+    if kind == 5:
+        return 'hunter2 & "quoted" <' + letters(alphanumeric, 6) + "> \\ ü", True
+    return letters(alphanumeric + "!$%&/=?-_.:;#+*~", chance.randrange(9, 60)), True
+
+
+ENCODERS: list[Callable[[str], str]] = [
+    lambda secret: secret,
+    lambda secret: f"prefix {secret} suffix",
+    lambda secret: quote(secret, safe=""),
+    lambda secret: base64.b64encode(secret.encode()).decode(),
+    lambda secret: base64.b64encode(f"AWS:{secret}".encode()).decode(),
+    lambda secret: base64.urlsafe_b64encode(f"x{secret}yz".encode()).decode(),
+    lambda secret: json.dumps({"auths": {"registry": {"auth": base64.b64encode(f"AWS:{secret}".encode()).decode()}}}),
+    lambda secret: json.dumps({"inner": json.dumps({"value": secret})}),
+    lambda secret: secret.encode().hex(),
+    lambda secret: html.escape(secret),
+    lambda secret: base64.urlsafe_b64encode(f"x: {secret};".encode()).decode(),
+]
+KNOWN_ONLY = {2, 5, 8, 9}
+"""Encodings in which only a secret that the auditor was told of can be found."""
+
+
+def leaks(output: str, secret: str) -> bool:
+    """Whether the secret is in the output in any form that a reader could undo; made without the auditor's own tables."""
+    needles = {secret, " ".join(secret.split())}
+    views = {
+        output,
+        unquote(output),
+        html.unescape(output),
+        output.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n"),
+    }
+    views |= {html.unescape(unquote(view)).replace('\\"', '"').replace("\\\\", "\\") for view in list(views)}
+    if any(needle in view for view in views for needle in needles):
+        return True
+    raw = secret.encode()
+    for part in set(re.findall(r"[A-Za-z0-9+/_-]{12,}", output)):
+        if raw.hex() in part.lower():
+            return True
+        plain = part.replace("-", "+").replace("_", "/")
+        for start in range(4):  # the encoded text may begin anywhere in a longer run
+            cut = plain[start : start + (len(plain) - start) // 4 * 4 + 4]
+            cut = cut[: len(cut) // 4 * 4] if len(cut) % 4 == 1 else cut + "=" * (-len(cut) % 4)
+            if raw in base64.b64decode(cut):
+                return True
+    return False
+
+
+# --- mutations
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) in a JSON value."""
+    found, todo = [], [value]
+    while todo:
+        item = todo.pop()
+        pairs = (
+            list(item.items()) if isinstance(item, dict) else list(enumerate(item)) if isinstance(item, list) else []
+        )
+        for key, child in pairs:
+            found.append((item, key))
+            todo.append(child)
+    return found
+
+
+def mutate(preview: dict[str, Any], chance: random.Random) -> None:
+    """Changes a few things of the structure in place."""
+    for _ in range(chance.randrange(1, 6)):
+        spots = places(preview)
+        if not spots:
+            return
+        container, key = chance.choice(spots)
+        act = chance.randrange(4)
+        if act == 0:
+            del container[key]
+        elif act == 1:
+            container[key] = copy.deepcopy(chance.choice(ODD))
+        elif act == 2:
+            other, other_key = chance.choice(spots)
+            try:
+                container[key] = copy.deepcopy(other[other_key])
+            except (KeyError, IndexError):
+                continue
+        elif isinstance(container, dict):
+            container[chance.choice(["", "urn", "op", "inputs", "x\u202ey", "__proto__", "policy"])] = container[key]
+
+
+def seed_secret(preview: dict[str, Any], secret: str, known: bool, chance: random.Random) -> None:
+    """Puts the secret into a random place: a value, a key, a diagnostic, a configuration, a URN; plain or encoded."""
+    encoders = [encode for number, encode in enumerate(ENCODERS) if known or number not in KNOWN_ONLY]
+    written = chance.choice(encoders)(secret)
+    where = chance.randrange(6)
+    spots = [(container, key) for container, key in places(preview) if isinstance(container, dict)]
+    if where == 0 or not spots:
+        preview.setdefault("diagnostics", [])
+        if isinstance(preview["diagnostics"], list):
+            preview["diagnostics"].append({"severity": "error", "message": f"failed: {written}"})
+    elif where == 1:
+        container, key = chance.choice(spots)
+        container[written] = container[key]
+    elif where == 2 and isinstance(preview.get("config"), dict):
+        preview["config"]["app-one:thing"] = written
+    else:
+        container, key = chance.choice(spots)
+        container[key] = written
+
+
+def damage(text: str, chance: random.Random) -> bytes:
+    """Sometimes broken as bytes too: cut, doubled, overwritten."""
+    data = text.encode("utf-8", "surrogatepass")
+    act = chance.randrange(12)
+    if act == 0:
+        return data[: chance.randrange(len(data))]
+    if act == 1:
+        return data + data
+    if act == 2:
+        at = chance.randrange(len(data))
+        return data[:at] + bytes(chance.randrange(256) for _ in range(3)) + data[at + 3 :]
+    return data
+
+
+def run(count: int, seed: int) -> Iterator[tuple[int, str]]:
+    """Runs `count` mutated previews; gives (number, "read" or "refused") for each. Raises AssertionError for a leak or a crash."""
+    bases = base_previews()
+    for number in range(count):
+        chance = random.Random(f"{seed}-{number}")  # noqa: S311 - repeatable on purpose
+        preview = copy.deepcopy(chance.choice(bases))
+        secrets = [random_secret(chance) for _ in range(chance.randrange(1, 4))]
+        mutate(preview, chance)
+        for secret, known in secrets:
+            seed_secret(preview, secret, known, chance)
+        data = damage(json.dumps(preview), chance)
+        redactor = Redactor([secret for secret, known in secrets if known])
+        try:
+            report = build(redactor.plan(read_stream(io.BytesIO(data), "fuzzed", redactor.visit)))
+            outputs = [formats.render(name, report) for name in formats.NAMES]
+            saved = json_format.data(report)
+            empty = {**saved, "steps": []}
+            outputs.append(comparison.render(comparison.compare(saved, empty), "terminal"))
+        except AuditError as error:
+            outcome, outputs = "refused", [str(error)]
+        else:
+            outcome = "read"
+        for output in outputs:
+            output.encode("utf-8", "backslashreplace")
+            for secret, _ in secrets:
+                if leaks(output, secret):
+                    raise AssertionError(
+                        f"mutation {number} of seed {seed}: a secret of shape {secret[:3]}… is in a report"
+                    )
+        yield number, outcome
+
+
+def main() -> int:
+    """Runs the number of mutations in the first argument (10,000), from the seed in the second (1)."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    start = time.monotonic()
+    outcomes = [outcome for _, outcome in run(count, seed)]
+    print(f"{count:,} mutated previews in {time.monotonic() - start:.0f} s: {outcomes.count('read'):,} read, "
+          f"{outcomes.count('refused'):,} refused with a sentence, 0 tracebacks, 0 secrets")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,185 @@
+"""The command line: exit codes, reports, waivers, and one sentence for each mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audit.__main__ import entry
+from audit.risks import FAMILIES, RISKS
+from tests.audit import previews as p
+
+KEY = p.step(p.KEY, "key", None, {"user": "u"})
+MUTABLE = p.step(
+    p.REPOSITORY, "r", {"name": "a", "imageTagMutability": "IMMUTABLE"}, {"name": "a", "imageTagMutability": "MUTABLE"}
+)
+TAGS = p.step(p.USER, "u", {"name": "u"}, {"name": "u", "tags": {"a": "b"}})
+
+
+@pytest.fixture
+def preview(tmp_path: Path) -> Path:
+    """A preview with one credential."""
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(p.digest(KEY)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("step", "fail_on", "code"),
+    [
+        (KEY, "access", 3), (KEY, "credential-created", 3), (KEY, "change", 3), (KEY, "access-unknown", 0), (KEY, "guard-weakened", 3),
+        (MUTABLE, "access", 0), (MUTABLE, "loss", 0), (MUTABLE, "exposure", 3), (MUTABLE, "change", 3),
+        (TAGS, "exposure", 0), (TAGS, "change", 3), (None, "change", 0),
+    ],
+)  # fmt: skip
+def test_fail_on_takes_a_class_or_a_family_and_everything_worse(
+    tmp_path: Path, step: dict[str, object] | None, fail_on: str, code: int
+) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(p.digest(*([step] if step else []))))
+    assert entry(["plan", str(path), "--fail-on", fail_on]) == code
+
+
+def test_explain_has_a_text_for_every_class_and_family(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in (*(risk.name for risk in RISKS), *FAMILIES):
+        assert entry(["plan", "--explain", name]) == 0
+        output = capsys.readouterr().out
+        assert "What" in output
+        assert "Remedy" in output
+
+
+def test_several_reports_are_written_at_once_and_whole(
+    preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("terminal", "markdown", "html", "json", "sarif", "junit", "azure")
+    reports = [f"--report={name}={tmp_path / name}" for name in names]
+    assert entry(["plan", str(preview), *reports, "--format", "azure"]) == 0
+    assert all((tmp_path / name).stat().st_size > 100 for name in names)
+    assert sorted(item.name for item in tmp_path.iterdir()) == sorted([*names, "p.json"]), "no temporary file stays"
+    assert f"##vso[task.uploadsummary]{tmp_path / 'markdown'}" in capsys.readouterr().out
+
+
+def test_a_report_is_readable_as_the_umask_says(preview: Path, tmp_path: Path) -> None:
+    assert entry(["plan", str(preview), "-o", str(tmp_path / "r")]) == 0
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "r").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "a command is missing"),
+        (["plan"], "PREVIEW is missing"),
+        (["plan", "missing.json"], "cannot be read"),
+        (["plan", "p.json", "--format", "pdf"], "invalid choice"),
+        (["plan", "p.json", "--report", "html"], "must be FORMAT=FILE"),
+        (["plan", "p.json", "--report", "pdf=x"], "must be FORMAT=FILE"),
+        (["plan", "p.json", "--fail-on", "everything"], "no risk class and no family"),
+        (["plan", "--explain", "nothing"], "no risk class and no family"),
+        (["plan", "p.json", "--known-secrets", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE"),
+        (["plan", "p.json", "--stack", "prod"], "is of stack 'dev'"),
+        (["plan", "p.json", "--waivers", "missing.yaml"], "missing.yaml"),
+        (["plan", "p.json", "-o", "no/such/folder/r"], "cannot be written"),
+        (["plan", "p.json", "--max-bytes", "10"], "--max-bytes"),
+        (["compare", "-", "-"], "only one"),
+        (["compare", "p.json"], "NOW"),
+        (["frobnicate"], "invalid choice"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    preview: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(preview.parent)
+    assert entry(arguments) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith("audit: ")
+    assert error.count("\n") == 1
+
+
+def test_an_internal_error_shows_no_value(
+    preview: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("the secret is hunter2")
+
+    monkeypatch.setattr("audit.report.from_file", fail)
+    assert entry(["plan", str(preview)]) == 1
+    error = capsys.readouterr().err
+    assert "RuntimeError" in error
+    assert "hunter2" not in error
+
+
+def test_secrets_come_from_the_environment_and_never_from_arguments(
+    preview: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview.write_text(
+        json.dumps(p.digest(p.step(p.USER, "u", None, {"name": "my-hidden-name", "path": "second-line-secret"})))
+    )
+    monkeypatch.setenv("FIRST", "my-hidden-name")
+    monkeypatch.setenv("SECOND", "something\nsecond-line-secret")
+    assert entry(["plan", str(preview), "--known-secrets", "FIRST,SECOND"]) == 0
+    output = capsys.readouterr().out
+    assert "my-hidden-name" not in output
+    assert "second-line-secret" not in output
+
+
+def test_a_pipe_and_a_closed_reader_do_no_harm(preview: Path) -> None:
+    command = [sys.executable, "-m", "audit", "plan", "-"]
+    text = preview.read_bytes()
+    done = subprocess.run(command, input=text, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    reader, writer = os.pipe()
+    os.close(reader)
+    closed = subprocess.run(command, input=text, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert b"Traceback" not in closed.stderr
+
+
+def test_a_waiver_lets_one_finding_pass_until_its_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preview, waivers = tmp_path / "p.json", tmp_path / "w.yaml"
+    preview.write_text(json.dumps(p.digest(MUTABLE)))
+    text = "waivers:\n- {rule: exposure-mutable-tags, urn: '*Repository::r', reason: moving, owner: platform, expires: %s}\n"
+    waivers.write_text(text % "2999-12-31")
+    assert entry(["plan", str(preview), "--waivers", str(waivers), "--fail-on", "exposure"]) == 0
+    assert "waived until 2999-12-31 by platform" in capsys.readouterr().out
+    waivers.write_text(text % "2020-01-01")
+    assert entry(["plan", str(preview), "--waivers", str(waivers), "--fail-on", "exposure"]) == 3
+    assert "waiver-expired" in capsys.readouterr().out
+    preview.write_text(json.dumps(p.digest(TAGS)))
+    waivers.write_text(text % "2999-12-31")
+    assert entry(["plan", str(preview), "--waivers", str(waivers), "--fail-on", "waiver"]) == 3
+    assert "waiver-unused" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "one key `waivers`"),
+        ("waivers: 1", "one key `waivers`"),
+        ("a: [", "not YAML"),
+        ("waivers: [1]", "waiver 1 is not a mapping"),
+        ("waivers: [{rule: access, urn: '*', reason: r, owner: o, expires: 2999-01-01}]", "rule 'access'"),
+        (
+            "waivers: [{rule: preview-incomplete, urn: '*', reason: r, owner: o, expires: 2999-01-01}]",
+            "no class that can be waived",
+        ),
+        ("waivers: [{rule: change, urn: '*', reason: '', owner: o, expires: 2999-01-01}]", "'reason'"),
+        ("waivers: [{rule: change, urn: '*', reason: r, owner: o, expires: soon}]", "'expires'"),
+        (
+            "waivers: [{rule: change, urn: '*', reason: r, owner: o, expires: 2999-01-01, until: x}]",
+            "'until' is unknown",
+        ),
+    ],
+)
+def test_a_wrong_waiver_file_names_the_entry_and_the_field(
+    tmp_path: Path, preview: Path, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(text)
+    assert entry(["plan", str(preview), "--waivers", str(path)]) == 2
+    assert said in capsys.readouterr().err

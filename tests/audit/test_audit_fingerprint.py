@@ -1,0 +1,122 @@
+"""Fingerprint and compare: the same change to the same state is the same, and anything else is named."""
+
+import copy
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit import comparison, formats
+from audit.__main__ import entry
+from audit.errors import AuditError
+from audit.model import UNKNOWN
+from tests.audit import previews as p
+
+STEPS = [
+    p.step(p.REPOSITORY, "r", {"name": "a", "tags": {"x": "1"}}, {"name": "a", "tags": {"x": "2"}}),
+    p.step(p.KEY, "k", None, {"user": "u"}),
+    p.step(p.IMAGE, "i", {"imageName": "a:1", "registry": {"password": "old-token-in-clear"}}, {"imageName": "a:2", "registry": {"password": "new-token-in-clear"}}),
+]  # fmt: skip
+
+
+def _mark(folder: Path, preview: Any) -> str:
+    return p.report_of(folder, preview).fingerprint
+
+
+def test_two_previews_of_the_same_change_have_one_fingerprint(tmp_path: Path) -> None:
+    first = _mark(tmp_path, p.digest(*STEPS))
+    again = copy.deepcopy(STEPS)
+    random.Random(1).shuffle(again)
+    for item in again:
+        for side in ("oldState", "newState"):
+            if side in item:
+                item[side].update(
+                    created="2026-11-23T10:00:00Z",
+                    modified="2026-11-23T11:00:00Z",
+                    sourcePosition="project:///__main__.py#12,1",
+                )
+                item[side]["provider"] = item[side]["provider"].replace(UNKNOWN, "7c1f4e5e-0000-4000-8000-000000000000")
+    again[0].setdefault("x-new-field", 1)
+    again.append(p.step(p.USER, "same", {"name": "u"}, {"name": "u"}, op="same"))
+    for item in again:
+        if item["urn"] == STEPS[2]["urn"]:
+            item["newState"]["inputs"]["registry"]["password"] = "another-fresh-token"
+    assert _mark(tmp_path, p.digest(*again, duration=1)) == first
+    assert first.startswith("1:sha256:")
+
+
+def _edit(position: int, side: str, path: list[str], value: Any) -> list[dict[str, Any]]:
+    steps = copy.deepcopy(STEPS)
+    target = steps[position][side] if side else steps[position]
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind"),
+    [
+        (STEPS[:2], "removed"),
+        ([*STEPS, p.step(p.USER, "u", None, {"name": "u"})], "added"),
+        (_edit(0, "newState", ["inputs", "tags"], {"x": "3"}), "planned"),
+        (_edit(0, "oldState", ["inputs", "tags"], {"x": "0"}), "prior"),
+        (_edit(0, "oldState", ["outputs", "repositoryUrl"], "changed by another"), "prior"),
+        (_edit(0, "oldState", ["id"], "another"), "prior"),
+        (_edit(0, "newState", ["protect"], True), "planned"),
+        (_edit(0, "", ["op"], "replace"), "operation"),
+    ],
+)
+def test_any_other_change_or_prior_state_differs_and_is_named(
+    tmp_path: Path, steps: list[dict[str, Any]], kind: str
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(p.digest(*STEPS)))
+    (tmp_path / "b.json").write_text(json.dumps(p.digest(*steps)))
+    approved, now = (comparison.load(str(tmp_path / name), (), 1 << 20) for name in ("a.json", "b.json"))
+    result = comparison.compare(approved, now)
+    assert not result.same
+    assert [item.kind for item in result.differences] == [kind]
+    assert result.differences[0].lines
+
+
+def test_a_report_stands_for_its_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preview, report = tmp_path / "p.json", tmp_path / "r.json"
+    preview.write_text(json.dumps(p.digest(*STEPS)))
+    assert entry(["plan", str(preview), "--format", "json", "-o", str(report)]) == 0
+    assert entry(["compare", str(report), str(preview)]) == 0
+    assert capsys.readouterr().out.startswith("Same: ")
+    preview.write_text(json.dumps(p.digest(*_edit(0, "newState", ["inputs", "tags"], {"x": "3"}))))
+    assert entry(["compare", str(report), str(preview)]) == 4
+    output = capsys.readouterr().out
+    assert "tags.x: 1 → 2" in output
+    assert "tags.x: 1 → 3" in output
+    for form in ("json", "markdown"):
+        assert entry(["compare", str(report), str(preview), "--format", form]) == 4
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["same"] is False
+
+
+def test_a_report_that_was_edited_or_cut_is_refused(tmp_path: Path) -> None:
+    text = formats.render("json", p.report_of(tmp_path, p.digest(*STEPS)))
+    path = tmp_path / "r.json"
+    for broken in (
+        text[: len(text) // 2],
+        text.replace('"planned":"', '"planned":"0', 1),
+        text.replace('"op":"create"', '"op":"same"', 1),
+        text.replace('"1.0"', '"9.0"', 1),
+    ):
+        path.write_text(broken)
+        with pytest.raises(AuditError, match="make it again"):
+            comparison.load(str(path), (), 1 << 30)
+
+
+def test_an_incomplete_preview_is_never_the_same(tmp_path: Path) -> None:
+    failed = p.digest(*STEPS, diagnostics=[{"severity": "error", "message": "x"}])
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(failed))
+    assert entry(["compare", str(path), str(path)]) == 4
+
+
+def test_a_digest_and_an_event_log_that_hold_the_same_states_agree(tmp_path: Path) -> None:
+    assert _mark(tmp_path, p.digest(*STEPS)) == _mark(tmp_path, p.events(*STEPS))
