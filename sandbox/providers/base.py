@@ -55,6 +55,10 @@ class ProviderError(Exception):
     """What went wrong, as the engine shows it to the user."""
 
 
+class PlainError(ProviderError):
+    """An error of a type that is no bridged one: it is shown as it is, not as one of a list."""
+
+
 class PartlyMadeError(ProviderError):
     """The resource exists, but a later step failed: the engine keeps it and the next ``up`` updates it."""
 
@@ -111,6 +115,8 @@ class Resource(ABC, Generic[Session]):
     """A resource type. Inputs and states are plain Python values by their Pulumi names."""
 
     token: ClassVar[str]
+    names_changes: ClassVar[bool] = True
+    """The answer to Diff lists the changed properties besides the detailed differences."""
 
     def __init__(self, session: Session, engine: Engine, urn: str) -> None:
         self.session = session
@@ -389,7 +395,8 @@ class Provider(ABC, provider_pb2_grpc.ResourceProviderServicer, Generic[Session]
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         with _reported(context):
-            diff = self.resource(request.urn).diff(decode(request.olds), decode(request.news))
+            resource = self.resource(request.urn)
+            diff = resource.diff(decode(request.olds), decode(request.news))
         ignored = tuple(request.ignoreChanges)
         changes = [each for each in diff.changes if not _lies_in(each.path, ignored)]
         kinds = provider_pb2.PropertyDiff.Kind
@@ -404,7 +411,7 @@ class Provider(ABC, provider_pb2_grpc.ResourceProviderServicer, Generic[Session]
             changes=_some(changes),
             replaces=replaces,
             deleteBeforeReplace=diff.delete_first and bool(replaces),
-            diffs=sorted({each.property for each in changes}),
+            diffs=sorted({each.property for each in changes}) if resource.names_changes else [],
             detailedDiff=detailed,
             hasDetailedDiff=True,
         )
@@ -486,7 +493,8 @@ class _reported:  # noqa: N801 - used as a function
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, ProviderError):
             return
-        reason = f"{self._prefix}1 error occurred:\n\t* {error}\n\n"
+        worded = str(error) if isinstance(error, PlainError) else f"1 error occurred:\n\t* {error}\n\n"
+        reason = self._prefix + worded
         if isinstance(error, PartlyMadeError):
             self._context.abort_with_status(_partly_made(error, reason, self._inputs or {}))
         self._context.abort(grpc.StatusCode.UNKNOWN, reason)
