@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import docker
 
+DEFAULT = "unix:///var/run/docker.sock"
 _PACKAGES = ("docker.io", "containerd", "runc", "tini", "nftables")
 # Parts that some releases have split off: the command line, and BuildKit's client for it.
 _OPTIONAL = ("docker-cli", "docker-buildx")
@@ -107,7 +108,7 @@ def _context() -> str:
     from docker.context import ContextAPI
 
     current: Any = ContextAPI.get_current_context()
-    return str(current.Host) if current is not None and current.Host else "unix:///var/run/docker.sock"
+    return DEFAULT if current is None or current.Name == "default" else str(current.Host)
 
 
 def _fault(address: str) -> str | None:

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,10 @@ def _clean(home: Path) -> None:
 def _leave(home: Path) -> None:
     """The last thing that the holder of the lock does."""
     _lock(home).unlink(missing_ok=True)
-    if SHARED.exists() and [each.name for each in SHARED.iterdir()] == ["lock"]:  # no other sandbox's engine is there
-        shutil.rmtree(SHARED)
+    if SHARED.exists() and {each.name for each in SHARED.iterdir()} <= {"lock"}:  # no other sandbox's engine is there
+        (SHARED / "lock").unlink(missing_ok=True)
+        with suppress(OSError):  # one begins this moment
+            SHARED.rmdir()
 
 
 def _command(home: Path, network: Network) -> list[str]:
