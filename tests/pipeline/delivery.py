@@ -1,8 +1,8 @@
 """A team's whole delivery on the sandbox: an operator's stack, a repository, a pipeline in its organisation, agents.
 
-The operator has run `pulumi up` once; the pipeline is created on azure-pipelines.yml and may use the variable group
-that the stack declares. A run takes the group's own key from the service, and every AWS call is authorised by its
-policies.
+The operator has run `pulumi up` once, which declares the pipeline and lets it use the variable group; the group that
+says where the state is was made by hand. A run takes the first group's own key from the service, and every AWS call is
+authorised by its policies.
 """
 
 from __future__ import annotations
@@ -47,14 +47,17 @@ NOT_OF_AN_AGENT = (
 
 @dataclass
 class Delivery:
-    """See the module. operator: their checkout, which is the git repository too. pipeline: its id."""
+    """See the module.
+
+    operator: their checkout, which is the git repository too. pipeline: its id. state_group: what was put in by hand.
+    """
 
     sandbox: Sandbox
     root: Path
     operator: Workstation
     organization: Organization
     pipeline: int
-    settings: Mapping[str, Value]
+    state_group: Mapping[str, Value]
     derived: set[str] = field(default_factory=set)
     """Secrets that steps derived, as they told the agent."""
     _runs: int = 0
@@ -64,24 +67,25 @@ class Delivery:
         """Everything from a fresh sandbox to a pipeline that could run."""
         operator = Workstation.make(root / "sources", sandbox)
         settings = operator.folder / "Pulumi.dev.yaml"
-        settings.write_text(
-            settings.read_text(encoding="utf-8") + "  app-one:allowScanFindings: true\n", encoding="utf-8"
-        )
+        wanted = {"allowScanFindings", "pipelineEnabled"}
+        text = settings.read_text(encoding="utf-8")
+        missing = [f"  app-one:{name}: true\n" for name in sorted(wanted) if f"app-one:{name}:" not in text]
+        settings.write_text(text + "".join(missing), encoding="utf-8")
         operator.up()
         organization = Organization(
             sandbox.environment["AZDO_ORG_SERVICE_URL"], sandbox.environment["AZDO_PERSONAL_ACCESS_TOKEN"]
         )
         passphrase = Path(sandbox.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text(encoding="utf-8").strip()
-        own = {
+        state = {
             "Pulumi.Backend": Value(sandbox.environment["PULUMI_BACKEND_URL"]),
             "Pulumi.Passphrase": Value(passphrase, secret=True),
         }
-        made = cls(sandbox, root, operator, organization, 0, own)
+        made = cls(sandbox, root, operator, organization, organization.find_pipeline("app-one"), state)
         made.git("init", "--quiet", "--initial-branch=main")
         made.commit("First")
         organization.push(made.yaml(), MAIN)
-        made.pipeline = organization.create_pipeline("app-one", own)
-        organization.authorize(operator.outputs()["variable_group_id"], made.pipeline)
+        # The program's group is authorised by the program; where the state is, it cannot declare.
+        organization.authorize(organization.create_group("app-one-state", state), made.pipeline)
         return made
 
     def git(self, *arguments: str) -> str:
@@ -123,10 +127,10 @@ class Delivery:
         on_line: called with the run, stage, step and each line. predefined: variables other than the service's.
         """
         job = self.organization.start(pipeline or self.pipeline, branch, reason=reason)
-        given = {name: value.text for name, value in job.variables.items() if name not in self.settings}
+        given = {name: value.text for name, value in job.variables.items()}
         given |= {"Build.SourceVersion": self.git("rev-parse", "HEAD"), **(predefined or {})}
         made = read(self.operator.folder, PIPELINE, given, parameters or {})
-        run = Run(made, self._machine(), job, given, self.settings)
+        run = Run(made, self._machine(), job, given)
 
         def heard(stage: str, step: str, line: str) -> None:
             mark = "##vso[task.setsecret]"
@@ -148,7 +152,7 @@ class Delivery:
 
     def _secrets_of(self, job: Job) -> None:
         self.derived.add(job.access_token)
-        self.derived |= {value.text for value in self.settings.values() if value.secret}
+        self.derived |= {value.text for value in self.state_group.values() if value.secret}
         self.derived.add(self.operator_secret())
 
     def operator_secret(self) -> str:

@@ -32,9 +32,9 @@ WAYS: Mapping[str, Mapping[str, str]] = {
 
 
 def declared(root: Path) -> Declared:
-    """What is defined outside of the YAML: the program's variable group (Pulumi.yaml), the pipeline's own variables."""
+    """What is defined outside of the YAML: the names in the program's group and in the state's."""
     settings: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    own: dict[str, Any] = yaml.safe_load((root / "pipelines/definition.yml").read_text(encoding="utf-8"))
+    own: dict[str, Any] = yaml.safe_load((root / "pipelines/state-group.yml").read_text(encoding="utf-8"))
     names = {key: settings[key]["default"] for key in ("accessKeyVariable", "secretKeyVariable", "accountVariable")}
     secrets = {names["accessKeyVariable"], names["secretKeyVariable"], "System.AccessToken"}
     return Declared(

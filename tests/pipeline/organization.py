@@ -60,8 +60,13 @@ class Organization:
         commit = {"comment": "change", "changes": changes}
         self.give("POST", f"{REPOSITORY}/pushes", {"refUpdates": [update], "commits": [commit]})
 
-    def create_pipeline(self, name: str, variables: Mapping[str, Value]) -> int:
-        """Create a pipeline on azure-pipelines.yml with variables of its own; its id."""
+    def find_pipeline(self, name: str) -> int:
+        """The id of a pipeline by its name."""
+        (found,) = self.give("GET", f"{PROJECT}/_apis/build/definitions?name={name}")["value"]
+        return int(found["id"])
+
+    def create_pipeline(self, name: str) -> int:
+        """Create a pipeline on azure-pipelines.yml; its id."""
         repository = self.give("GET", REPOSITORY)["id"]
         body = {
             "name": name,
@@ -70,7 +75,7 @@ class Organization:
             "process": {"type": 2, "yamlFilename": "azure-pipelines.yml"},
             "queue": {"name": "Azure Pipelines"},
             "repository": {"id": repository, "type": "TfsGit", "defaultBranch": "refs/heads/main"},
-            "variables": {key: {"value": value.text, "isSecret": value.secret} for key, value in variables.items()},
+            "variables": {},
         }
         return int(self.give("POST", f"{PROJECT}/_apis/build/definitions", body)["id"])
 
@@ -129,6 +134,15 @@ class Job:
             raise Refused(answer.json()["message"])
         assert answer.status_code == 200, answer.text
         return {key: Value(row["value"], row["isSecret"]) for key, row in answer.json()["variables"].items()}
+
+    def environment(self, name: str) -> list[str]:
+        """The kinds of checks of an environment. Raises Refused where the run's pipeline may not deploy to it."""
+        path = f"{PROJECT}/_apis/sandbox/agent/environments/{name}"
+        answer = self.organization.ask("GET", path, token=self.access_token)
+        if answer.status_code == 403:
+            raise Refused(answer.json()["message"])
+        assert answer.status_code == 200, answer.text
+        return sorted(str(check["type"]) for check in answer.json()["checks"])
 
     def token(self) -> str:
         """System.AccessToken."""

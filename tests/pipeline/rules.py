@@ -54,8 +54,8 @@ class Finding:
 class Declared:
     """What is defined outside of the YAML.
 
-    group: the variable group that the program declares, with its group_names. own_names: variables of the pipeline
-    itself. secrets: the secret ones of all.
+    group: the variable group that the program declares, with its group_names. own_names: names in the group of the
+    state. secrets: the secret ones of all.
     """
 
     group: str
@@ -207,12 +207,12 @@ def _unknown_variables(node: Node, raw: Located, names: frozenset[str]) -> Itera
 
 
 def _names(context: Context, declared: Iterable[object]) -> frozenset[str]:
-    """Lower-case names of the variables that a scope sees; a group stands for the program's names."""
+    """Lower-case names of the variables that a scope sees; a group stands for all names of groups."""
     entries = [*context.pipeline.variables, *declared]
-    found = {name.lower() for name in context.declared.own_names} | SYSTEM
+    found = set(SYSTEM)
     for entry in entries:
         if getattr(entry, "group", ""):
-            found |= {name.lower() for name in context.declared.group_names}
+            found |= {name.lower() for name in context.declared.group_names | context.declared.own_names}
         else:
             found.add(str(getattr(entry, "name", "")).lower())
     return frozenset(found)

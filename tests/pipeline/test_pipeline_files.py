@@ -21,14 +21,7 @@ PIPELINE = "azure-pipelines.yml"
 TEMPLATES = sorted((CHECKOUT / "pipelines/templates").glob("*.yml"))
 THREE = {
     "stacks": [
-        {
-            "name": name,
-            "stack": name,
-            "environment": name,
-            "group": "app-one",
-            "reader": "app-one-reader",
-            "after": after,
-        }
+        {"name": name, "stack": name, "environment": name, "group": "a", "reader": "r", "state": "s", "after": after}
         for name, after in (("dev", ""), ("test", "dev"), ("prod", "test"))
     ]
 }

@@ -32,6 +32,11 @@ class Service:
             raise Refused(f"{name} is not for this pipeline")
         return self.groups[name]
 
+    def environment(self, name: str) -> list[str]:
+        if name == "closed":
+            raise Refused(f"{name} is not for this pipeline")
+        return []
+
     def token(self) -> str:
         return "job-token-value"
 
@@ -229,6 +234,13 @@ def test_a_group_that_the_service_refuses_fails_the_job_before_any_step(start: S
     assert results.stages == {"stage": runs.FAILED}
     assert results.steps == []
     assert results.issues == [("error", "other is not for this pipeline")]
+
+
+def test_an_environment_that_the_service_refuses_fails_the_deployment(start: Start) -> None:
+    job = "{deployment: d, environment: closed, strategy: {runOnce: {deploy: {steps: [{bash: echo ran}]}}}}"
+    results = start(f"jobs:\n  - {job}\n").start()
+    assert results.stages == {"stage": runs.FAILED}
+    assert results.steps == []
 
 
 def test_logging_commands_are_carried_out_and_not_logged(start: Start, tmp_path: Path) -> None:

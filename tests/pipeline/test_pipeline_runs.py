@@ -114,6 +114,7 @@ def test_main_releases_a_new_image_under_its_build_number_and_leaves_iam_alone(
     released = release(results)
     assert (released["tag"], released["commit"]) == (number, commit)
     assert released["digest"] == delivery.operator.outputs()["image_by_digest"]
+    assert results.checks == {"deploy_dev": ["Approval", "ExclusiveLock"]}
     assert any("# Released to dev" in page and number in page for page in results.summaries)
     assert ("ECR scan of dev", "no findings", True) in results.tests
     assert delivery.access() == access
@@ -264,7 +265,7 @@ def test_a_change_of_iam_is_marked_in_the_pull_request_refused_on_main_and_goes_
 
 
 def test_another_pipeline_is_refused_the_group_before_any_step(delivery: Delivery, start: Start) -> None:
-    other = delivery.organization.create_pipeline("other", delivery.settings)
+    other = delivery.organization.create_pipeline("other")
     _, results = start(*STAGES_OF_MAIN, pipeline=other)
     assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.FAILED, "deploy_dev": runs.SKIPPED}
     assert results.steps == []

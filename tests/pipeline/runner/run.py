@@ -32,6 +32,9 @@ class Service(Protocol):
     def group(self, name: str) -> Mapping[str, Value]:
         """A variable group's values, with its secrets. Raises Refused where this pipeline may not use the group."""
 
+    def environment(self, name: str) -> list[str]:
+        """The checks of an environment. Raises Refused where this pipeline may not deploy to it."""
+
     def token(self) -> str:
         """System.AccessToken of this run."""
 
@@ -76,6 +79,8 @@ class Results:
     artifacts: dict[str, Path] = field(default_factory=dict)
     tests: list[tuple[str, str, bool]] = field(default_factory=list)
     issues: list[tuple[str, str]] = field(default_factory=list)
+    checks: dict[str, list[str]] = field(default_factory=dict)
+    """Checks of the environments that stages deploy to, which the service holds a run for."""
     workspaces: list[Path] = field(default_factory=list)
     """Folders of the jobs, kept as they are when the job has ended."""
 
@@ -94,7 +99,7 @@ class Results:
 class Run:
     """One run of a pipeline.
 
-    predefined: the service's variables (Build.BuildNumber, ...). settings: variables of the definition.
+    predefined: the service's variables (Build.BuildNumber, ...).
     on_line: called with stage, step title and each line of output before it is masked; may call `cancel`.
     """
 
@@ -102,7 +107,6 @@ class Run:
     machine: Machine
     service: Service
     predefined: Mapping[str, str]
-    settings: Mapping[str, Value] = field(default_factory=dict)
     on_line: Callable[[str, str, str], None] | None = None
     results: Results = field(default_factory=Results)
     masks: Masks = field(default_factory=Masks)
@@ -159,6 +163,8 @@ class Run:
         names = self._names(stage, job)
         try:
             variables = self._variables((*stage.variables, *job.variables), names=names)
+            if job.deployment:
+                self.results.checks[stage.id] = self.service.environment(job.environment)
         except Refused as refused:
             # The service fails such a run before a job starts.
             self.results.issues.append(("error", str(refused)))
@@ -187,9 +193,8 @@ class Run:
     def _variables(
         self, declared: tuple[Variable, ...], *, groups: bool = True, names: Mapping[str, Any] | None = None
     ) -> Variables:
-        """Variables in the service's order: definition, pipeline, stage and job; groups where they stand."""
+        """Variables in the service's order: pipeline, stage and job; groups where they stand."""
         variables = Variables(self.masks)
-        variables.update(self.settings.items())
         for entry in (*self.pipeline.variables, *declared):
             if entry.group:
                 if groups:
