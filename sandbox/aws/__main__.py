@@ -12,10 +12,11 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from sandbox.aws.config import TOKEN_LIFETIME, Config
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
-    from sandbox.aws.app import Cloud, Config
+    from sandbox.aws.app import Cloud
 
 LOOPBACK = "127.0.0.1"
 
@@ -37,14 +38,10 @@ def arguments(argv: list[str]) -> tuple[Config, int | None]:
     parser.add_argument("--upstream", required=True, metavar="URL", help="the private registry")
     parser.add_argument("--account", default="123456789012")
     parser.add_argument("--region", default="us-east-2")
-    parser.add_argument("--token-lifetime", type=float, default=12 * 3600, metavar="SECONDS")
+    parser.add_argument("--token-lifetime", type=float, default=TOKEN_LIFETIME, metavar="SECONDS")
     parser.add_argument("--ready-fd", type=int)
     parsed = vars(parser.parse_args(argv))
     ready = parsed.pop("ready_fd")
-    # moto takes its account from the environment, once, when it is imported.
-    os.environ["MOTO_ACCOUNT_ID"] = parsed["account"]
-    from sandbox.aws.app import Config
-
     return Config(**parsed), ready
 
 
@@ -58,9 +55,7 @@ async def serve(cloud: Cloud, ready: int | None) -> None:
     from sandbox.aws.ecr_front import Front
 
     class Handler(MotoRequestHandler):
-        """Keeps connections, and leaves the log to the application, which knows the operation."""
-
-        protocol_version = "HTTP/1.1"
+        """Leaves the log to the application, which knows the operation and the caller."""
 
         def log_request(self, code: object = "-", size: object = "-") -> None:
             """Nothing."""
@@ -97,6 +92,10 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         config, ready = arguments(argv)
+        config.admin()
+        config.registry_password()
+        # moto takes its account from the environment, once, when it is imported.
+        os.environ["MOTO_ACCOUNT_ID"] = config.account
         from sandbox.aws.app import Cloud
 
         asyncio.run(serve(Cloud(config), ready))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
@@ -16,34 +15,21 @@ from werkzeug.test import run_wsgi_app
 from sandbox.aws import authorise, ecr_control, iam_control, resources, signature
 from sandbox.aws.actions import SERVICES, Call, Need, Service, known_query, understand
 from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key
-from sandbox.aws.principals import Admin, Directory, Principal
+from sandbox.aws.principals import Directory, Principal
 from sandbox.aws.registry import Registry, RegistryError
 from sandbox.aws.state import SERVICES as KEPT, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from moto.core.request import Request
 
+    from sandbox.aws.config import Config
+
 LOG = logging.getLogger("sandbox.aws")
 LARGEST = 64 * 1024 * 1024
 """Bytes of one request's body: they are held in memory, since their hash is a part of the signature."""
-
-
-@dataclass(frozen=True)
-class Config:
-    """Settings of the service process; ports are on 127.0.0.1, token_lifetime is in seconds."""
-
-    folder: Path
-    keys: Path
-    port: int
-    registry_port: int
-    upstream: str
-    account: str
-    region: str
-    token_lifetime: float = 12 * 3600
 
 
 class Cloud:
@@ -52,9 +38,8 @@ class Cloud:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.lock = RLock()
-        self.directory = Directory(config.account, Admin.read(config.keys / "aws-admin.json"))
-        self.registry_password = (config.keys / "registry-password").read_text(encoding="utf-8").strip()
-        self.registry = Registry(config.upstream, self.registry_password)
+        self.directory = Directory(config.account, config.admin())
+        self.registry = Registry(config.upstream, config.registry_password())
         self.host = f"127.0.0.1:{config.registry_port}"
         self.state = State(config.keys)
         ecr_control.install(

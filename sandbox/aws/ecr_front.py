@@ -74,7 +74,7 @@ class Front:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._auth = aiohttp.encode_basic_auth(USER, cloud.registry_password)
+        self._auth = aiohttp.encode_basic_auth(USER, cloud.config.registry_password())
         self._upstream: aiohttp.ClientSession | None = None
 
     def application(self) -> web.Application:

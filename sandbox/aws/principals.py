@@ -13,7 +13,8 @@ from moto.sts.models import sts_backends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+    from sandbox.aws.config import Admin
 
 PARTITION = "aws"
 EVERYTHING = json.dumps(
@@ -56,20 +57,6 @@ class Key:
     secret: str
     session_token: str | None = None
     expires: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Admin:
-    """The operator's key. It is the account's root user's, so it is in no list of IAM users."""
-
-    key_id: str
-    secret: str
-
-    @classmethod
-    def read(cls, file: Path) -> Admin:
-        """Read `{"AccessKeyId": ..., "SecretAccessKey": ...}`."""
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return cls(content["AccessKeyId"], content["SecretAccessKey"])
 
 
 class Directory:

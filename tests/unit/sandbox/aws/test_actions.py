@@ -9,8 +9,9 @@ import pytest
 from moto.core.request import Request
 
 from sandbox.aws.actions import Call, known_query, parse, understand
+from sandbox.aws.config import Admin
 from sandbox.aws.errors import AwsError
-from sandbox.aws.principals import Admin, Directory, Principal
+from sandbox.aws.principals import Directory, Principal
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest

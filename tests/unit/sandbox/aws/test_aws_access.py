@@ -183,7 +183,7 @@ def test_policies_come_from_user_and_groups_inline_and_attached_and_go_again(aws
     text = document(allow("ecr:DescribeRepositories"))
     arn = iam.create_policy(PolicyName="describe", PolicyDocument=text)["Policy"]["Arn"]
     iam.create_group(GroupName="team")
-    ways = [
+    ways: list[tuple[Callable[[], object], Callable[[], object]]] = [
         (
             lambda: iam.put_user_policy(UserName="member", PolicyName="p", PolicyDocument=text),
             lambda: iam.delete_user_policy(UserName="member", PolicyName="p"),
