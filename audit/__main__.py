@@ -186,7 +186,8 @@ def write(path: str | None, text: str) -> None:
 
 
 def entry(argv: Sequence[str] | None = None) -> int:
-    """`main` with every error as one sentence on standard error and its exit code. No traceback reaches a user, nor a raw value."""
+    """`main` with every error as one sentence on standard error and its exit code. No traceback reaches a user, nor
+    a raw value."""
     try:
         return main(argv)
     except AuditError as error:
@@ -198,7 +199,7 @@ def entry(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except Exception as error:  # noqa: BLE001 - the last net: its text could hold a raw value, so only its type and place are said
+    except Exception as error:  # the last net: its text could hold a raw value, so only its type and place are said
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
             place = place.tb_next

@@ -15,7 +15,8 @@ _MISSING = object()
 
 
 def changes_of(step: Step) -> list[Change]:
-    """The changes of a step: every input for a create or delete, the differing leaves for an update or a replacement."""
+    """The changes of a step: every input for a create or delete, the differing leaves for an update or a
+    replacement."""
     if step.old is None or step.new is None:
         state, kind = (step.new, "add") if step.new is not None else (step.old, "delete")
         if state is None:

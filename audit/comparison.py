@@ -16,7 +16,8 @@ from audit.report import SCHEMA, SCHEMA_VERSION, from_file
 
 @dataclass(slots=True)
 class Difference:
-    """One step that is not the same. `kind`: added, removed, operation, planned or prior; `lines` say what differs in it."""
+    """One step that is not the same. `kind`: added, removed, operation, planned or prior; `lines` say what differs
+    in it."""
 
     urn: str
     kind: str
@@ -57,7 +58,8 @@ def load(path: str, known_secrets: Sequence[str], max_bytes: int) -> dict[str, A
         raise AuditError(f"{path}: is no whole report of `audit plan --format json`; make it again") from None
     if not matches:
         raise AuditError(
-            f"{path}: its steps do not add up to its fingerprint, so it was changed or made by another version; make it again"
+            f"{path}: its steps do not add up to its fingerprint, so it was changed or made by another version; make "
+            "it again"
         )
     return report
 

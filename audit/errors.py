@@ -2,4 +2,5 @@
 
 
 class AuditError(Exception):
-    """Bad usage or unreadable input: one sentence that names the thing, the rule and the remedy. Never holds a secret."""
+    """Bad usage or unreadable input: one sentence that names the thing, the rule and the remedy. Never holds a
+    secret."""

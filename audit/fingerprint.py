@@ -1,10 +1,11 @@
-"""The digest of what would happen: equal for two previews of the same change to the same prior state, different otherwise.
+"""The digest of what would happen: equal for two previews of the same change to the same prior state, different
+otherwise.
 
-It covers, for each resource that would change, the operation, the URN, the type, what the program declares (inputs and options)
-and what is recorded before (id, inputs, outputs and options). Steps are taken in the order of their URNs. Left out are what differs
-between two previews of the same thing: order and duration, times of creation and modification, positions in source files, ids of
-provider instances, and secrets, which are masked before (so a fresh registry token is no difference). Unchanged resources do
-not count either: whether they are shown is a flag of the CLI.
+It covers, for each resource that would change, the operation, the URN, the type, what the program declares (inputs
+and options) and what is recorded before (id, inputs, outputs and options). Steps are taken in the order of their
+URNs. Left out are what differs between two previews of the same thing: order and duration, times of creation and
+modification, positions in source files, ids of provider instances, and secrets, which are masked before (so a fresh
+registry token is no difference). Unchanged resources do not count either: whether they are shown is a flag of the CLI.
 """
 
 import hashlib
@@ -20,14 +21,16 @@ DIGITS = 32
 
 
 def fingerprint(plan: Plan) -> str:
-    """`1:sha256:<64 hexadecimal digits>`; sets `planned` and `prior` of every step. The plan must be redacted already."""
+    """`1:sha256:<64 hexadecimal digits>`; sets `planned` and `prior` of every step. The plan must be redacted
+    already."""
     for step in plan.steps:
         step.planned, step.prior = _digest(_planned(step)), _digest(_recorded(step.old))
     return combine(((step.urn, step.op, step.planned, step.prior) for step in plan.steps), incomplete=plan.failed)
 
 
 def combine(rows: Iterable[tuple[str, str, str, str]], *, incomplete: bool) -> str:
-    """The fingerprint of rows (URN, operation, planned, prior), in any order; a preview that failed equals no other kind."""
+    """The fingerprint of rows (URN, operation, planned, prior), in any order; a preview that failed equals no other
+    kind."""
     whole = hashlib.sha256(b"incomplete" if incomplete else b"complete")
     for row in sorted(rows):
         whole.update(_canonical(row))

@@ -27,13 +27,14 @@ REPLACEMENT_OPS = frozenset(
     {"replace", "create-replacement", "delete-replaced", "read-replacement", "import-replacement", "discard-replaced"}
 )
 QUIET_OPS = frozenset({"same", "read", "refresh", "discard", "remove-pending-replace"})
-"""Operations that change no resource. A `refresh` that finds a difference is reported by the engine as update or delete."""
+"""Operations that change no resource. A `refresh` that finds a difference is reported by the engine as update or
+delete."""
 
 
 @dataclass(slots=True)
 class State:
-    """One side of a step. `property_dependencies` maps an input to the URNs that it was computed from (preview digest only),
-    `source` is where the program declares the resource (`project:///infra/access.py#12,8`)."""
+    """One side of a step. `property_dependencies` maps an input to the URNs that it was computed from (preview
+    digest only), `source` is where the program declares the resource (`project:///infra/access.py#12,8`)."""
 
     id: str = ""
     custom: bool = True
@@ -119,7 +120,8 @@ ChangeKind = Literal["add", "delete", "update", "hidden", "unknown"]
 
 @dataclass(slots=True, frozen=True)
 class Change:
-    """A property that changes. `hidden`: the engine says that it changes but both sides are masked; `unknown`: known after apply."""
+    """A property that changes. `hidden`: the engine says that it changes but both sides are masked; `unknown`: known
+    after apply."""
 
     path: str
     kind: ChangeKind
@@ -130,7 +132,8 @@ class Change:
 
 @dataclass(slots=True)
 class PolicyDiff:
-    """Two policy documents and what the comparison proved. Witnesses are `{"action", "resource", "principal", "context"}`."""
+    """Two policy documents and what the comparison proved. Witnesses are `{"action", "resource", "principal",
+    "context"}`."""
 
     property: str
     verdict: str
@@ -143,7 +146,8 @@ class PolicyDiff:
 
 @dataclass(slots=True)
 class Finding:
-    """One judgement. `risk` is a name of audit.risks; `proved` is False where the preview does not show enough to be sure."""
+    """One judgement. `risk` is a name of audit.risks; `proved` is False where the preview does not show enough to be
+    sure."""
 
     risk: str
     urn: str
@@ -178,7 +182,8 @@ class PolicyViolation:
 
 @dataclass(slots=True)
 class Plan:
-    """Everything that a preview says. `steps` holds what would change; quiet steps are counted, and kept only where a judgement needs them."""
+    """Everything that a preview says. `steps` holds what would change; quiet steps are counted, and kept only where
+    a judgement needs them."""
 
     source: Literal["digest", "events"]
     steps: list[Step] = field(default_factory=list)
@@ -207,7 +212,8 @@ def is_unknown(value: Any) -> bool:
 
 
 def holds_unknown(value: Any) -> bool:
-    """Whether the value, or anything inside it, is known only after apply; also where the mark stands inside a longer text."""
+    """Whether the value, or anything inside it, is known only after apply; also where the mark stands inside a
+    longer text."""
     return any(mark in text for text in strings(value) for mark in UNKNOWNS)
 
 

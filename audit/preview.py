@@ -1,7 +1,9 @@
-"""Reads what the engine says it would do: a preview digest (`pulumi preview --json`) or an engine event log (JSON Lines).
+"""Reads what the engine says it would do: a preview digest (`pulumi preview --json`) or an engine event log (JSON
+Lines).
 
-Sources: pkg/display/json.go (PreviewDigest), sdk/go/common/apitype/events.go (EngineEvent), sdk/go/common/apitype/core.go (ResourceV3).
-The file is read piece by piece, so that memory follows what changes and not the size of the file.
+Sources: pkg/display/json.go (PreviewDigest), sdk/go/common/apitype/events.go (EngineEvent),
+sdk/go/common/apitype/core.go (ResourceV3). The file is read piece by piece, so that memory follows what changes and
+not the size of the file.
 """
 
 import codecs
@@ -18,7 +20,8 @@ CHUNK = 1 << 20
 MAX_BYTES = 4 << 30
 """More than this is refused: a preview of 100,000 resources is about 300 MB."""
 MAX_VALUE = 64 << 20
-"""Characters of one step, diagnostic or configuration; the engine's own limit for a message is 400 MB, real ones are kilobytes."""
+"""Characters of one step, diagnostic or configuration; the engine's own limit for a message is 400 MB, real ones are
+kilobytes."""
 
 DIGEST_KEYS = frozenset({"config", "steps", "diagnostics", "duration", "changeSummary", "maybeCorrupt"})
 FOREIGN = (
@@ -33,11 +36,25 @@ FOREIGN = (
 )
 EVENT_NAMES = frozenset(
     {
-        "cancelEvent", "stdoutEvent", "diagnosticEvent", "preludeEvent", "summaryEvent", "resourcePreEvent", "resOutputsEvent",
-        "resOpFailedEvent", "policyEvent", "policyRemediationEvent", "policyLoadEvent", "policyAnalyzeSummaryEvent",
-        "policyRemediateSummaryEvent", "policyAnalyzeStackSummaryEvent", "startDebuggingEvent", "progressEvent", "errorEvent",
+        "cancelEvent",
+        "stdoutEvent",
+        "diagnosticEvent",
+        "preludeEvent",
+        "summaryEvent",
+        "resourcePreEvent",
+        "resOutputsEvent",
+        "resOpFailedEvent",
+        "policyEvent",
+        "policyRemediationEvent",
+        "policyLoadEvent",
+        "policyAnalyzeSummaryEvent",
+        "policyRemediateSummaryEvent",
+        "policyAnalyzeStackSummaryEvent",
+        "startDebuggingEvent",
+        "progressEvent",
+        "errorEvent",
     }
-)  # fmt: skip
+)
 
 Visit = Callable[[Any], None]
 """Called with every raw value as it is read, so that secrets can be collected from the parts that are not kept."""
@@ -138,7 +155,7 @@ class _Reader:
                 break
             self._expect(",")
             key = self._value()
-        if not seen & DIGEST_KEYS or not seen <= DIGEST_KEYS | {"$schema"} and any(name in seen for name, _ in FOREIGN):
+        if any(name in seen for name, _ in FOREIGN):
             raise self._foreign(tuple(seen))
         if self._peek():
             raise AuditError(f"{self.name}: holds more after the preview's end; one file holds one preview")
@@ -147,7 +164,8 @@ class _Reader:
     def _foreign(self, keys: tuple[Any, ...]) -> AuditError:
         kind = next((kind for key, kind in FOREIGN if key in keys), "another kind of file")
         return AuditError(
-            f"{self.name}: is {kind}, not a preview; `pulumi preview --json` or the engine's event log (`--event-log FILE`) is needed"
+            f"{self.name}: is {kind}, not a preview; `pulumi preview --json` or the engine's event log (`--event-log "
+            "FILE`) is needed"
         )
 
     def _lines(self) -> Iterator[Any]:
@@ -221,11 +239,13 @@ class _Reader:
 
     def _truncated(self) -> AuditError:
         return AuditError(
-            f"{self.name}: ends in the middle, so it is truncated; make the preview again and see that it ends by itself"
+            f"{self.name}: ends in the middle, so it is truncated; make the preview again and see that it ends by "
+            "itself"
         )
 
     def _fill(self) -> bool:
-        """Reads on, dropping what was decoded; False at the end. Reads twice as much when a value is long, so that work stays linear."""
+        """Reads on, dropping what was decoded; False at the end. Reads twice as much when a value is long, so that
+        work stays linear."""
         if self.ended:
             return False
         waiting = len(self.text) - self.position
@@ -364,7 +384,8 @@ def _from_events(events: Iterator[Any], name: str) -> Plan:
         _event(builder, event)
     if not ended:
         raise AuditError(
-            f"{name}: the event log has no end (no summary and no cancel event), so it is truncated; make the preview again"
+            f"{name}: the event log has no end (no summary and no cancel event), so it is truncated; make the "
+            "preview again"
         )
     return builder.plan() if plan.counts or builder.steps else plan
 

@@ -1,14 +1,16 @@
-"""Removes secrets from what was read, before anything is judged, hashed or written: a report is made of redacted values only.
+"""Removes secrets from what was read, before anything is judged, hashed or written: a report is made of redacted
+values only.
 
 Four nets, each for what the one before lets through:
 1. the engine's masks, kept as they are (`[secret]`), and its secret envelopes;
 2. values under a name that says secret (`password`, `secretKey`, `privateKey`, ...) and variables marked isSecret;
-3. values that are known: from the environment (--known-secrets) or found by 1 and 2, anywhere, also inside other text and
-   encoded (URL, base64 at any offset, hexadecimal, JSON and HTML escapes);
+3. values that are known: from the environment (--known-secrets) or found by 1 and 2, anywhere, also inside other
+text and encoded (URL, base64 at any offset, hexadecimal, JSON and HTML escapes);
 4. shapes: private keys, AWS secret keys and session tokens, ECR and other JSON web tokens, Docker logins, Azure DevOps
    personal access tokens, tokens of well-known services, credentials in URLs and headers.
 
-The structure stays: keys, lists and the text around a secret are kept, so that a report still says where something changes.
+The structure stays: keys, lists and the text around a secret are kept, so that a report still says where something
+changes.
 """
 
 import base64
@@ -25,11 +27,14 @@ SECRET_ENVELOPE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - sdk/go/comm
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - its value for a secret
 
 SHORTEST = 4
-"""A known secret shorter than this is masked only where it is the whole value: replacing it everywhere would mask ordinary text."""
+"""A known secret shorter than this is masked only where it is the whole value: replacing it everywhere would mask
+ordinary text."""
 
 _SECRET_NAME = re.compile(
-    r"(?:pass(?:word|wd|phrase)|secret(?:[-_. ]?(?:access)?[-_. ]?key)?|private[-_. ]?key|api[-_. ]?key|auth(?:orization)?[-_. ]?token"
-    r"|access[-_. ]?token|session[-_. ]?token|security[-_. ]?token|identity[-_. ]?token|refresh[-_. ]?token|bearer[-_. ]?token|token"
+    r"(?:pass(?:word|wd|phrase)|secret(?:[-_. ]?(?:access)?[-_. ]?key)?|private[-_. ]?key|api[-_. "
+    r"]?key|auth(?:orization)?[-_. ]?token"
+    r"|access[-_. ]?token|session[-_. ]?token|security[-_. ]?token|identity[-_. ]?token|refresh[-_. "
+    r"]?token|bearer[-_. ]?token|token"
     r"|connection[-_. ]?string|credentials?|client[-_. ]?secret|smtppasswordv\d|ciphertext|plaintext|dockerconfigjson"
     r"|(?:^|[-_. ])(?:pat|auth))s?$",
     re.IGNORECASE,
@@ -43,6 +48,14 @@ _PLAIN_VALUE = re.compile(
 """Values that are no secret whatever their name says: flags, counts, references and ARNs."""
 
 _PEM = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+_SERVICES = (
+    r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,}|pul-[0-9a-f]{40}"
+    r"|npm_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{10,}|dckr_pat_[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{32,}"
+)
+_ASSIGNED = (
+    r"(?i:(?:password|passwd|passphrase|secret|secret_?access_?key|secret_?key|token|api_?key|\bauth|accountkey"
+    r"|sharedaccesskey)[\\\"']{0,4}\s*[=:]\s*[\\\"']{0,4})(?!\[)[^\s\\\"',;&{}\[\]()$]{6,}"
+)
 _SHAPES = re.compile(
     "|".join(
         (
@@ -50,12 +63,10 @@ _SHAPES = re.compile(
             r"(?P<jwt>(?:\beyJ[A-Za-z0-9_+/-]{16,}|eyJ[A-Za-z0-9_+/-]{60,})={0,2}(?:\.[A-Za-z0-9_-]*){0,4})",
             r"(?P<docker>\bQVdTO[A-Za-z0-9+/=_-]{12,})",
             r"(?P<session>\b(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9+/=_-]{80,})",
-            r"(?P<service>\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,}|pul-[0-9a-f]{40}"
-            r"|npm_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{10,}|dckr_pat_[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{32,}))",
+            rf"(?P<service>\b(?:{_SERVICES}))",
             r"(?P<url>(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@))",
             r"(?P<header>(?i:\b(?:basic|bearer)\s+)[A-Za-z0-9+/=_.~-]{8,})",
-            r"(?P<assigned>(?i:(?:password|passwd|passphrase|secret|secret_?access_?key|secret_?key|token|api_?key|\bauth|accountkey"
-            r"|sharedaccesskey)[\\\"']{0,4}\s*[=:]\s*[\\\"']{0,4})(?!\[)[^\s\\\"',;&{}\[\]()$]{6,})",
+            rf"(?P<assigned>{_ASSIGNED})",
             r"(?P<base32>(?<![A-Za-z0-9])[a-z2-7]{52}(?![A-Za-z0-9]))",
             r"(?P<azdo>[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})",
             r"(?P<pat84>(?<![A-Za-z0-9])[A-Za-z0-9]{84}(?![A-Za-z0-9]))",
@@ -130,7 +141,8 @@ class Redactor:
                     self._collect(item[name])
 
     def _marked(self, item: Mapping[str, Any]) -> bool:
-        """Whether this is a named value (a variable of a group, an environment variable) whose mark or name says secret."""
+        """Whether this is a named value (a variable of a group, an environment variable) whose mark or name says
+        secret."""
         name = item.get("name")
         return item.get("isSecret") is True or (isinstance(name, str) and "value" in item and self._secret_name(name))
 
@@ -262,7 +274,8 @@ class Redactor:
 
 
 def encodings(secret: str) -> set[str]:
-    """The secret and its usual encodings: URL, base64 (three offsets, both alphabets), hexadecimal, JSON once and twice, HTML."""
+    """The secret and its usual encodings: URL, base64 (three offsets, both alphabets), hexadecimal, JSON once and
+    twice, HTML."""
     raw = secret.encode("utf-8", "surrogatepass")
     forms = {secret, secret.strip()}
     forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
@@ -291,7 +304,8 @@ def _base64_forms(raw: bytes) -> set[str]:
 
 
 def _decodings(run: str) -> list[str]:
-    """The texts that a run of base64 can stand for; it may begin anywhere, since what stands before it may belong to the alphabet."""
+    """The texts that a run of base64 can stand for; it may begin anywhere, since what stands before it may belong to
+    the alphabet."""
     plain = run.rstrip("=").replace("-", "+").replace("_", "/")
     found = []
     for start in range(min(4, len(plain) - 15)):
@@ -328,7 +342,8 @@ def _mixed(text: str) -> bool:
 
 
 def _is_secret_value(value: str) -> bool:
-    """Whether a value under a secret name is a secret: not masked already, not unknown, not a flag, a number or a reference."""
+    """Whether a value under a secret name is a secret: not masked already, not unknown, not a flag, a number or a
+    reference."""
     return value not in (ENGINE_SECRET, REDACTED) and not is_unknown(value) and not _PLAIN_VALUE.fullmatch(value)
 
 

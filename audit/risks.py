@@ -1,4 +1,5 @@
-"""The risk classes: stable names, from worst to none, each with what it says, why it matters, what to check and what to do."""
+"""The risk classes: stable names, from worst to none, each with what it says, why it matters, what to check and what
+to do."""
 
 from dataclasses import dataclass
 
@@ -31,7 +32,8 @@ RISKS: tuple[Risk, ...] = (
         "access",
         "A policy, attachment or permission allows something that was refused before.",
         "Access that was never asked for is how a leaked key becomes a breach.",
-        "Read the witness: a request that was refused before and would be allowed now, and the statement that allows it.",
+        "Read the witness: a request that was refused before and would be allowed now, and the statement that allows "
+        "it.",
         "Name the exact actions and resources, or add the condition that keeps the request refused.",
     ),
     Risk(
@@ -40,7 +42,8 @@ RISKS: tuple[Risk, ...] = (
         "Access changes, and the preview does not show enough to prove that it is not broadened.",
         "What cannot be proved is not safe: a policy that is known only after apply can say anything.",
         "See which values are unknown and where they come from; compare the known part.",
-        "Build the document from known parts (account, region, name) instead of a new resource's ARN, or approve it by reading the program.",
+        "Build the document from known parts (account, region, name) instead of a new resource's ARN, or approve it "
+        "by reading the program.",
     ),
     Risk(
         "credential-created",
@@ -285,5 +288,6 @@ def explain(name: str) -> str:
 def unknown_name(name: str) -> AuditError:
     """The error for a name that is no class and no family."""
     return AuditError(
-        f"'{name[:80]}' is no risk class and no family; classes, worst first: {', '.join(BY_NAME)}; families: {', '.join(FAMILIES)}"
+        f"'{name[:80]}' is no risk class and no family; classes, worst first: {', '.join(BY_NAME)}; families: "
+        f"{', '.join(FAMILIES)}"
     )

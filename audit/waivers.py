@@ -89,7 +89,8 @@ def apply(waivers: list[Waiver], findings: list[Finding], today: datetime.date) 
                 Finding(
                     "waiver-expired",
                     waiver.urn,
-                    f"Waiver {waiver.number} for {waiver.rule} expired on {waiver.expires}; its owner is {waiver.owner}.",
+                    f"Waiver {waiver.number} for {waiver.rule} expired on {waiver.expires}; its owner is "
+                    f"{waiver.owner}.",
                     [f"Its reason was: {waiver.reason}", f"It would match {len(matching)} finding(s) of this plan."],
                 )
             )

@@ -93,7 +93,8 @@ def _subject(step: Step) -> str:
 
 
 def _both(step: Step, name: str) -> tuple[Any, Any]:
-    """The property before and after; None where there is no side. A property that is only computed is looked up in the outputs."""
+    """The property before and after; None where there is no side. A property that is only computed is looked up in
+    the outputs."""
     old = step.old.get(name) if step.old else None
     new = step.new.inputs.get(name) if step.new else None
     return old, new
@@ -226,10 +227,10 @@ def _attachment(step: Step, known: Known) -> Iterator[Finding]:
     kind = {"name": "entities"}.get(holder_name, holder_name)
     holder = f"{kind} {_show(side.get(holder_name))}"
     if step.new is None:
-        yield _finding(step, "access-unknown" if _may_deny(step, known) else "access-narrowed",
-                       f"{_subject(step)}: the policy is detached from {holder}",
-                       *(["A Deny in it would be lifted; the document is not visible here."] if _may_deny(step, known) else []),
-                       proved=not _may_deny(step, known))  # fmt: skip
+        denies = _may_deny(step, known)
+        details = ["A Deny in it would be lifted; the document is not visible here."] if denies else []
+        reason = f"{_subject(step)}: the policy is detached from {holder}"
+        yield _finding(step, "access-unknown" if denies else "access-narrowed", reason, *details, proved=not denies)
         return
     names = (holder_name, "policyArn", "users", "groups", "roles")
     if step.old is None or any(_changed(step, name) for name in names):
@@ -269,11 +270,13 @@ def _attached(step: Step, known: Known, arn: Any, holder: str) -> Iterator[Findi
 
 
 def _attached_policy(step: Step, known: Known, arn: Any) -> Step | None:
-    """The policy in this plan that the attachment means: by its recorded ARN, else by the dependency of the property."""
+    """The policy in this plan that the attachment means: by its recorded ARN, else by the dependency of the
+    property."""
     for other in known.values():
-        if other.kind == "aws:iam:Policy" and isinstance(arn, str) and not is_unknown(arn):
-            if any(side is not None and arn in (side.outputs.get("arn"), side.id) for side in (other.old, other.new)):
-                return other
+        if other.kind != "aws:iam:Policy" or not isinstance(arn, str) or is_unknown(arn):
+            continue
+        if any(side is not None and arn in (side.outputs.get("arn"), side.id) for side in (other.old, other.new)):
+            return other
     urns = step.new.property_dependencies.get("policyArn", ()) if step.new else ()
     found = [known[urn] for urn in urns if urn in known and known[urn].kind == "aws:iam:Policy"]
     return found[0] if len(found) == 1 else None

@@ -1,7 +1,7 @@
 """Judges two policy documents with `iam.compare`, also where parts of them are known only after apply.
 
-An unknown part is bracketed: once as if it were nothing and once as if it were everything. What holds for both ends is proved,
-whatever the value turns out to be; everything else "cannot be proved".
+An unknown part is bracketed: once as if it were nothing and once as if it were everything. What holds for both ends
+is proved, whatever the value turns out to be; everything else "cannot be proved".
 """
 
 import json
@@ -133,7 +133,8 @@ def _compared(before: Mapping[str, Any], after: Mapping[str, Any], diff: PolicyD
 
 
 def _lifted_denial(before: Mapping[str, Any], after: Mapping[str, Any], diff: PolicyDiff) -> Judgement | None:
-    """A Deny that goes away matters beside other policies, which this document cannot see: compared as if they allowed all."""
+    """A Deny that goes away matters beside other policies, which this document cannot see: compared as if they
+    allowed all."""
     denials_before, denials_after = denials(before), denials(after)
     if not denials_before or denials_before == denials_after:
         return None
@@ -166,7 +167,8 @@ def _statements(document: Mapping[str, Any]) -> list[Any]:
 
 
 def _bracketed(before: Mapping[str, Any], after: Mapping[str, Any], diff: PolicyDiff) -> Judgement:
-    """Unknown parts as nothing and as everything, on both sides: at most gains are (old least, new most), at least the reverse."""
+    """Unknown parts as nothing and as everything, on both sides: at most gains are (old least, new most), at least
+    the reverse."""
     unknown_parts = [*_unknown_parts("old", before), *_unknown_parts("new", after)]
     details = [f"Known only after apply: {part}." for part in unknown_parts[:20]]
     if any(_bracket(document, most=True) is None for document in (before, after)):
@@ -204,11 +206,8 @@ def _bracket(document: Mapping[str, Any], *, most: bool) -> dict[str, Any] | Non
         if not isinstance(statement, dict) or not holds_unknown(statement):
             statements.append(statement)
             continue
-        if (
-            holds_unknown(statement.get("Effect"))
-            or holds_unknown(statement.get("Condition"))
-            and not isinstance(statement.get("Condition"), dict)
-        ):
+        condition = statement.get("Condition")
+        if holds_unknown(statement.get("Effect")) or (holds_unknown(condition) and not isinstance(condition, dict)):
             return None
         allows = statement.get("Effect") == "Allow"
         wide = _bracket_statement(statement, grow=most == allows)

@@ -57,7 +57,8 @@ def _in_clear(step: Step, new: State) -> Iterator[Finding]:
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Leaves by path. Entries of a list that have a name are addressed by it, so that a moved variable is compared with itself."""
+    """Leaves by path. Entries of a list that have a name are addressed by it, so that a moved variable is compared
+    with itself."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from _leaves(f"{path}.{name}" if path else str(name), item)
@@ -89,7 +90,11 @@ def _tags(step: Step, new: State) -> Iterator[Finding]:
     elif value == "IMMUTABLE_WITH_EXCLUSION":
         if old != value or _differs(step, "imageTagMutabilityExclusionFilters"):
             filters = new.inputs.get("imageTagMutabilityExclusionFilters")
-            shown = [f"Excluded: {item.get('filter', item) if isinstance(item, dict) else item}" for item in filters or []] if isinstance(filters, list) else []  # fmt: skip
+            shown = (
+                [f"Excluded: {item.get('filter', item) if isinstance(item, dict) else item}" for item in filters or []]
+                if isinstance(filters, list)
+                else []
+            )
             yield Finding("exposure-mutable-tags", step.urn, f"Some tags of '{step.name}' can be moved.", shown)
     elif value != "IMMUTABLE" and (step.old is None or old != (value or "MUTABLE")):
         before = f" (they were {old} before)" if old else ""

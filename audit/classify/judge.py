@@ -53,13 +53,13 @@ def _about_the_preview(plan: Plan) -> list[Finding]:
                 "preview-incomplete", "", "The engine says that a resource may be in an invalid state.", proved=False
             )
         )
-    for violation in plan.violations:
-        findings.append(
-            Finding(
-                "policy-violation",
-                violation.urn,
-                f"Policy {violation.policy} of {violation.pack} ({violation.level or 'no level'}) is violated.",
-                [violation.message.strip()] if violation.message.strip() else [],
-            )
+    findings.extend(
+        Finding(
+            "policy-violation",
+            violation.urn,
+            f"Policy {violation.policy} of {violation.pack} ({violation.level or 'no level'}) is violated.",
+            [violation.message.strip()] if violation.message.strip() else [],
         )
+        for violation in plan.violations
+    )
     return findings

@@ -123,11 +123,12 @@ def _repository_is_new(step: Step, known: Known) -> bool:
 
 
 def expires_more(old: Any, new: Any) -> list[str] | None:
-    """Why the new lifecycle document can expire more than the old one; [] if it provably cannot, None if it is not readable.
+    """Why the new lifecycle document can expire more than the old one; [] if it provably cannot, None if it is not
+    readable.
 
-    Proof: the same rules in the same order of priority, each keeping at least as much, with rules only dropped from the end. (A rule
-    protects what it selects from rules of lower priority, so a rule dropped before others can make these expire more.)
-    Source: Amazon ECR User Guide, "Lifecycle policy parameters".
+    Proof: the same rules in the same order of priority, each keeping at least as much, with rules only dropped from
+    the end. (A rule protects what it selects from rules of lower priority, so a rule dropped before others can make
+    these expire more.) Source: Amazon ECR User Guide, "Lifecycle policy parameters".
     """
     before, after = _rules(old), _rules(new)
     if before is None or after is None:

@@ -1,7 +1,8 @@
 """Follows a rotated credential: this key is replaced, therefore these variables, therefore these pipelines.
 
 No value is visible in a preview, so the chain is followed by dependencies. Two forms are known: one resource that is
-replaced, and numbered resources (`access-key-1`, `access-key-2`, ...) of which a new one is created before an old one is deleted.
+replaced, and numbered resources (`access-key-1`, `access-key-2`, ...) of which a new one is created before an old
+one is deleted.
 """
 
 import re
@@ -89,7 +90,8 @@ def _sentence(item: dict[str, str]) -> str:
 
 
 def _consumers(plan: Plan, keys: list[Step], known: Known, *, updates_only: bool) -> list[Step]:
-    """Steps that change and depend on one of the keys; from an event log, which has no dependencies, variable groups that change."""
+    """Steps that change and depend on one of the keys; from an event log, which has no dependencies, variable groups
+    that change."""
     urns = {key.urn for key in keys}
     found = []
     for step in plan.steps:
@@ -123,8 +125,7 @@ def _variables(step: Step) -> list[str]:
     old = step.old.inputs.get("variables") if step.old else None
     after, before = _named(new), _named(old)
     if not after:
-        names = list(before) or [f"(variables of '{step.name}')"]
-        return names
+        return list(before) or [f"(variables of '{step.name}')"]
     changed = [name for name, value in after.items() if _may_differ(value, before.get(name))]
     return changed or [f"(variables of '{step.name}')"]
 

@@ -1,7 +1,8 @@
 """The report as lines of an Azure Pipelines log: issues that show up on the run, and the summary page.
 
-Only the commands written here are commands; text of the plan is escaped as the agent unescapes it and neutralised before.
-Source: "Logging commands" of the Azure Pipelines documentation; escapes of agent's CommandStringConvertor (%AZP25, %3B, %0D, %0A, %5D).
+Only the commands written here are commands; text of the plan is escaped as the agent unescapes it and neutralised
+before. Source: "Logging commands" of the Azure Pipelines documentation; escapes of agent's CommandStringConvertor
+(%AZP25, %3B, %0D, %0A, %5D).
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
-"""The report as one HTML file: no network, light and dark, filter, expandable steps, policies side by side, fit for print and phone.
+"""The report as one HTML file: no network, light and dark, filter, expandable steps, policies side by side, fit for
+print and phone.
 
-Everything from the plan is escaped, and a Content-Security-Policy allows only the style and script of this file, by their hashes.
+Everything from the plan is escaped, and a Content-Security-Policy allows only the style and script of this file, by
+their hashes.
 """
 
 import base64
@@ -22,10 +24,15 @@ MOST_STEPS = 20_000
 MOST_LINES = 600
 """Lines of a policy document that are compared side by side."""
 
+FOOTER = (
+    "<footer><p>Made offline by <code>python -m audit</code>. Secrets are masked: <code>[secret]</code> by the engine, "
+    "<code>[redacted]</code> by this tool.</p></footer>\n"
+)
+
 OPERATION = {
     "create": "+ create",
     "update": "~ update",
-    "delete": "− delete",
+    "delete": "- delete",
     "replace": "± replace",
     "import": "= import",
 }
@@ -34,21 +41,25 @@ OPERATION = {
 def render(report: Report) -> str:
     """The whole page."""
     style, script = _asset("report.css"), _asset("report.js")
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
     title = f"Audit of {report.project or '?'}/{report.stack or '?'}"
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n',
-        f'<meta name="referrer" content="no-referrer">\n<title>{_e(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
+        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n',
+        f"<title>{_e(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n",
         '<a class="skip" href="#steps">Skip to the steps</a>\n',
         *_header(report, title),
         *_filter(report),
         '<main id="main">\n',
         *_general(report),
         *_steps(report),
-        "</main>\n<footer><p>Made offline by <code>python -m audit</code>. Secrets are masked: "
-        "<code>[secret]</code> by the engine, <code>[redacted]</code> by this tool.</p></footer>\n",
+        "</main>\n",
+        FOOTER,
         f"<script>{script}</script>\n</body>\n</html>\n",
     ]
     return "".join(parts)
@@ -60,7 +71,9 @@ def _header(report: Report, title: str) -> Iterator[str]:
     yield '<header>\n<div class="bar">'
     yield f"<h1>{_e(title)}</h1>"
     yield '<button type="button" id="theme" class="plain">Theme: system</button></div>\n'
-    yield f'<p class="verdict f-{family}"><strong>{_e(headline(report.worst, report.incomplete))}</strong> {_e(counts)}.'
+    yield (
+        f'<p class="verdict f-{family}"><strong>{_e(headline(report.worst, report.incomplete))}</strong> {_e(counts)}.'
+    )
     yield f" {report.waived():,} finding(s) waived.</p>\n" if report.waived() else "</p>\n"
     yield f'<dl class="facts"><dt>Fingerprint</dt><dd><code>{_e(report.fingerprint)}</code></dd></dl>\n</header>\n'
 
@@ -71,11 +84,17 @@ def _filter(report: Report) -> Iterator[str]:
         for name in {finding.risk for finding in row.findings} or {row.risk}:
             counted[name] += 1
     yield '<nav aria-label="Filter the steps">\n<div class="classes" role="group" aria-label="Risk classes">\n'
-    yield f'<button type="button" data-risk="" aria-pressed="true">All <span class="n">{len(report.rows):,}</span></button>\n'
+    yield (
+        '<button type="button" data-risk="" aria-pressed="true">All <span '
+        f'class="n">{len(report.rows):,}</span></button>\n'
+    )
     for name, count in counted.items():
         if count:
             family = BY_NAME[name].family
-            yield f'<button type="button" data-risk="{name}" aria-pressed="false" class="f-{family}" title="{_e(BY_NAME[name].what)}">'
+            yield (
+                f'<button type="button" data-risk="{name}" aria-pressed="false" class="f-{family}" '
+                f'title="{_e(BY_NAME[name].what)}">'
+            )
             yield f'{name} <span class="n">{count:,}</span></button>\n'
     yield '</div>\n<div class="tools"><label for="search">Search</label>'
     yield '<input id="search" type="search" placeholder="name, type, property…" autocomplete="off" spellcheck="false">'
@@ -106,7 +125,10 @@ def _steps(report: Report) -> Iterator[str]:
     for number, row in enumerate(report.rows[:MOST_STEPS]):
         yield from _step(row, open_=number < 3 and row.risk not in ("change", "none"))
     if len(report.rows) > MOST_STEPS:
-        yield f'<p class="more">{len(report.rows) - MOST_STEPS:,} more steps of class {report.rows[MOST_STEPS].risk} or below are not listed here; '
+        yield (
+            f'<p class="more">{len(report.rows) - MOST_STEPS:,} more steps of class {report.rows[MOST_STEPS].risk} '
+            "or below are not listed here; "
+        )
         yield "the JSON report holds them all.</p>\n"
     yield '<p id="nothing" hidden>No step matches the filter.</p>\n</section>\n'
 
@@ -118,8 +140,14 @@ def _step(row: Row, *, open_: bool) -> Iterator[str]:
     family = BY_NAME[row.risk].family
     waived = not plain and row.risk == "none"
     yield f'<details class="step{"" if plain else " risky"}" data-risks="{" ".join(risks)}"{" open" if open_ else ""}>'
-    yield f'<summary><span class="op">{_e(OPERATION.get(step.op, step.op))}</span> <span class="name">{_e(line(step.name))}</span> '
-    yield f'<span class="type">{_e(line(step.kind))}</span> <span class="risk f-{family}">{"waived" if waived else row.risk}</span></summary>\n'
+    yield (
+        f'<summary><span class="op">{_e(OPERATION.get(step.op, step.op))}</span> <span '
+        f'class="name">{_e(line(step.name))}</span> '
+    )
+    yield (
+        f'<span class="type">{_e(line(step.kind))}</span> <span class="risk '
+        f'f-{family}">{"waived" if waived else row.risk}</span></summary>\n'
+    )
     yield f'<div class="body"><p class="urn"><code>{_e(line(step.urn))}</code></p>\n'
     for finding in row.findings:
         if finding.risk not in ("change", "none"):
@@ -135,7 +163,10 @@ def _step(row: Row, *, open_: bool) -> Iterator[str]:
 def _change(item: Change) -> str:
     note = ' <em class="forces">forces replacement</em>' if item.replaces else ""
     if item.kind == "update" and item.old is not None:
-        return f"<code>{_e(line(item.path))}</code> <del>{_e(value(item.old))}</del> → <ins>{_e(value(item.new))}</ins>{note}"
+        return (
+            f"<code>{_e(line(item.path))}</code> <del>{_e(value(item.old))}</del> → "
+            f"<ins>{_e(value(item.new))}</ins>{note}"
+        )
     return f"<span>{_e(change(item).replace('  (forces replacement)', ''))}</span>{note}"
 
 
@@ -146,7 +177,10 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield ' <span class="tag">waived</span>' if finding.waiver else ""
     yield f"</h3>\n<p>{_e(line(finding.reason))}</p>\n"
     if finding.waiver:
-        yield f"<p>Waived until {_e(finding.waiver['expires'])} by {_e(line(finding.waiver['owner']))}: {_e(line(finding.waiver['reason']))}</p>"
+        yield (
+            f"<p>Waived until {_e(finding.waiver['expires'])} by {_e(line(finding.waiver['owner']))}: "
+            f"{_e(line(finding.waiver['reason']))}</p>"
+        )
     if finding.details:
         yield "<ul>" + "".join(f"<li>{_e(line(item)[:2000])}</li>" for item in finding.details[:100]) + "</ul>\n"
     if finding.policy:

@@ -16,7 +16,8 @@ _COMMAND = re.compile(r"#(?=#\s*(?:vso)?\[)", re.IGNORECASE)
 
 
 def render(report: Report) -> str:
-    """One JSON object. A command of a log is written with an escape, so that printing the file in a pipeline does nothing."""
+    """One JSON object. A command of a log is written with an escape, so that printing the file in a pipeline does
+    nothing."""
     text = json.dumps(data(report), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return _COMMAND.sub(lambda _match: "\\u0023", text)
 

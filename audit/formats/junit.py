@@ -1,4 +1,5 @@
-"""The report as JUnit XML (the form of Jenkins' junit-10.xsd, which Azure Pipelines reads): a test for each finding and plain step."""
+"""The report as JUnit XML (the form of Jenkins' junit-10.xsd, which Azure Pipelines reads): a test for each finding
+and plain step."""
 
 import re
 from xml.sax.saxutils import escape, quoteattr
@@ -39,7 +40,10 @@ def _case(finding: Finding) -> str:
         reason = f"waived until {finding.waiver['expires']} by {finding.waiver['owner']}: {finding.waiver['reason']}"
         body = f"<skipped message={_attribute(reason)}/>"
     elif _fails(finding):
-        body = f"<failure type={_attribute(finding.risk)} message={_attribute(finding.reason)}>{_text(_details(finding))}</failure>"
+        body = (
+            f"<failure type={_attribute(finding.risk)} "
+            f"message={_attribute(finding.reason)}>{_text(_details(finding))}</failure>"
+        )
     elif finding.details:
         body = f"<system-out>{_text(_details(finding))}</system-out>"
     return f"<testcase {attributes}>{body}</testcase>\n"

@@ -1,8 +1,8 @@
 """The report as Markdown for a pull request comment or a build summary of Azure DevOps.
 
-A comment of Azure DevOps holds at most 150,000 characters (the service answers "A discussion comment cannot be longer than 150000
-characters"; it counts UTF-16 units). Whatever comes from the plan stands in code spans or with every character escaped that could make
-a mention, a link to a work item or pull request, HTML or a table.
+A comment of Azure DevOps holds at most 150,000 characters (the service answers "A discussion comment cannot be
+longer than 150000 characters"; it counts UTF-16 units). Whatever comes from the plan stands in code spans or with
+every character escaped that could make a mention, a link to a work item or pull request, HTML or a table.
 """
 
 import difflib
@@ -48,7 +48,8 @@ def render(report: Report) -> str:
         room -= size
     if left_out:
         parts.append(
-            f"\n**{left_out:,} more entries do not fit into a comment of Azure DevOps;** the HTML and JSON reports hold them all.\n"
+            f"\n**{left_out:,} more entries do not fit into a comment of Azure DevOps;** the HTML and JSON reports "
+            "hold them all.\n"
         )
     if not report.rows and not report.findings:
         parts.append("\nNothing would change.\n")
@@ -106,15 +107,14 @@ def _finding(finding: Finding) -> str:
     risk = BY_NAME[finding.risk]
     proof = "" if finding.proved else " (cannot be proved)"
     waived = " — waived" if finding.waiver else ""
-    lines = [
-        f"<details><summary>{SYMBOL[risk.family]} <b>{finding.risk}</b>{proof}{waived}: {escaped(finding.reason, 600)}</summary>",
-        "",
-    ]
+    title = f"{SYMBOL[risk.family]} <b>{finding.risk}</b>{proof}{waived}: {escaped(finding.reason, 600)}"
+    lines = [f"<details><summary>{title}</summary>", ""]
     if finding.urn:
         lines += [code(finding.urn, 600), ""]
     if finding.waiver:
         lines.append(
-            f"- Waived until {finding.waiver['expires']} by {escaped(finding.waiver['owner'])}: {escaped(finding.waiver['reason'])}"
+            f"- Waived until {finding.waiver['expires']} by {escaped(finding.waiver['owner'])}: "
+            f"{escaped(finding.waiver['reason'])}"
         )
     lines += [f"- {escaped(item, 600)}" for item in finding.details[:30]]
     if finding.policy:

@@ -9,8 +9,17 @@ from audit.model import Finding
 from audit.report import Report, Row
 from audit.risks import BY_NAME
 
-STYLE = {"incomplete": "bold white on red", "access": "bold red", "loss": "bold magenta", "exposure": "bold yellow", "rotation": "bold cyan",
-         "policy": "yellow", "waiver": "yellow", "change": "green", "none": "green"}  # fmt: skip
+STYLE = {
+    "incomplete": "bold white on red",
+    "access": "bold red",
+    "loss": "bold magenta",
+    "exposure": "bold yellow",
+    "rotation": "bold cyan",
+    "policy": "yellow",
+    "waiver": "yellow",
+    "change": "green",
+    "none": "green",
+}
 MARK = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
 MOST_ROWS = 200
 MOST_CHANGES = 12

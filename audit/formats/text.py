@@ -36,7 +36,8 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def neutralised(text: str) -> str:
-    """The text without anything that an Azure Pipelines agent takes for a command (`##vso[`, `##[`), wherever it stands in a line."""
+    """The text without anything that an Azure Pipelines agent takes for a command (`##vso[`, `##[`), wherever it
+    stands in a line."""
     return _COMMAND.sub("# ", text)
 
 
@@ -44,10 +45,7 @@ def value(item: Any, longest: int = LONGEST_VALUE) -> str:
     """A JSON value in one line, unknowns in words, shortened."""
     if item is None:
         return ""
-    if isinstance(item, str):
-        shown = line(item)
-    else:
-        shown = line(json.dumps(item, ensure_ascii=False, separators=(", ", ": ")))
+    shown = line(item if isinstance(item, str) else json.dumps(item, ensure_ascii=False, separators=(", ", ": ")))
     if len(shown) < 4096 and holds_unknown(shown):
         for mark in UNKNOWNS:
             shown = shown.replace(mark, KNOWN_LATER)

@@ -28,9 +28,31 @@ from audit.report import build
 from tests.audit import previews as p
 
 GOLDEN = Path(__file__).parent / "golden"
-ODD: list[Any] = [None, True, 0, -1, 10**30, 1.5, "", "x" * 3000, [], {}, [[]], {"": ""}, UNKNOWN, "[secret]", "\x00\x1b[31m", "\ud800",
-                  "##vso[task.complete]", "</script><script>alert(1)</script>", "|`@#!$", "urn:pulumi:::", {"rules": 7}, "{\"Statement\": [7]}",
-                  {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": UNKNOWN}}]  # fmt: skip
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    10**30,
+    1.5,
+    "",
+    "x" * 3000,
+    [],
+    {},
+    [[]],
+    {"": ""},
+    UNKNOWN,
+    "[secret]",
+    "\x00\x1b[31m",
+    "\ud800",
+    "##vso[task.complete]",
+    "</script><script>alert(1)</script>",
+    "|`@#!$",
+    "urn:pulumi:::",
+    {"rules": 7},
+    '{"Statement": [7]}',
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": UNKNOWN}},
+]
 
 
 def base_previews() -> list[dict[str, Any]]:
@@ -41,20 +63,47 @@ def base_previews() -> list[dict[str, Any]]:
     ]
     document = p.policy(p.allow(["ecr:PutImage"]), p.allow("ecr:GetAuthorizationToken", "*"))
     made = p.digest(
-        p.step(p.REPOSITORY, "r", {"name": "a", "imageTagMutability": "IMMUTABLE"}, {"name": "b", "imageTagMutability": "MUTABLE"}, op="replace", replaceReasons=["name"]),
+        p.step(
+            p.REPOSITORY,
+            "r",
+            {"name": "a", "imageTagMutability": "IMMUTABLE"},
+            {"name": "b", "imageTagMutability": "MUTABLE"},
+            op="replace",
+            replaceReasons=["name"],
+        ),
         p.step(p.POLICY, "p", {"policy": document}, {"policy": p.policy(p.allow("ecr:*", UNKNOWN))}),
         p.step(p.KEY, "k-1", {"user": "u"}, None),
         p.step(p.KEY, "k-2", None, {"user": "u"}),
         p.step(p.USER, "u", {"name": "u", "permissionsBoundary": "x"}, {"name": "u"}),
         p.step(p.MEMBERSHIP, "m", {"user": "u", "groups": []}, {"user": "u", "groups": ["g"]}),
-        p.step(p.ROLE, "r", None, {"assumeRolePolicy": document, "managedPolicyArns": ["x"], "inlinePolicies": [{"name": "n", "policy": document}]}),
-        p.step(p.GROUP, "g", {"variables": []}, {"variables": variables, "allowAccess": True}, new_options={"dependencies": [p.urn(p.KEY, "k-2")]}),
+        p.step(
+            p.ROLE,
+            "r",
+            None,
+            {
+                "assumeRolePolicy": document,
+                "managedPolicyArns": ["x"],
+                "inlinePolicies": [{"name": "n", "policy": document}],
+            },
+        ),
+        p.step(
+            p.GROUP,
+            "g",
+            {"variables": []},
+            {"variables": variables, "allowAccess": True},
+            new_options={"dependencies": [p.urn(p.KEY, "k-2")]},
+        ),
         p.step(p.AUTHORIZATION, "a", None, {"resourceId": "g", "type": "variablegroup", "pipelineId": 7}),
         p.step(p.APPROVAL, "c", {"approvers": ["x"]}, {"approvers": []}),
-        p.step(p.LIFECYCLE, "l", None, {"repository": "a", "policy": "{\"rules\": []}"}),
-        p.step(p.IMAGE, "i", {"imageName": "a"}, {"imageName": "b", "registry": {"server": "s", "username": "AWS", "password": "[secret]"}}),
+        p.step(p.LIFECYCLE, "l", None, {"repository": "a", "policy": '{"rules": []}'}),
+        p.step(
+            p.IMAGE,
+            "i",
+            {"imageName": "a"},
+            {"imageName": "b", "registry": {"server": "s", "username": "AWS", "password": "[secret]"}},
+        ),
         diagnostics=[{"severity": "warning", "message": "careful", "urn": ""}],
-    )  # fmt: skip
+    )
     golden = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(GOLDEN.glob("*.json"))]
     return [made, *(item for item in golden if len(json.dumps(item)) < 60_000)]
 
@@ -97,7 +146,7 @@ ENCODERS: list[Callable[[str], str]] = [
     lambda secret: json.dumps({"auths": {"registry": {"auth": base64.b64encode(f"AWS:{secret}".encode()).decode()}}}),
     lambda secret: json.dumps({"inner": json.dumps({"value": secret})}),
     lambda secret: secret.encode().hex(),
-    lambda secret: html.escape(secret),
+    html.escape,
     lambda secret: base64.urlsafe_b64encode(f"x: {secret};".encode()).decode(),
 ]
 KNOWN_ONLY = {2, 5, 8, 9}
@@ -105,7 +154,8 @@ KNOWN_ONLY = {2, 5, 8, 9}
 
 
 def leaks(output: str, secret: str) -> bool:
-    """Whether the secret is in the output in any form that a reader could undo; made without the auditor's own tables."""
+    """Whether the secret is in the output in any form that a reader could undo; made without the auditor's own
+    tables."""
     needles = {secret, " ".join(secret.split())}
     views = {
         output,
@@ -203,7 +253,8 @@ def damage(text: str, chance: random.Random) -> bytes:
 
 
 def run(count: int, seed: int) -> Iterator[tuple[int, str]]:
-    """Runs `count` mutated previews; gives (number, "read" or "refused") for each. Raises AssertionError for a leak or a crash."""
+    """Runs `count` mutated previews; gives (number, "read" or "refused") for each. Raises AssertionError for a leak
+    or a crash."""
     bases = base_previews()
     for number in range(count):
         chance = random.Random(f"{seed}-{number}")  # noqa: S311 - repeatable on purpose
@@ -240,8 +291,10 @@ def main() -> int:
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     start = time.monotonic()
     outcomes = [outcome for _, outcome in run(count, seed)]
-    print(f"{count:,} mutated previews in {time.monotonic() - start:.0f} s: {outcomes.count('read'):,} read, "
-          f"{outcomes.count('refused'):,} refused with a sentence, 0 tracebacks, 0 secrets")  # fmt: skip
+    print(
+        f"{count:,} mutated previews in {time.monotonic() - start:.0f} s: {outcomes.count('read'):,} read, "
+        f"{outcomes.count('refused'):,} refused with a sentence, 0 tracebacks, 0 secrets"
+    )
     return 0
 
 

@@ -1,4 +1,5 @@
-"""Access: every class of change is judged right, also where a textual reviewer errs or sees nothing (shared table of 20 cases)."""
+"""Access: every class of change is judged right, also where a textual reviewer errs or sees nothing (shared table of
+20 cases)."""
 
 import json
 from pathlib import Path
@@ -16,29 +17,69 @@ TOKEN = allow("ecr:GetAuthorizationToken", "*", Sid="Token")
 # (what changes, old statements, new statements, expected class)
 TABLE: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], str]] = [
     # broadening that any reviewer sees
-    ("an action is added", [PUSH], [allow(["ecr:PutImage", "ecr:InitiateLayerUpload", "ecr:BatchDeleteImage"])], "access-broadened"),
+    (
+        "an action is added",
+        [PUSH],
+        [allow(["ecr:PutImage", "ecr:InitiateLayerUpload", "ecr:BatchDeleteImage"])],
+        "access-broadened",
+    ),
     ("an ARN becomes a star", [PUSH], [allow(PUSH["Action"], "*")], "access-broadened"),
     ("an action becomes a wildcard", [PUSH], [allow("ecr:*")], "access-broadened"),
     ("a resource is added", [PUSH], [allow(PUSH["Action"], [ARN, ARN + "-two"])], "access-broadened"),
-    ("a condition is removed", [allow("ecr:PutImage", Condition={"Bool": {"aws:SecureTransport": "true"}})], [allow("ecr:PutImage")], "access-broadened"),
+    (
+        "a condition is removed",
+        [allow("ecr:PutImage", Condition={"Bool": {"aws:SecureTransport": "true"}})],
+        [allow("ecr:PutImage")],
+        "access-broadened",
+    ),
     ("a statement is added", [PUSH], [PUSH, TOKEN], "access-broadened"),
     ("a Deny is removed", [PUSH, deny("ecr:PutImage", ARN + "-old")], [PUSH], "access-broadened"),
     # narrowing that a textual reviewer calls broadening
     ("an action is removed", [PUSH], [allow("ecr:PutImage")], "access-narrowed"),
     ("a star becomes an ARN", [allow("ecr:PutImage", "*")], [allow("ecr:PutImage")], "access-narrowed"),
-    ("a condition is added", [allow("ecr:PutImage")], [allow("ecr:PutImage", Condition={"Bool": {"aws:SecureTransport": "true"}})], "access-narrowed"),
-    ("a Deny grows", [allow("ecr:*"), deny("ecr:DeleteRepository")], [allow("ecr:*"), deny(["ecr:DeleteRepository", "ecr:BatchDeleteImage"])], "access-narrowed"),
-    ("a Deny with NotAction is added", [allow("ecr:*")], [allow("ecr:*"), {"Effect": "Deny", "NotAction": "ecr:PutImage", "Resource": "*"}], "access-narrowed"),
+    (
+        "a condition is added",
+        [allow("ecr:PutImage")],
+        [allow("ecr:PutImage", Condition={"Bool": {"aws:SecureTransport": "true"}})],
+        "access-narrowed",
+    ),
+    (
+        "a Deny grows",
+        [allow("ecr:*"), deny("ecr:DeleteRepository")],
+        [allow("ecr:*"), deny(["ecr:DeleteRepository", "ecr:BatchDeleteImage"])],
+        "access-narrowed",
+    ),
+    (
+        "a Deny with NotAction is added",
+        [allow("ecr:*")],
+        [allow("ecr:*"), {"Effect": "Deny", "NotAction": "ecr:PutImage", "Resource": "*"}],
+        "access-narrowed",
+    ),
     # neutral that a textual reviewer calls broadening
     ("a Sid is renamed", [PUSH], [{**PUSH, "Sid": "Renamed"}], "change"),
     ("a statement is split", [PUSH], [allow("ecr:PutImage"), allow("ecr:InitiateLayerUpload")], "change"),
     ("an action is written in another case", [PUSH], [allow(["ecr:putimage", "ECR:InitiateLayerUpload"])], "change"),
     ("a redundant action is added", [allow("ecr:*")], [allow(["ecr:*", "ecr:PutImage"])], "change"),
     # broadening that a textual reviewer misses
-    ("an Allow with NotAction is added", [PUSH], [PUSH, {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], "access-broadened"),
-    ("an Allow with NotResource is added", [PUSH], [PUSH, {"Effect": "Allow", "Action": "ecr:PutImage", "NotResource": ARN}], "access-broadened"),
-    ("a Deny with NotAction is removed", [allow("ecr:*"), {"Effect": "Deny", "NotAction": "ecr:PutImage", "Resource": "*"}], [allow("ecr:*")], "access-broadened"),
-]  # fmt: skip
+    (
+        "an Allow with NotAction is added",
+        [PUSH],
+        [PUSH, {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}],
+        "access-broadened",
+    ),
+    (
+        "an Allow with NotResource is added",
+        [PUSH],
+        [PUSH, {"Effect": "Allow", "Action": "ecr:PutImage", "NotResource": ARN}],
+        "access-broadened",
+    ),
+    (
+        "a Deny with NotAction is removed",
+        [allow("ecr:*"), {"Effect": "Deny", "NotAction": "ecr:PutImage", "Resource": "*"}],
+        [allow("ecr:*")],
+        "access-broadened",
+    ),
+]
 
 
 @pytest.mark.parametrize(("what", "old", "new", "expected"), TABLE, ids=[row[0].replace(" ", "-") for row in TABLE])
@@ -137,9 +178,12 @@ def test_an_approval_that_is_removed_or_weakened_is_seen(tmp_path: Path) -> None
 
 def test_a_policy_known_only_after_apply_is_never_green(tmp_path: Path) -> None:
     step = p.step(
-        p.POLICY, "push", {"policy": policy(PUSH)}, {"policy": UNKNOWN},
+        p.POLICY,
+        "push",
+        {"policy": policy(PUSH)},
+        {"policy": UNKNOWN},
         new_options={"propertyDependencies": {"policy": [p.urn(p.REPOSITORY, "repository")]}},
-    )  # fmt: skip
+    )
     report = p.report_of(tmp_path, p.digest(step))
     finding = report.findings[0]
     assert (finding.risk, finding.proved) == ("access-unknown", False)
@@ -196,9 +240,12 @@ def test_an_attached_policy_is_judged_by_its_document(tmp_path: Path) -> None:
     arn = "arn:aws:iam::123456789012:policy/push"
     source = p.step(p.POLICY, "push", None, {"policy": policy(PUSH)})
     attach = p.step(
-        p.ATTACHMENT, "a", None, {"group": "app-one", "policyArn": UNKNOWN},
+        p.ATTACHMENT,
+        "a",
+        None,
+        {"group": "app-one", "policyArn": UNKNOWN},
         new_options={"propertyDependencies": {"policyArn": [p.urn(p.POLICY, "push")]}},
-    )  # fmt: skip
+    )
     report = p.report_of(tmp_path, p.digest(source, attach))
     attached = [finding for finding in report.findings if finding.urn == attach["urn"]]
     assert [(finding.risk, finding.proved) for finding in attached] == [("access-broadened", True)]

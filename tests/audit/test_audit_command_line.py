@@ -30,11 +30,20 @@ def preview(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("step", "fail_on", "code"),
     [
-        (KEY, "access", 3), (KEY, "credential-created", 3), (KEY, "change", 3), (KEY, "access-unknown", 0), (KEY, "guard-weakened", 3),
-        (MUTABLE, "access", 0), (MUTABLE, "loss", 0), (MUTABLE, "exposure", 3), (MUTABLE, "change", 3),
-        (TAGS, "exposure", 0), (TAGS, "change", 3), (None, "change", 0),
+        (KEY, "access", 3),
+        (KEY, "credential-created", 3),
+        (KEY, "change", 3),
+        (KEY, "access-unknown", 0),
+        (KEY, "guard-weakened", 3),
+        (MUTABLE, "access", 0),
+        (MUTABLE, "loss", 0),
+        (MUTABLE, "exposure", 3),
+        (MUTABLE, "change", 3),
+        (TAGS, "exposure", 0),
+        (TAGS, "change", 3),
+        (None, "change", 0),
     ],
-)  # fmt: skip
+)
 def test_fail_on_takes_a_class_or_a_family_and_everything_worse(
     tmp_path: Path, step: dict[str, object] | None, fail_on: str, code: int
 ) -> None:
@@ -143,7 +152,10 @@ def test_a_pipe_and_a_closed_reader_do_no_harm(preview: Path) -> None:
 def test_a_waiver_lets_one_finding_pass_until_its_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preview, waivers = tmp_path / "p.json", tmp_path / "w.yaml"
     preview.write_text(json.dumps(p.digest(MUTABLE)))
-    text = "waivers:\n- {rule: exposure-mutable-tags, urn: '*Repository::r', reason: moving, owner: platform, expires: %s}\n"
+    text = (
+        "waivers:\n- {rule: exposure-mutable-tags, urn: '*Repository::r', reason: moving, owner: platform, "
+        "expires: %s}\n"
+    )
     waivers.write_text(text % "2999-12-31")
     assert entry(["plan", str(preview), "--waivers", str(waivers), "--fail-on", "exposure"]) == 0
     assert "waived until 2999-12-31 by platform" in capsys.readouterr().out

@@ -63,8 +63,15 @@ def test_unchanged_resources_are_counted_and_not_judged(tmp_path: Path) -> None:
 def test_a_refresh_that_finds_a_difference_is_read_from_its_result(tmp_path: Path) -> None:
     refreshed = p.step(p.USER, "u", {"name": "u"}, {"name": "u"}, op="refresh")
     log = p.events(refreshed)
-    result = {"metadata": {"op": "update", "urn": refreshed["urn"], "type": p.USER, "old": refreshed["oldState"],
-                           "new": {**refreshed["newState"], "inputs": {"name": "v"}}}}  # fmt: skip
+    result = {
+        "metadata": {
+            "op": "update",
+            "urn": refreshed["urn"],
+            "type": p.USER,
+            "old": refreshed["oldState"],
+            "new": {**refreshed["newState"], "inputs": {"name": "v"}},
+        }
+    }
     lines = log.splitlines()
     lines.insert(-2, json.dumps({"sequence": 9, "timestamp": 1, "resOutputsEvent": result}))
     assert _steps(_read(tmp_path, "\n".join(lines))) == {("update", "u")}
@@ -76,7 +83,8 @@ def test_a_preview_without_resources_or_changes_is_read(tmp_path: Path) -> None:
 
 
 def test_older_digests_without_new_fields_are_read(tmp_path: Path) -> None:
-    """The CLI of two years ago writes no provider on steps, no times, no detailedDiff for some, and fewer fields of state."""
+    """The CLI of two years ago writes no provider on steps, no times, no detailedDiff for some, and fewer fields of
+    state."""
     old: dict[str, Any] = {
         "op": "create",
         "urn": STEPS[0]["urn"],
@@ -97,8 +105,17 @@ def test_a_failed_preview_is_marked_and_never_green(tmp_path: Path) -> None:
 
 
 def test_policy_violations_of_the_event_log_are_findings(tmp_path: Path) -> None:
-    event = {"policyEvent": {"resourceUrn": STEPS[0]["urn"], "message": "<{%fg 1%}>no", "color": "raw", "policyName": "no-wildcards",
-                             "policyPackName": "app-one", "policyPackVersion": "1", "enforcementLevel": "mandatory"}}  # fmt: skip
+    event = {
+        "policyEvent": {
+            "resourceUrn": STEPS[0]["urn"],
+            "message": "<{%fg 1%}>no",
+            "color": "raw",
+            "policyName": "no-wildcards",
+            "policyPackName": "app-one",
+            "policyPackVersion": "1",
+            "enforcementLevel": "mandatory",
+        }
+    }
     log = p.events(STEPS[0]).splitlines()
     log.insert(-1, json.dumps({"sequence": 7, "timestamp": 1, **event}))
     findings = p.report_of(tmp_path, "\n".join(log)).findings
@@ -143,7 +160,10 @@ def test_a_truncated_file_is_a_clear_error_wherever_it_ends(tmp_path: Path, form
         ("Previewing update (dev):\n", "does not begin"),
         ("[]", "does not begin"),
         ("{}", "not a preview"),
-        ('{"format_version": "1.2", "terraform_version": "1.9", "planned_values": {}, "resource_changes": []}', "Terraform"),
+        (
+            '{"format_version": "1.2", "terraform_version": "1.9", "planned_values": {}, "resource_changes": []}',
+            "Terraform",
+        ),
         ('{"version": 3, "deployment": {"manifest": {}}}', "another kind of file|stack export"),
         ('{"manifest": {}, "resourcePlans": {}}', "another kind of file|--save-plan"),
         ('{"steps": [1]}', "not an object"),
@@ -155,7 +175,7 @@ def test_a_truncated_file_is_a_clear_error_wherever_it_ends(tmp_path: Path, form
         ("{" + '"a":{' * 100_000, "nested|another kind|truncated"),
         ('{"duration": ' + "9" * 5000 + "}", "not JSON"),
     ],
-)  # fmt: skip
+)
 def test_a_foreign_or_broken_file_is_a_clear_error(tmp_path: Path, content: str, said: str) -> None:
     with pytest.raises(AuditError, match=said) as caught:
         _read(tmp_path, content)

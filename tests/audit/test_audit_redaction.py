@@ -13,8 +13,7 @@ from audit import formats
 from audit.formats import json as json_format
 from audit.model import ENGINE_SECRET, REDACTED, UNKNOWN
 from audit.redact import Redactor, encodings
-from tests.audit import fuzzing
-from tests.audit import previews as p
+from tests.audit import fuzzing, previews as p
 
 SECRET = 'hunter2&"ü\\/ <secret> +='
 
@@ -36,8 +35,13 @@ SHAPES = {
     "header": "Authorization: Basic dXNlcjpjb3JyZWN0LWhvcnNl",
     "assignment": "AWS_SECRET_ACCESS_KEY=correct-horse-battery",
 }
-INNER = {"URL with a password": "correct-horse", "header": "dXNlcjpjb3JyZWN0LWhvcnNl", "assignment": "correct-horse-battery",
-         "docker configuration": base64.b64encode(b"user:correct horse").decode(), "private key in JSON": "MIIEvQ"}  # fmt: skip
+INNER = {
+    "URL with a password": "correct-horse",
+    "header": "dXNlcjpjb3JyZWN0LWhvcnNl",
+    "assignment": "correct-horse-battery",
+    "docker configuration": base64.b64encode(b"user:correct horse").decode(),
+    "private key in JSON": "MIIEvQ",
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -56,11 +60,11 @@ def test_a_value_of_a_known_shape_is_masked_wherever_it_stands(name: str) -> Non
         lambda s: s,
         lambda s: f"a{s}b",
         lambda s: quote(s, safe=""),
-        lambda s: quote(s),
-        lambda s: json.dumps(s),
+        quote,
+        json.dumps,
         lambda s: json.dumps(json.dumps(s)),
         lambda s: json.dumps(s, ensure_ascii=False),
-        lambda s: html.escape(s),
+        html.escape,
         lambda s: s.encode().hex(),
         lambda s: base64.b64encode(s.encode()).decode(),
         lambda s: base64.b64encode(f"x{s}".encode()).decode(),
@@ -78,12 +82,21 @@ def test_a_known_secret_is_masked_in_every_usual_encoding(encode: Any) -> None:
 
 def test_what_is_no_secret_stays() -> None:
     plain = [
-        "AKIAIOSFODNN7EXAMPLE", "arn:aws:iam::123456789012:policy/app-one/push-to-the-repository-of-app-one",
-        "sha256:" + "0123456789abcdef" * 4, "0123456789abcdef0123456789abcdef01234567", UNKNOWN, ENGINE_SECRET, "true", "",
-        "123456789012.dkr.ecr.us-east-2.amazonaws.com/app-one:20261123.1", "ecr:GetAuthorizationToken",
-        "urn:pulumi:dev::app-one::app-one:infra:PushAccess$aws:iam/policy:Policy::app-one-policy", "secretsmanager:GetSecretValue",
-        "https://example.org/a/b?c=d", "password must have 12 characters",
-    ]  # fmt: skip
+        "AKIAIOSFODNN7EXAMPLE",
+        "arn:aws:iam::123456789012:policy/app-one/push-to-the-repository-of-app-one",
+        "sha256:" + "0123456789abcdef" * 4,
+        "0123456789abcdef0123456789abcdef01234567",
+        UNKNOWN,
+        ENGINE_SECRET,
+        "true",
+        "",
+        "123456789012.dkr.ecr.us-east-2.amazonaws.com/app-one:20261123.1",
+        "ecr:GetAuthorizationToken",
+        "urn:pulumi:dev::app-one::app-one:infra:PushAccess$aws:iam/policy:Policy::app-one-policy",
+        "secretsmanager:GetSecretValue",
+        "https://example.org/a/b?c=d",
+        "password must have 12 characters",
+    ]
     redactor = Redactor(["another-secret"])
     assert [redactor.text(text) for text in plain] == plain
     document = p.policy(p.allow(["ecr:GetAuthorizationToken", "secretsmanager:GetSecretValue"], "*"))
@@ -91,8 +104,15 @@ def test_what_is_no_secret_stays() -> None:
 
 
 def test_values_under_a_secret_name_are_masked_and_found_elsewhere(tmp_path: Path) -> None:
-    inputs = {"password": "correct-horse-1", "secretKey": "correct-horse-2", "masterUserPassword": ["correct-horse-3"], "note": "it is correct-horse-1",
-              "hasPassword": True, "passwordLength": 12, "secretArn": "arn:aws:secretsmanager:us-east-2:1:secret:x"}  # fmt: skip
+    inputs = {
+        "password": "correct-horse-1",
+        "secretKey": "correct-horse-2",
+        "masterUserPassword": ["correct-horse-3"],
+        "note": "it is correct-horse-1",
+        "hasPassword": True,
+        "passwordLength": 12,
+        "secretArn": "arn:aws:secretsmanager:us-east-2:1:secret:x",
+    }
     report = p.report_of(tmp_path, p.digest(p.step("x:y:Z", "z", None, inputs)))
     text = "".join(formats.render(name, report) for name in formats.NAMES)
     assert "correct-horse" not in text

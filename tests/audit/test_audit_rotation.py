@@ -17,9 +17,12 @@ NEW_VARIABLES = [VARIABLES[0], {"name": "App-One.AccessKey", "value": UNKNOWN}, 
 
 def _group(key: str, **inputs: Any) -> dict[str, Any]:
     return p.step(
-        p.GROUP, "app-one", {"name": "app-one", "variables": VARIABLES, **inputs}, {"name": "app-one", "variables": NEW_VARIABLES, **inputs},
+        p.GROUP,
+        "app-one",
+        {"name": "app-one", "variables": VARIABLES, **inputs},
+        {"name": "app-one", "variables": NEW_VARIABLES, **inputs},
         new_options={"dependencies": [p.urn(p.KEY, key)], "propertyDependencies": {"variables": [p.urn(p.KEY, key)]}},
-    )  # fmt: skip
+    )
 
 
 def _authorization(**options: Any) -> dict[str, Any]:
