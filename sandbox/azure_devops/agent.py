@@ -3,14 +3,11 @@
 The service gives an agent its job with all variables and the job's token in one message that is not documented. Here:
 
 - `POST {org}/{project}/_apis/sandbox/agent/jobs/{buildId}`, with the operator's token: takes a queued build, which is
-then
-  in progress. Answer: `{"accessToken", "build": {...}, "variables": {name: {"value", "isSecret"}}}`; the token is the
-  run's
-  System.AccessToken, ends with the build, and is the build service's identity.
+  then in progress. Answer: `{"accessToken", "build": {...}, "variables": {name: {"value", "isSecret"}}}`; the token
+  is the run's System.AccessToken, ends with the build, and is the build service's identity.
 - `GET {org}/{project}/_apis/sandbox/agent/variablegroups/{name}`, with the run's token: the group with the values of
-its
-  secrets, `{"id", "name", "variables": {name: {"value", "isSecret"}}}`, if the run's pipeline may use it; else 403 with
-  the service's message.
+  its secrets, `{"id", "name", "variables": {name: {"value", "isSecret"}}}`, if the run's pipeline may use it; else
+  403 with the service's message.
 - `GET {org}/{project}/_apis/sandbox/agent/environments/{name}`, with the run's token: the environment with its checks,
   `{"id", "name", "checks": [{"id", "type", "timeout"}]}`, if the run's pipeline may use it; else 403.
 
@@ -99,8 +96,7 @@ def environment(call: Call) -> Json:
     ):
         raise _refused(
             f"Environment {name} could not be found. The environment does not exist or has not been authorized for "
-            "use. "
-            "For authorization details, refer to https://aka.ms/yamlauthz."
+            "use. For authorization details, refer to https://aka.ms/yamlauthz."
         )
     configured = checks.on(call.draft, project["id"], environments.TYPE, number)
     shown = [{"id": one["id"], "type": checks.TYPES[one["type"]], "timeout": one["timeout"]} for one in configured]

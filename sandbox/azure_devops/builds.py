@@ -1,9 +1,8 @@
 """Builds: runs of pipelines, from being queued to their result; and the question whether a run may use what it names.
 
 https://learn.microsoft.com/rest/api/azure/devops/build/builds and .../pipelines/runs (the same runs). A pipeline that
-names a
-variable group that it may not use is refused when it is queued; the service, which has somebody to ask, can also hold
-such a run until it is permitted.
+names a variable group that it may not use is refused when it is queued; the service, which has somebody to ask, can
+also hold such a run until it is permitted.
 """
 
 from __future__ import annotations
@@ -128,7 +127,7 @@ def get(call: Call) -> object:
     for field, key in (("status", "statusfilter"), ("sourceBranch", "branchname"), ("buildNumber", "buildnumber")):
         if value := call.query.get(key):
             found = [one for one in found if one[field] == value]
-    return [_wire(call, one) for one in found[::-1][: int(call.query.get("$top", "1000"))]]
+    return [_wire(call, one) for one in found[::-1][: call.limit("$top", 1000)]]
 
 
 @router.on(locations.BUILDS, "PATCH", "vso.build_execute")
@@ -272,9 +271,8 @@ def _build_number(number: str) -> str:
             400,
             "BuildNumberFormatException",
             f"The build number format {number} contains invalid character(s), is too long, or ends with '.'. The "
-            "maximum "
-            "length of a build number is 255 characters. Characters which are not allowed include '\"', '/', ':', '<', "
-            "'>', '\\', '|', '?', '@', and '*'.",
+            "maximum length of a build number is 255 characters. Characters which are not allowed include '\"', "
+            "'/', ':', '<', '>', '\\', '|', '?', '@', and '*'.",
         )
     return number
 

@@ -75,7 +75,7 @@ def create(call: Call) -> Json:
     body = call.object()
     given = body.get("resource") or {}
     kind, resource_id = str(given.get("type") or "").lower(), str(given.get("id") or "")
-    if kind not in permissions.TYPES or not _exists(call.draft, project, kind, resource_id):
+    if not permissions.exists(call.draft, project, kind, resource_id):
         raise _refusal(404, "ResourceNotFoundException", f"The resource {kind} with id {resource_id} does not exist.")
     number = call.draft.next_id("check")
     check: Json = {
@@ -143,16 +143,6 @@ def _approval(call: Call, settings: Json) -> Json:
         "minRequiredApprovers": minimum,
         "requesterCannotBeApprover": bool(settings.get("requesterCannotBeApprover")),
     }
-
-
-def _exists(draft: Draft, project: Json, kind: str, resource_id: str) -> bool:
-    tables = {"environment": "environments", "queue": "queues", "variablegroup": "variableGroups"}
-    if kind == "repository":
-        owner, _, repository_id = resource_id.rpartition(".")
-        known = draft.table("repositories").get(repository_id)
-        return known is not None and known["projectId"] == (owner or project["id"])
-    known = draft.table(tables[kind]).get(resource_id) if kind in tables else None
-    return known is not None and project["id"] in {known.get("projectId"), *known.get("projects", {})}
 
 
 def _known(call: Call, project: Json) -> Json:

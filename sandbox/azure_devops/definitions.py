@@ -1,8 +1,7 @@
 """Build definitions: the pipelines of a project, each on a YAML file of an Azure Repos repository.
 
 https://learn.microsoft.com/rest/api/azure/devops/build/definitions. Definitions on other repositories (GitHub and so
-on) need
-service connections, which this service does not have; they are refused.
+on) need service connections, which this service does not have; they are refused.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def get(call: Call) -> object:
     if ids := call.query.get("definitionids"):
         found = [one for one in found if str(one["id"]) in ids.split(",")]
     whole = call.query.get("includeallproperties", "").lower() == "true"
-    found = found[: int(call.query.get("$top", "10000"))]
+    found = found[: call.limit("$top", 10000)]
     return [_wire(call, one) if whole else reference(call, one) for one in found]
 
 

@@ -39,7 +39,7 @@ def get(call: Call) -> object:
         for one in call.draft.table("environments").values()
         if one["projectId"] == project["id"] and (not name or one["name"].lower() == name)
     ]
-    return [wire(call, one) for one in found[: int(call.query.get("$top", "10000"))]]
+    return [wire(call, one) for one in found[: call.limit("$top", 10000)]]
 
 
 @router.on(locations.ENVIRONMENTS, "POST", "vso.environment_manage")

@@ -1,8 +1,7 @@
 """Git repositories: refs, pushes, commits and items, as far as programs and pipelines ask for them by REST.
 
 https://learn.microsoft.com/rest/api/azure/devops/git. A commit's id is the SHA-1 of what it says, not of git's own
-encoding: no
-git client talks to this service.
+encoding: no git client talks to this service.
 """
 
 from __future__ import annotations
@@ -84,8 +83,7 @@ def find(call: Call, project: Json | None, name_or_id: str) -> Json:
         404,
         "GitRepositoryNotFoundException",
         f"TF401019: The Git repository with name or identifier {name_or_id} does not exist or you do not have "
-        "permissions for "
-        "the operation you are attempting.",
+        "permissions for the operation you are attempting.",
     )
 
 
@@ -98,8 +96,7 @@ def of(call: Call) -> Json:
             404,
             "GitRepositoryNotFoundException",
             f"TF401019: The Git repository with name or identifier {call.values['repositoryId']} does not exist or "
-            "you do not "
-            "have permissions for the operation you are attempting.",
+            "you do not have permissions for the operation you are attempting.",
         )
     return repository
 
@@ -225,8 +222,7 @@ def push(call: Call) -> object:
     """Push commits: body `{"refUpdates": [{"name", "oldObjectId"}], "commits": [{"comment", "changes": [...]}]}`.
 
     A change is `{"changeType": "add"|"edit"|"delete", "item": {"path"}, "newContent": {"content", "contentType"}}`,
-    content as
-    `rawtext` or `base64encoded`.
+    content as `rawtext` or `base64encoded`.
     """
     repository = of(call)
     body = call.object()
@@ -285,7 +281,7 @@ def commits(call: Call) -> object:
     branch = call.query.get("searchcriteria.itemversion.version") or repository["defaultBranch"] or ""
     tip = head(repository, branch)
     found: list[Json] = []
-    limit = int(call.query.get("searchcriteria.$top") or call.query.get("$top") or "100")
+    limit = call.limit("searchcriteria.$top", call.limit("$top", 100))
     while tip and len(found) < limit:
         found.append(_commit(call, repository, tip))
         tip = next(iter(call.draft.table("commits")[tip]["parents"]), None)
@@ -316,8 +312,7 @@ def branches(call: Call) -> object:
             404,
             "GitUnresolvableToCommitException",
             f"TF401175: The version descriptor <Branch: {call.query['name']}> could not be resolved to a version in "
-            "the "
-            f"repository {repository['name']}",
+            f"the repository {repository['name']}",
         )
     return stats[call.query["name"]]
 
@@ -336,8 +331,7 @@ def item(call: Call) -> Json:
             404,
             "GitUnresolvableToCommitException",
             f"TF401175: The version descriptor <Branch: {version}> could not be resolved to a version in the "
-            "repository "
-            f"{repository['name']}",
+            f"repository {repository['name']}",
         )
     blob_id = call.draft.table("commits")[tip]["tree"].get(path)
     if blob_id is None:
@@ -345,8 +339,7 @@ def item(call: Call) -> Json:
             404,
             "GitItemNotFoundException",
             f"TF401174: The item '{path}' could not be found in the repository '{repository['name']}' at the version "
-            "specified "
-            f"by '<Branch: {version}>' (resolved to commit '{tip}')",
+            f"specified by '<Branch: {version}>' (resolved to commit '{tip}')",
         )
     answer: Json = {
         "objectId": blob_id,

@@ -1,8 +1,7 @@
 """Identities: the users, groups and service identities of the organisation, by the Graph and the Identities API.
 
 Three users exist from the start (the operator, whose token is in the key store; a developer; a reviewer), the usual
-groups of
-the project and the organisation, and the project's build service, which is the identity of pipeline runs.
+groups of the project and the organisation, and the project's build service, which is the identity of pipeline runs.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.azure_devops import clock, identities, locations, projects
-from sandbox.azure_devops.errors import bad_argument, build
+from sandbox.azure_devops.errors import ServiceError, bad_argument, build
 from sandbox.azure_devops.protocol import Router
 
 if TYPE_CHECKING:
@@ -25,6 +25,17 @@ def allowed(draft: Draft, project_id: str, kind: str, resource_id: str, definiti
     """Tell whether a pipeline may use a resource: it is open to all, or to this pipeline."""
     entry = draft.table("permissions").get(_key(project_id, kind, resource_id), {})
     return bool(entry.get("all")) or str(definition_id) in entry.get("pipelines", {})
+
+
+def exists(draft: Draft, project: Json, kind: str, resource_id: str) -> bool:
+    """Tell whether a project has a resource; of the kinds that this service does not have, none exists."""
+    tables = {"environment": "environments", "queue": "queues", "variablegroup": "variableGroups"}
+    if kind == "repository":
+        owner, _, repository_id = resource_id.rpartition(".")
+        known = draft.table("repositories").get(repository_id)
+        return known is not None and known["projectId"] == (owner or project["id"])
+    known = draft.table(tables[kind]).get(resource_id) if kind in tables else None
+    return known is not None and project["id"] in {known.get("projectId"), *known.get("projects", {})}
 
 
 def created(call: Call, project_id: str, kind: str, resource_id: str) -> None:
@@ -65,7 +76,7 @@ def authorize_resources(call: Call) -> list[Json]:
     answer = []
     for one in call.body:
         kind, resource_id = _kind(one.get("type")), str(one.get("id") or "")
-        entry = _entry(call.draft, project["id"], kind, resource_id)
+        entry = _entry(call.draft, project, kind, resource_id, opened=bool(one.get("authorized")))
         entry["all"] = _stamp(call) if one.get("authorized") else None
         if one.get("name"):
             entry["name"] = one["name"]
@@ -127,10 +138,12 @@ def update(call: Call) -> object:
 
 def _change(call: Call, project: Json, kind: Any, resource_id: str, body: Json) -> Json:
     kind = _kind(kind)
-    entry = _entry(call.draft, project["id"], kind, resource_id)
-    if isinstance(everyone := body.get("allPipelines"), dict):
+    everyone, single = body.get("allPipelines"), body.get("pipelines") or []
+    opened = any(one.get("authorized") for one in [everyone or {}, *single])
+    entry = _entry(call.draft, project, kind, resource_id, opened=opened)
+    if isinstance(everyone, dict):
         entry["all"] = _stamp(call) if everyone.get("authorized") else None
-    for one in body.get("pipelines") or []:
+    for one in single:
         definition = call.draft.table("definitions").get(str(one.get("id")))
         if one.get("authorized") and (definition is None or definition["projectId"] != project["id"]):
             raise build(404, "DefinitionNotFoundException", f"Build definition {one.get('id')} does not exist.")
@@ -141,10 +154,18 @@ def _change(call: Call, project: Json, kind: Any, resource_id: str, body: Json) 
     return _wire(call, kind, resource_id, entry)
 
 
-def _entry(draft: Draft, project_id: str, kind: str, resource_id: str) -> Json:
-    if not resource_id:
-        raise bad_argument("The resource has no id.")
-    return draft.table("permissions").setdefault(_key(project_id, kind, resource_id), {"all": None, "pipelines": {}})
+def _entry(draft: Draft, project: Json, kind: str, resource_id: str, *, opened: bool) -> Json:
+    # Closing what is gone is no error: whoever destroys a permission after its resource gets on.
+    if opened and not exists(draft, project, kind, resource_id):
+        raise ServiceError(
+            404,
+            "ResourceNotFoundException",
+            f"The resource {kind} with id {resource_id} does not exist in project {project['name']}.",
+            namespace="Microsoft.Azure.Pipelines.Authorization.WebApi",
+        )
+    entry: Json = {"all": None, "pipelines": {}}
+    known, key = draft.table("permissions"), _key(project["id"], kind, resource_id)
+    return known.setdefault(key, entry) if opened else known.get(key, entry)
 
 
 def _wire(call: Call, kind: str, resource_id: str, entry: Json) -> Json:

@@ -1,8 +1,7 @@
 """Branch policies: what a pull request into a branch has to pass, among them a build by a pipeline.
 
 https://learn.microsoft.com/rest/api/azure/devops/policy. Policies are kept and shown; this service completes no pull
-requests
-on its own, so it enforces none.
+requests on its own, so it enforces none.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def get(call: Call) -> object:
     ]
     if wanted := call.query.get("policytype", "").lower():
         found = [one for one in found if one["type"] == wanted]
-    return [_wire(call, one) for one in found[: int(call.query.get("$top", "1000"))]]
+    return [_wire(call, one) for one in found[: call.limit("$top", 1000)]]
 
 
 @router.on(locations.POLICY_CONFIGURATIONS, "POST", "vso.code_write")

@@ -40,16 +40,14 @@ def find(draft: Draft, name_or_id: str) -> Json:
             404,
             "ProjectDoesNotExistException",
             f"VS800075: The project with id 'vstfs:///Classification/TeamProject/{wanted}' does not exist, or you do "
-            "not "
-            "have permission to access it.",
+            "not have permission to access it.",
             namespace="Microsoft.TeamFoundation.Core.WebApi",
         )
     raise ServiceError(
         404,
         "ProjectDoesNotExistWithNameException",
         f"TF200016: The following project does not exist: {name_or_id}. Verify that the name of the project is "
-        "correct and "
-        "that the project exists on the specified Azure DevOps Server.",
+        "correct and that the project exists on the specified Azure DevOps Server.",
         namespace="Microsoft.TeamFoundation.Core.WebApi",
     )
 
@@ -93,8 +91,8 @@ def get(call: Call) -> object:
     if "projectId" not in call.values:
         state = call.query.get("statefilter", "wellformed").lower()
         known = [one for one in call.draft.table("projects").values() if state in {"all", one["state"].lower()}]
-        start = int(call.query.get("$skip", "0"))
-        return [reference(call, one) for one in known[start : start + int(call.query.get("$top", "100"))]]
+        start = call.limit("$skip", 0)
+        return [reference(call, one) for one in known[start : start + call.limit("$top", 100)]]
     project = find(call.draft, call.values["projectId"])
     answer = reference(call, project)
     answer["_links"] = {
@@ -122,8 +120,7 @@ def create(call: Call) -> object:
             400,
             "ProjectAlreadyExistsException",
             f"TF200019: The following project already exists on the Azure DevOps Server: {name}. You cannot create a "
-            "new "
-            "project with the same name as an existing project. Provide a different name.",
+            "new project with the same name as an existing project. Provide a different name.",
             namespace="Microsoft.TeamFoundation.Core.WebApi",
         )
     process = body.get("capabilities", {}).get("processTemplate", {}).get("templateTypeId", _BASIC)

@@ -110,6 +110,13 @@ class Call:
                 f"The value '{self.values.get(name, '')}' is not valid for {name}: a whole number is expected."
             ) from None
 
+    def limit(self, name: str, default: int) -> int:
+        """Return a query parameter that has to be a number from 0, such as `$top`."""
+        text = self.query.get(name, str(default))
+        if not text.isdecimal():
+            raise bad_argument(f"The value '{text}' is not valid for {name}: a whole number from 0 is expected.")
+        return int(text)
+
     def object(self) -> Json:
         """Return the body, which has to be a JSON object."""
         if not isinstance(self.body, dict):

@@ -207,7 +207,7 @@ def _listed(call: Call, found: list[Json]) -> list[Json]:
     for field in ("sourceRefName", "targetRefName"):
         if wanted := call.query.get(f"searchcriteria.{field.lower()}"):
             found = [one for one in found if one[field] == wanted]
-    return [_wire(call, one) for one in found[::-1][: int(call.query.get("$top", "101"))]]
+    return [_wire(call, one) for one in found[::-1][: call.limit("$top", 101)]]
 
 
 def _known(call: Call) -> Json:

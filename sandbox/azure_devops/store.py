@@ -63,8 +63,7 @@ class Store:
     """Two files: FOLDER/state.json without any secret, KEYS/azure-devops-state.json (0600) with the secrets by id.
 
     A secret is written before the state that names it and removed after the state no longer does, so that an
-    interruption
-    anywhere leaves a state whose secrets are all there.
+    interruption anywhere leaves a state whose secrets are all there.
     """
 
     def __init__(self, folder: Path, keys: Path) -> None:

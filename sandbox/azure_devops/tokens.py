@@ -48,7 +48,9 @@ _INCLUDES = {
 }
 _KNOWN = {FULL_ACCESS, "vso.environment_manage", "vso.threads_full", *_INCLUDES, *set().union(*_INCLUDES.values())}
 
-# What the job access token of a pipeline run (System.AccessToken) may do here.
+# What the job access token of a pipeline run (System.AccessToken) may do here. At the service its identity, the build
+# service, also needs "Contribute to pull requests" on the repository to comment; permissions of identities are not
+# kept here.
 RUN_SCOPES = frozenset(
     {"vso.build_execute", "vso.code", "vso.threads_full", "vso.project", "vso.variablegroups_read", "vso.agentpools"}
 )

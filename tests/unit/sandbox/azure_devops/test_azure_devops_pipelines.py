@@ -207,6 +207,43 @@ def test_permissions_of_an_unknown_pipeline_or_resource_type_are_refused(service
     assert service.refused("GET", path.replace("variablegroup", "nothing"))[0] == 400
 
 
+def test_what_is_not_there_cannot_be_opened_but_can_be_closed(service: Service, pipeline: Json) -> None:
+    for kind in ("variablegroup", "environment", "queue", "repository", "endpoint"):
+        path = f"app-one/_apis/pipelines/pipelinePermissions/{kind}/4711"
+        one = {"id": pipeline["id"], "authorized": True}
+        assert service.refused("PATCH", path, {"pipelines": [one]})[0] == 404
+        assert service.patch(path, {"pipelines": [one | {"authorized": False}]})["pipelines"] == []
+    resource = {"type": "variablegroup", "id": "4711", "authorized": True}
+    assert service.refused("PATCH", "app-one/_apis/build/authorizedresources", [resource])[0] == 404
+
+
+def test_a_group_whose_name_is_an_expression_is_judged_when_the_run_asks(
+    service: Service, group: Json, pipeline: Json
+) -> None:
+    text = "variables:\n- group: ${{ parameters.group }}\n- ${{ if false }}:\n  - group: nowhere\nsteps: []\n"
+    push(service, {"/azure-pipelines.yml": text})
+    token = take(service, queue(service, pipeline))["accessToken"]
+    path = f"app-one/_apis/sandbox/agent/variablegroups/{group['name']}"
+    assert service.refused("GET", path, token=token)[0] == 403
+    permit(service, "variablegroup", group["id"], pipeline["id"])
+    assert service.get(path, token=token)["id"] == group["id"]
+
+
+def test_an_environment_is_given_to_a_permitted_run_with_its_checks(service: Service, pipeline: Json) -> None:
+    push(service, {"/azure-pipelines.yml": "steps: []\n"})
+    token = take(service, queue(service, pipeline))["accessToken"]
+    environment = service.post("app-one/_apis/distributedtask/environments", {"name": pipeline["name"][:100]})
+    resource = {"type": "environment", "id": str(environment["id"])}
+    lock = {"type": {"id": "2ef31ad6-baa0-403a-8b45-2cbc9b4e5563"}, "resource": resource, "settings": {}}
+    service.post("app-one/_apis/pipelines/checks/configurations", lock)
+    path = f"app-one/_apis/sandbox/agent/environments/{environment['name']}"
+    status, _, message = service.refused("GET", path, token=token)
+    assert status == 403
+    assert message.startswith(f"Environment {environment['name']} could not be found.")
+    permit(service, "environment", environment["id"], pipeline["id"])
+    assert [one["type"] for one in service.get(path, token=token)["checks"]] == ["ExclusiveLock"]
+
+
 def test_permissions_of_several_resources_are_changed_in_one_call(service: Service, pipeline: Json) -> None:
     queues = service.get("app-one/_apis/distributedtask/queues")["value"]
     repository = service.get("app-one/_apis/git/repositories/app-one")

@@ -100,8 +100,7 @@ def test_an_unknown_project_is_named_in_the_services_words(service: Service) -> 
             "ProjectDoesNotExistWithNameException",
             (
                 "TF200016: The following project does not exist: nothing. Verify that the name of the project is "
-                "correct "
-                "and that the project exists on the specified Azure DevOps Server."
+                "correct and that the project exists on the specified Azure DevOps Server."
             ),
         )
     status, key, message = service.refused("GET", "_apis/projects/b3c1f0c8-0000-4000-8000-000000000000")

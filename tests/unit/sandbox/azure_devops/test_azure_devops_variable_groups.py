@@ -52,6 +52,9 @@ def test_groups_are_listed_by_name_by_prefix_and_by_id(service: Service, group: 
     for query in (f"groupName={group['name']}", f"groupName={group['name'][:-3]}*", f"groupIds={group['id']}"):
         assert [one["id"] for one in service.get(f"{READ}?{query}")["value"]] == [group["id"]]
     assert service.get(f"{READ}?groupName=nothing") == {"count": 0, "value": []}
+    assert service.get(f"{READ}?$top=1")["count"] == 1
+    assert service.refused("GET", f"{READ}?$top=some")[0] == 400
+    assert service.refused("GET", f"{READ}/some")[0] == 400
 
 
 def test_an_unknown_group_is_read_as_null_with_200(service: Service) -> None:
