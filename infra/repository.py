@@ -38,8 +38,8 @@ class Repository(pulumi.ComponentResource):
     """An ECR repository and its lifecycle policy.
 
     While `force_delete` is off the repository is also protected: the engine then refuses a destroy, or a change that
-    would replace the repository, before it touches anything else of the stack. ECR's own refusal would come in the
-    middle, with the user and its key already gone.
+    would replace the repository, in its preview, before it touches anything else of the stack. ECR's own refusal would
+    come in the middle, with the user and its key already gone.
     """
 
     url: pulumi.Output[str]

@@ -63,7 +63,8 @@ def state_policy_document(args: StateAccessArgs) -> str:
     """The policy as JSON: what the engine's s3 backend calls for one stack, and no more.
 
     The layout is that of the engine's version 1 (`backend/diy` of its source): a file `meta.yaml` and the folders
-    `stacks`, `history`, `backups` and `locks` below `.pulumi`.
+    `stacks`, `history`, `backups` and `locks` below `.pulumi`. The calls are those that engine 3.259.0 was seen to make
+    for preview, up, stack output and stack history of a stack with an awskms secrets provider.
     """
     root = f"{args.prefix}/.pulumi" if args.prefix else ".pulumi"
     bucket = f"arn:{args.partition}:s3:::{args.bucket}"
@@ -84,9 +85,7 @@ def state_policy_document(args: StateAccessArgs) -> str:
             actions=["s3:ListBucket"],
             resources=[bucket],
             condition={
-                "StringLikeIfExists": {
-                    "s3:prefix": [f"{root}/stacks/", f"{checkpoint}*", f"{history}*", f"{backups}*", f"{locks}*"]
-                }
+                "StringLikeIfExists": {"s3:prefix": [f"{root}/stacks/", f"{checkpoint}*", f"{history}*", f"{locks}*"]}
             },
         ),
         policy.Statement(
@@ -97,9 +96,15 @@ def state_policy_document(args: StateAccessArgs) -> str:
         ),
         policy.Statement(
             sid="ReadAndWriteState",
-            reason="read the checkpoint, copy it to its backup and the history, write the new one",
+            reason="read the checkpoint, copy it to its .bak and the history, write the new one; read the history",
             actions=["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
-            resources=[f"{bucket}/{path}*" for path in (checkpoint, history, backups)],
+            resources=[f"{bucket}/{checkpoint}*", f"{bucket}/{history}*"],
+        ),
+        policy.Statement(
+            sid="WriteBackups",
+            reason="each update leaves a backup behind, which only an operator reads",
+            actions=["s3:AbortMultipartUpload", "s3:PutObject"],
+            resources=[f"{bucket}/{backups}*"],
         ),
         policy.Statement(
             sid="TakeAndReleaseLock",

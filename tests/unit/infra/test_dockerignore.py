@@ -53,7 +53,7 @@ lines = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(lines, max_size=5))
 def test_any_patterns_mean_what_the_docker_sdk_makes_of_them(patterns: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -61,6 +61,7 @@ def test_what_the_engine_calls_for_this_stack_is_allowed(action: str, resource: 
         ("s3:PutObject", f"{ROOT}/meta.yaml"),
         ("s3:DeleteObject", f"{ROOT}/stacks/app-one/dev.json"),
         ("s3:DeleteObject", f"{ROOT}/history/app-one/dev/dev-17.history.json"),
+        ("s3:GetObject", f"{ROOT}/backups/app-one/dev/dev.17.json"),
         ("s3:GetObject", f"{ROOT}/stacks/app-one/dev2.json"),
         ("s3:GetObject", f"{ROOT}/stacks/app-one/prod.json"),
         ("s3:PutObject", f"{ROOT}/stacks/other/dev.json"),
@@ -85,6 +86,7 @@ def test_everything_else_is_refused(action: str, resource: str) -> None:
         ("team/.pulumi/locks/organization/app-one/dev/", True),
         ("team/.pulumi/stacks/app-one/", False),
         ("team/.pulumi/history/app-one/prod/", False),
+        ("team/.pulumi/backups/app-one/dev/", False),
         ("other/", False),
         # S3's own question whether it may say that an object is missing has no prefix.
         (None, True),
