@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 router = Router()
 
-_RESULTS = {"succeeded", "partiallySucceeded", "failed", "canceled"}
+# The API takes its words in any case.
+_RESULTS = {word.lower(): word for word in ("succeeded", "partiallySucceeded", "failed", "canceled")}
 _FORBIDDEN = '"/:<>\\|?@*'
 
 
@@ -142,20 +143,24 @@ def update(call: Call) -> Json:
         raise build(400, "BuildStatusInvalidChangeException", f"The build {known['buildNumber']} is already completed.")
     if "buildNumber" in body:
         known["buildNumber"] = _build_number(str(body["buildNumber"]))
-    status = body.get("status")
-    if status == "completed" or body.get("result"):
-        if body.get("result") not in _RESULTS:
-            raise bad_argument(f"The result '{body.get('result')}' is not valid. Valid: {', '.join(sorted(_RESULTS))}.")
-        known |= {"status": "completed", "result": body["result"], "finishTime": clock.now()}
+    status, result = str(body.get("status") or "").lower(), str(body.get("result") or "").lower()
+    if status == "completed" or result:
+        if result not in _RESULTS:
+            raise bad_argument(
+                f"The result '{body.get('result')}' is not valid. Valid: {', '.join(_RESULTS.values())}."
+            )
+        known |= {"status": "completed", "result": _RESULTS[result], "finishTime": clock.now()}
         tokens.revoke_run(call.draft, known["id"])
     elif status == "cancelling" and known["status"] == "notStarted":
         # Nothing runs yet that could be told to stop.
         known |= {"status": "completed", "result": "canceled", "finishTime": clock.now()}
-    elif status in {"inProgress", "cancelling"}:
-        known["status"] = status
+    elif status in {"inprogress", "cancelling"}:
+        known["status"] = "inProgress" if status == "inprogress" else status
         known["startTime"] = known["startTime"] or clock.now()
-    elif status is not None:
-        raise bad_argument(f"The status '{status}' is not valid here. Valid: inProgress, cancelling, completed.")
+    elif status:
+        raise bad_argument(
+            f"The status '{body['status']}' is not valid here. Valid: inProgress, cancelling, completed."
+        )
     known["lastChangedBy"], known["lastChangedDate"] = call.caller.identity_id, clock.now()
     return _wire(call, known)
 
