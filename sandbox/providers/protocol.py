@@ -5,37 +5,12 @@ Source: pulumi's provider.proto and the property-value encoding of its SDKs (dep
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
-def _load_messages_only() -> None:
-    """Let ``pulumi.runtime.proto`` be imported without the rest of the SDK.
-
-    The engine starts every provider of a stack for every command. The messages take 0.3 s to import, the SDK's package
-    body (automation API, dynamic providers, mocks) another 0.6 s that no provider has a use for. Where the SDK is
-    loaded already (the tests), it is used as it is.
-    """
-    if "pulumi" in sys.modules:
-        return
-    found = importlib.util.find_spec("pulumi")
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError("the package pulumi is missing: install requirements.txt")
-    root = found.submodule_search_locations[0]
-    for name in ("pulumi", "pulumi.runtime", "pulumi.runtime.proto"):
-        module = types.ModuleType(name)
-        module.__path__ = [root + name.removeprefix("pulumi").replace(".", "/")]
-        sys.modules[name] = module
-
-
-_load_messages_only()
-
-from google.protobuf import struct_pb2  # noqa: E402 - after the preparation above
-from pulumi.runtime.proto import (  # noqa: E402
+from google.protobuf import struct_pb2
+from pulumi.runtime.proto import (
     engine_pb2,
     engine_pb2_grpc,
     plugin_pb2,

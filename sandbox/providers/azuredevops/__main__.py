@@ -1,6 +1,5 @@
 """Run the azuredevops stand-in as the engine's plugin: python -m sandbox.providers.azuredevops ENGINE_ADDRESS."""
 
-from sandbox.providers.azuredevops.provider import AzureDevOpsProvider
-from sandbox.providers.base import serve
+from sandbox.providers.plugin import run
 
-serve(AzureDevOpsProvider)
+run("sandbox.providers.azuredevops.provider", "AzureDevOpsProvider")

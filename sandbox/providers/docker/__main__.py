@@ -1,6 +1,5 @@
 """Run the docker stand-in as the engine's plugin: python -m sandbox.providers.docker ENGINE_ADDRESS."""
 
-from sandbox.providers.base import serve
-from sandbox.providers.docker.provider import DockerProvider
+from sandbox.providers.plugin import run
 
-serve(DockerProvider)
+run("sandbox.providers.docker.provider", "DockerProvider")

@@ -250,8 +250,9 @@ class Image(Resource[DockerEngine]):
             if isinstance(extra, dict):
                 result.update(extra)
             for line in lines:
-                tail.append(line)
-                self.engine.log(line, self.urn, ephemeral=True)
+                if line not in tail:  # BuildKit repeats the names of its steps
+                    tail.append(line)
+                    self.engine.log(line, self.urn, ephemeral=True)
         return result
 
 
