@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-import bcrypt
 import pytest
 
 from sandbox.layout import Layout
-from sandbox.packages import unpack
 from sandbox.processes import ReadyPort
+from sandbox.registry import prepare
 from tests.unit.sandbox.aws.support import REGISTRY_PASSWORD, Service, free_ports, make_service
 
 if TYPE_CHECKING:
@@ -22,23 +19,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real registry (Debian's docker-registry, unpacked into the cache if it is not installed)."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        program = str(unpack(["docker-registry"], Layout.find().cache, print) / "usr/bin/docker-registry")
+    """The URL of the sandbox's own registry, running."""
     folder = tmp_path_factory.mktemp("registry")
+    keys = tmp_path_factory.mktemp("registry-keys")
+    (keys / "registry-password").write_text(REGISTRY_PASSWORD)
     (port,) = free_ports(1)
-    hashed = bcrypt.hashpw(REGISTRY_PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    (folder / "htpasswd").write_text(f"sandbox:{hashed}\n")
-    config = {
-        "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
-        "http": {"addr": f"127.0.0.1:{port}", "relativeurls": True, "secret": "tests"},
-        "auth": {"htpasswd": {"realm": "tests", "path": str(folder / "htpasswd")}},
-    }
-    (folder / "config.yml").write_text(json.dumps(config))
+    command = prepare(folder, keys, port, Layout.find().cache, print)
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     pidfd = os.pidfd_open(process.pid)
     try:
         assert ReadyPort(port).wait(pidfd, 30), (folder / "log").read_text()
