@@ -84,7 +84,10 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
         return stack.pulumi(layout, chosen.arguments, complete_environment)
     from sandbox import summary
 
-    for line in summary.lines(stack.outputs(layout, complete_environment), variables):
+    outputs = stack.outputs(layout, complete_environment)
+    if "image_by_digest" not in outputs:
+        raise SandboxError("the stack has no image yet: `make up` makes one")
+    for line in summary.lines(outputs, variables):
         print(line, flush=True)
     return 0
 

@@ -66,7 +66,9 @@ class LanguageHost(LanguageServer):
         sys.path.insert(0, directory)
         request.args[:] = [self.engine_address]
         self.program = lambda: (runpy.run_path(directory, run_name="__main__"), None)[1]
-        return super().Run(request, context)  # type: ignore[no-untyped-call]  # the SDK's server has no types
+        answer = super().Run(request, context)  # type: ignore[no-untyped-call]  # the SDK's server has no types
+        # The SDK has logged the error by now; `bail` keeps the engine from printing it a second time.
+        return language_pb2.RunResponse(bail=True) if answer.error else answer
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)
         """Run a plugin that is a Python program (a policy pack, a provider) and stream what it prints."""

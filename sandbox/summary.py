@@ -21,7 +21,13 @@ def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterato
     """The summary, line by line; each part is asked for when its line is due."""
     import boto3
 
-    ecr = boto3.client("ecr", endpoint_url=environment["AWS_ENDPOINT_URL"], region_name=environment["AWS_REGION"])
+    ecr = boto3.client(
+        "ecr",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
     yield f"Image          {outputs['image_by_digest']}"
     for image in ecr.describe_images(repositoryName=outputs["repository_name"])["imageDetails"]:
         tags = ", ".join(image.get("imageTags", ["untagged"]))

@@ -403,7 +403,7 @@ def test_no_secret_value_occurs_in_clear_outside_of_the_key_store(
 def test_destroy_refuses_to_delete_images_without_permission_and_leaves_all(first: Workstation) -> None:
     before = [resource["urn"] for resource in first.resources()]
     images = first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"]
-    done = first.pulumi("destroy", "--yes", "--skip-preview", expect=None)
+    done = first.pulumi("destroy", "--yes", expect=None)
     assert done.returncode != 0
     assert "protect" in done.stdout + done.stderr
     assert [resource["urn"] for resource in first.resources()] == before
