@@ -193,9 +193,9 @@ def _identity(identity: Json) -> Json:
 
 
 def _picked(known: Iterable[Json], field: str, wanted: str) -> list[Json | None]:
-    # One answer per asked key, in its order; null for an unknown one.
+    # One answer per asked key, in its order; null for an unknown one. The plugin ends its list with a comma.
     by_key = {one[field].lower(): one for one in known}
-    asked = [by_key.get(key.strip().lower()) for key in wanted.split(",")]
+    asked = [by_key.get(key.strip().lower()) for key in wanted.split(",") if key.strip()]
     return [None if one is None else _identity(one) for one in asked]
 
 

@@ -212,6 +212,7 @@ def test_a_user_is_found_by_name_and_by_mail_address(service: Service, reviewer:
         "searchFilter=General&filterValue=Reviewer",
         "searchFilter=MailAddress&filterValue=reviewer@app-one.example",
         f"identityIds={reviewer}",
+        f"identityIds={reviewer},",
     ):
         assert [one["id"] for one in service.get(f"_apis/identities?{query}")["value"]] == [reviewer]
     unknown = service.get("_apis/identities?identityIds=b3c1f0c8-0000-4000-8000-000000000000")
