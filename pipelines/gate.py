@@ -17,7 +17,7 @@ def message(found: plan.Plan, stack: str, operators: str) -> str:
     rows = "\n".join(f"- {step.op} `{step.type}` {step.name}" for step in found.beyond_rights)
     commit = agent.optional("BUILD_SOURCEVERSION") or "COMMIT"
     # The image is left to the pipeline: an operator's build would have another tag and other labels.
-    images = " ".join(f"--exclude '**::{kind}::**'" for kind in sorted(plan.WITHIN_RIGHTS))
+    images = " ".join(f"--exclude '**{kind}::**'" for kind in sorted(plan.WITHIN_RIGHTS))
     return (
         f"This change of stack {stack} needs an operator: the pipeline's key pushes images and may do nothing else.\n"
         f"{rows}\n"

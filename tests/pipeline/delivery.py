@@ -66,15 +66,11 @@ class Delivery:
     def make(cls, sandbox: Sandbox, root: Path) -> Delivery:
         """Everything from a fresh sandbox to a pipeline that could run."""
         operator = Workstation.make(root / "sources", sandbox)
-        settings = operator.folder / "Pulumi.dev.yaml"
-        wanted = {"allowScanFindings", "pipelineEnabled"}
-        text = settings.read_text(encoding="utf-8")
-        missing = [f"  app-one:{name}: true\n" for name in sorted(wanted) if f"app-one:{name}:" not in text]
-        settings.write_text(text + "".join(missing), encoding="utf-8")
-        operator.up()
         organization = Organization(
             sandbox.environment["AZDO_ORG_SERVICE_URL"], sandbox.environment["AZDO_PERSONAL_ACCESS_TOKEN"]
         )
+        _configure(operator.folder / "Pulumi.dev.yaml", organization.id_of("Project Administrators"))
+        operator.up()
         passphrase = Path(sandbox.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text(encoding="utf-8").strip()
         state = {
             "Pulumi.Backend": Value(sandbox.environment["PULUMI_BACKEND_URL"]),
@@ -214,6 +210,14 @@ class Delivery:
     def reset(self) -> None:
         """Bring repository and stack back to where they agree: the operator deploys the head."""
         self.operator.up()
+
+
+def _configure(file: Path, approver: str) -> None:
+    """Set in a stack's file what the pipeline needs of the stack, as docs/azure-devops.md tells an operator to."""
+    wanted = {"allowScanFindings": "true", "pipelineApprovers": f"[{approver}]", "pipelineEnabled": "true"}
+    text = file.read_text(encoding="utf-8")
+    missing = [f"  app-one:{name}: {value}\n" for name, value in wanted.items() if f"app-one:{name}:" not in text]
+    file.write_text(text + "".join(missing), encoding="utf-8")
 
 
 def _forms(secret: str) -> Iterator[bytes]:

@@ -90,6 +90,11 @@ class Organization:
         }
         return int(self.give("POST", "_apis/distributedtask/variablegroups", body)["id"])
 
+    def id_of(self, group: str) -> str:
+        """The id of a group of people in the project: a run's token cannot look it up by its name."""
+        groups = self.give("GET", "_apis/graph/groups")["value"]
+        return next(str(row["originId"]) for row in groups if row["displayName"] == group)
+
     def authorize(self, group: int | str, pipeline: int) -> None:
         """Let one pipeline use one variable group."""
         path = f"{PROJECT}/_apis/pipelines/pipelinePermissions/variablegroup/{group}"
