@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -107,6 +108,7 @@ class Step:
         return self.op in QUIET_OPS and not (self.old and self.new and self.old.protect != self.new.protect)
 
 
+@lru_cache(maxsize=4096)
 def kind_of(type_token: str) -> str:
     """`package:module/file:Name` as `package:module:Name`."""
     parts = type_token.split(":")

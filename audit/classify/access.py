@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from audit.classify import documents
+from audit.classify.known import Known
 from audit.model import Finding, Step, holds_unknown, is_hidden, is_unknown
 from iam import PolicyError
-
-Known = dict[str, Step]
-"""Every step that the preview shows, by URN."""
 
 POLICY_PROPERTIES = {
     "aws:iam:Policy": "policy",
@@ -270,16 +268,8 @@ def _attached(step: Step, known: Known, arn: Any, holder: str) -> Iterator[Findi
 
 
 def _attached_policy(step: Step, known: Known, arn: Any) -> Step | None:
-    """The policy in this plan that the attachment means: by its recorded ARN, else by the dependency of the
-    property."""
-    for other in known.values():
-        if other.kind != "aws:iam:Policy" or not isinstance(arn, str) or is_unknown(arn):
-            continue
-        if any(side is not None and arn in (side.outputs.get("arn"), side.id) for side in (other.old, other.new)):
-            return other
-    urns = step.new.property_dependencies.get("policyArn", ()) if step.new else ()
-    found = [known[urn] for urn in urns if urn in known and known[urn].kind == "aws:iam:Policy"]
-    return found[0] if len(found) == 1 else None
+    """The policy in this plan that the attachment means."""
+    return known.policy(arn, step.new.property_dependencies.get("policyArn", ()) if step.new else ())
 
 
 def _added(old: Any, new: Any) -> list[Any]:

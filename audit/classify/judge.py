@@ -2,6 +2,7 @@
 
 from audit.changes import changes_of
 from audit.classify import access, exposure, loss, rotation
+from audit.classify.known import Known
 from audit.model import Finding, Plan, Step
 from audit.risks import RANK
 
@@ -18,7 +19,7 @@ def judge(plan: Plan) -> list[Finding]:
     """All findings, worst first and then by URN; sets the changes of every step. The plan must be redacted already."""
     for step in plan.steps:
         step.changes = changes_of(step)
-    known = plan.by_urn()
+    known = Known(plan)
     findings: list[Finding] = list(_about_the_preview(plan))
     for step in plan.steps:
         if step.old is None and step.new is None:

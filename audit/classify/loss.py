@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from audit.classify.access import CREDENTIALS, HARMLESS, Known
+from audit.classify.access import CREDENTIALS, HARMLESS
+from audit.classify.known import Known
 from audit.model import Finding, Step, is_hidden, is_unknown
 
 REPOSITORIES = frozenset({"aws:ecr:Repository", "aws:ecrpublic:Repository"})
@@ -89,7 +90,8 @@ def _lifecycle(step: Step, known: Known) -> Iterator[Finding]:
     new = step.new.inputs.get("policy")
     if old == new and not step.replaces:
         return
-    if step.old is None and _repository_is_new(step, known):
+    urns = step.new.property_dependencies.get("repository", ())
+    if step.old is None and known.new_repository(step.new.inputs.get("repository"), urns):
         return
     subject = f"LifecyclePolicy '{step.name}'"
     reasons = expires_more(old, new)
@@ -105,21 +107,6 @@ def _lifecycle(step: Step, known: Known) -> Iterator[Finding]:
         yield Finding(
             "loss-lifecycle-expires-more", step.urn, f"{subject} can expire images that were kept before.", reasons
         )
-
-
-def _repository_is_new(step: Step, known: Known) -> bool:
-    urns = step.new.property_dependencies.get("repository", ()) if step.new else ()
-    repositories = [known[urn] for urn in urns if urn in known]
-    if repositories:
-        return all(item.creates for item in repositories)
-    name = step.new.inputs.get("repository") if step.new else None
-    return any(
-        item.creates
-        and item.kind in REPOSITORIES
-        and item.new is not None
-        and (item.new.inputs.get("name") == name or is_unknown(name))
-        for item in known.values()
-    )
 
 
 def expires_more(old: Any, new: Any) -> list[str] | None:

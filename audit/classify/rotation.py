@@ -9,67 +9,80 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from audit.classify.access import CREDENTIALS, Known
+from audit.classify.access import CREDENTIALS
+from audit.classify.known import Known
 from audit.model import Finding, Plan, Step, is_hidden, is_unknown
-
-NUMBERED = re.compile(r"(.*?)-?(\d+)")
-AUTHORIZATIONS = ("azuredevops:index:PipelineAuthorization", "azuredevops:index:ResourceAuthorization")
 
 
 def judge(plan: Plan, known: Known) -> Iterator[Finding]:
     """One finding for each credential that is rotated by this plan."""
     credentials = [step for step in plan.steps if step.kind in CREDENTIALS]
+    if not credentials:
+        return
+    consumers = _Consumers(plan)
+    families: dict[str, list[Step]] = {}
+    for step in credentials:
+        families.setdefault(_stem(step), []).append(step)
     for step in credentials:
         if step.replaces:
-            yield _rotated(plan, known, step, [step], f"{_subject(step)} is replaced by a new one")
+            yield _rotated(known, consumers, step, [step], f"{_subject(step)} is replaced by a new one")
         elif step.creates:
-            older = [other for other in _siblings(step, credentials) if other.deletes]
+            older = [other for other in families[_stem(step)] if other.deletes]
             if older:
                 names = ", ".join(f"'{other.name}'" for other in older)
-                yield _rotated(
-                    plan, known, step, [step, *older], f"{_subject(step)} takes the place of {names}, which is deleted"
-                )
-            elif _consumers(plan, [step], known, updates_only=True):
-                yield _rotated(
-                    plan,
-                    known,
-                    step,
-                    [step],
-                    f"{_subject(step)} comes into use in place of another, which stays for now",
-                )
+                reason = f"{_subject(step)} takes the place of {names}, which is deleted"
+                yield _rotated(known, consumers, step, [step, *older], reason)
+            elif any(consumer.op == "update" for consumer in consumers.of([step])):
+                reason = f"{_subject(step)} comes into use in place of another, which stays for now"
+                yield _rotated(known, consumers, step, [step], reason)
 
 
 def _subject(step: Step) -> str:
     return f"{step.kind.rsplit(':', 1)[-1]} '{step.name}'"
 
 
-def _siblings(step: Step, credentials: list[Step]) -> list[Step]:
-    """Credentials of the same type, parent and stem of name, with another number."""
-    match = NUMBERED.fullmatch(step.name)
-    if match is None:
-        return []
-    stem = step.urn.removesuffix(step.name) + match.group(1)
-    found = []
-    for other in credentials:
-        other_match = NUMBERED.fullmatch(other.name)
-        if other is not step and other_match and other.urn.removesuffix(other.name) + other_match.group(1) == stem:
-            found.append(other)
-    return found
+def _stem(step: Step) -> str:
+    """The URN without the number at its end: the same for `access-key-1` and `access-key-2`."""
+    return re.sub(r"-?\d+$", "", step.urn)
 
 
-def _rotated(plan: Plan, known: Known, step: Step, keys: list[Step], reason: str) -> Finding:
+class _Consumers:
+    """Steps that change and take something from a credential, found by dependency. An event log has no dependencies:
+    there, any variable group that is updated can be one."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.by_dependency: dict[str, dict[str, Step]] = {}
+        self.fallback: list[Step] = []
+        for step in plan.steps:
+            if step.component or step.new is None:
+                continue
+            for urn in _dependencies(step):
+                self.by_dependency.setdefault(urn, {})[step.urn] = step
+            if plan.source == "events" and step.kind == "azuredevops:index:VariableGroup" and step.op == "update":
+                self.fallback.append(step)
+
+    def of(self, keys: list[Step]) -> list[Step]:
+        """The consumers of any of the keys, in the order of the plan."""
+        own = {key.urn for key in keys}
+        found = {
+            urn: step for key in keys for urn, step in self.by_dependency.get(key.urn, {}).items() if urn not in own
+        }
+        return list(found.values()) or self.fallback
+
+
+def _rotated(known: Known, consumers: _Consumers, step: Step, keys: list[Step], reason: str) -> Finding:
     finding = Finding("rotation", step.urn, f"{reason}.")
     for key in keys:
         finding.follows.append({"what": "credential", "urn": key.urn, "name": key.name})
-    consumers = _consumers(plan, keys, known, updates_only=False)
-    for consumer in consumers:
+    found = consumers.of(keys)
+    for consumer in found:
         if consumer.kind == "azuredevops:index:VariableGroup":
             for name in _variables(consumer):
                 finding.follows.append({"what": "variable", "urn": consumer.urn, "name": name})
             finding.follows.extend(_pipelines(consumer, known))
         else:
             finding.follows.append({"what": "resource", "urn": consumer.urn, "name": consumer.name})
-    if not consumers:
+    if not found:
         finding.details.append("The preview shows nothing that takes its value from this credential.")
         finding.proved = False
     if any(item["what"] == "pipeline-unknown" for item in finding.follows):
@@ -87,28 +100,6 @@ def _sentence(item: dict[str, str]) -> str:
         "pipeline-unknown": "Which pipelines use it is not part of this preview ({name}).",
     }[item["what"]]
     return text.format(name=item["name"])
-
-
-def _consumers(plan: Plan, keys: list[Step], known: Known, *, updates_only: bool) -> list[Step]:
-    """Steps that change and depend on one of the keys; from an event log, which has no dependencies, variable groups
-    that change."""
-    urns = {key.urn for key in keys}
-    found = []
-    for step in plan.steps:
-        if step.urn in urns or step.component or step.new is None or (updates_only and step.op != "update"):
-            continue
-        if urns & set(_dependencies(step)):
-            found.append(step)
-    if not found and plan.source == "events":
-        found = [
-            step
-            for step in plan.steps
-            if step.kind == "azuredevops:index:VariableGroup"
-            and step.new is not None
-            and (step.op == "update" or not updates_only)
-        ]
-    del known
-    return found
 
 
 def _dependencies(step: Step) -> Iterator[str]:
@@ -147,14 +138,12 @@ def _pipelines(group: Step, known: Known) -> list[dict[str, str]]:
     if state is not None and state.inputs.get("allowAccess") is True:
         return [{"what": "pipeline", "urn": group.urn, "name": "every pipeline of the project"}]
     found = []
-    for step in known.values():
-        if step.kind not in AUTHORIZATIONS or step.deletes:
-            continue
+    for step in known.authorizations(group):
         side = step.new or step.old
-        if side is None or not _authorizes(side, group):
+        if side is None:
             continue
         pipeline = side.inputs.get("pipelineId") or side.inputs.get("definitionId")
-        name = f"pipeline {_pipeline_name(step, pipeline, known)}" if pipeline else "every pipeline of the project"
+        name = f"pipeline {_pipeline_name(step, pipeline)}" if pipeline else "every pipeline of the project"
         found.append({"what": "pipeline", "urn": step.urn, "name": name})
     if not found:
         hint = "use `pulumi preview --json --show-sames` to see authorisations that do not change"
@@ -162,18 +151,9 @@ def _pipelines(group: Step, known: Known) -> list[dict[str, str]]:
     return found
 
 
-def _authorizes(side: Any, group: Step) -> bool:
-    if group.urn in side.property_dependencies.get("resourceId", ()):
-        return True
-    resource = side.inputs.get("resourceId")
-    ids = {state.id for state in (group.old, group.new) if state is not None and state.id}
-    return isinstance(resource, str) and resource in ids
-
-
-def _pipeline_name(step: Step, pipeline: Any, known: Known) -> str:
+def _pipeline_name(step: Step, pipeline: Any) -> str:
     side = step.new or step.old
     urns = side.property_dependencies.get("pipelineId", ()) if side is not None else ()
-    names = [known[urn].name for urn in urns if urn in known] or [urn.rsplit("::", 1)[-1] for urn in urns]
-    if names:
-        return f"'{names[0]}'"
+    if urns:
+        return f"'{urns[0].rsplit('::', 1)[-1]}'"
     return "(known after apply)" if is_unknown(pipeline) else str(pipeline)
