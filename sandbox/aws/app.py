@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
+from moto.ecr.models import ecr_backends
 from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from werkzeug.test import run_wsgi_app
 
+import iam
 from sandbox.aws import authorise, ecr_control, iam_control, resources, signature
 from sandbox.aws.actions import SERVICES, Call, Need, Service, known_query, understand
-from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key
+from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key, wrong_signature
 from sandbox.aws.principals import Directory, Principal
 from sandbox.aws.registry import Registry, RegistryError
 from sandbox.aws.state import SERVICES as KEPT, State
@@ -146,6 +148,8 @@ class Api:
         except AwsError as error:
             LOG.info("%s: %s: %s", service, error.code, error.message)
             return answer(service, error)
+        except iam.RequestError as error:
+            return answer(service, AwsError("ValidationError", str(error)))
         except NotImplementedError:
             return answer(service, AwsError("NotImplemented", "The sandbox does not have this operation.", 501))
         except RegistryError as error:
@@ -159,6 +163,8 @@ class Api:
         if credential.service not in SERVICES:
             raise AwsError("InvalidAction", f"The sandbox has {', '.join(sorted(SERVICES))}, not {credential.service}.")
         service = cast("Service", credential.service)
+        if credential.region not in ecr_backends[self._cloud.config.account].regions:
+            raise wrong_signature(service, "Credential should be scoped to a valid region.")
         body = _read_body(environ)
         cloud = self._cloud
         with cloud.lock:

@@ -41,7 +41,10 @@ class Question:
 
 def refusal(question: Question) -> str | None:
     """None where the principal may, else AWS's sentence that says why not."""
-    because = _because(question)
+    try:
+        because = _because(question)
+    except iam.PolicyError as error:
+        because = f"because the sandbox cannot read a policy: {error}"
     if because is None:
         return None
     return (

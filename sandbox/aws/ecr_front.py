@@ -208,16 +208,24 @@ class Front:
     async def _put_manifest(self, request: web.Request, caller: Principal, name: str, reference: str) -> web.Response:
         await self._admit(caller, name, "ecr:PutImage")
         content = await request.read()
+        meaning = _meaning(reference)
         try:
             manifest = ecr_rules.read_manifest(content, request.content_type)
         except ManifestError as error:
+            # Docker 20.10 tries a refused push again with an old kind of manifest, and shows this answer only.
+            await self._locked(lambda: self._check_free(name, meaning.get("tag")))
             raise Refused(400, "MANIFEST_INVALID", str(error)) from error
-        meaning = _meaning(reference)
         if meaning.get("digest", manifest.digest) != manifest.digest:
             raise Refused(400, "DIGEST_INVALID", f"The manifest's digest is {manifest.digest}, not {reference}")
         await asyncio.to_thread(self._register, name, content, manifest, meaning.get("tag"))
         headers = {"Location": f"/v2/{name}/manifests/{manifest.digest}", "Docker-Content-Digest": manifest.digest}
         return web.Response(status=201, headers=headers)
+
+    def _check_free(self, name: str, tag: str | None) -> None:
+        """Raise Refused where the tag stands on an image and may not be moved."""
+        repository = self._cloud.ecr.repository(name)
+        if tag is not None and find(repository, tag=tag) and is_immutable(repository, tag):
+            raise _refused(ImageTagAlreadyExistsException(tag, name))
 
     def _register(self, name: str, content: bytes, manifest: Manifest, tag: str | None) -> None:
         """Into the registry, then into ECR; where ECR refuses or fails, out of the registry again."""
@@ -226,10 +234,9 @@ class Front:
             repository = cloud.ecr.repository(name)
             try:
                 cloud.ecr.check(repository, manifest, tag)
-            except ImageAlreadyExistsException as error:
-                if tag is None or not is_immutable(repository, tag):
-                    return  # the same again is a push that succeeds
-                raise _refused(ImageTagAlreadyExistsException(tag, name)) from error
+            except ImageAlreadyExistsException:
+                self._check_free(name, tag)
+                return  # the same again is a push that succeeds, where the tag could be moved
             except ServiceException as error:
                 raise _refused(error) from error
             new = find(repository, digest=manifest.digest) is None

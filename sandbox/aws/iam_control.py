@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import moto.iam.urls
 import moto.sts.urls
 from moto.core.responses import ActionResult, EmptyResult
-from moto.iam.exceptions import NoSuchEntity
+from moto.iam.exceptions import DeleteConflictException, NoSuchEntity
 from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
@@ -23,7 +23,7 @@ MADE = datetime(2022, 1, 1, tzinfo=UTC)
 
 
 class Iam(IamResponse):
-    """IAM's operations; moto knows no permissions boundary of users, and no root user."""
+    """IAM's operations; moto knows no root user, no boundary of a user, and deletes what is in use."""
 
     def create_user(self) -> ActionResult:
         boundary = self._get_param("PermissionsBoundary")
@@ -49,6 +49,41 @@ class Iam(IamResponse):
             raise NoSuchEntity(f"The permissions boundary of user {user.name} cannot be found.")
         user.permissions_boundary_arn = user.permissions_boundary = None
         return EmptyResult()
+
+    def delete_user(self) -> ActionResult:
+        """DeleteUser (moto deletes one with keys or in groups)."""
+        user = self.backend.get_user(self._get_param("UserName"))
+        if user.access_keys:
+            raise DeleteConflictException("Cannot delete entity, must delete access keys first.")
+        if user.group_list:
+            raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
+        return super().delete_user()
+
+    def delete_group(self) -> ActionResult:
+        """DeleteGroup (moto deletes one with members or policies)."""
+        group = self.backend.get_group(self._get_param("GroupName"))
+        if group.users:
+            raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
+        if group.managed_policies:
+            raise DeleteConflictException("Cannot delete entity, must detach all policies first.")
+        if group.policies:
+            raise DeleteConflictException("Cannot delete entity, must delete policies first.")
+        return super().delete_group()
+
+    def delete_policy(self) -> ActionResult:
+        """DeletePolicy (moto deletes an attached one, which stays in force)."""
+        policy = self.backend.get_policy(self._get_param("PolicyArn"))
+        backend = self.backend
+        owners: list[Any] = [*backend.users.values(), *backend.groups.values(), *backend.roles.values()]
+        boundaries = {getattr(owner, "permissions_boundary_arn", None) for owner in owners}
+        if policy.arn in boundaries or any(policy.arn in owner.managed_policies for owner in owners):
+            raise DeleteConflictException("Cannot delete a policy attached to entities.")
+        if len(policy.versions) > 1:
+            raise DeleteConflictException(
+                "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+                "versions. The default version is deleted with the policy."
+            )
+        return super().delete_policy()
 
     def _check_boundary(self, arn: str) -> None:
         if arn not in self.backend.managed_policies:

@@ -24,10 +24,10 @@ def policy(need: Need, directory: Directory) -> tuple[str | None, bool]:
         role = next((role for role in directory.iam.roles.values() if role.arn == need.resource), None)
         return (role.assume_role_policy_document if role else None), True
     if service == "kms" and ":key/" in need.resource:
-        key = _key(need.resource)
+        key = _key(need.resource, directory)
         return (key.policy if key else None), key is not None
     if service == "ecr":
-        repository = _repository(need.resource)
+        repository = _repository(need.resource, directory)
         return (repository.policy if repository else None), False
     if service == "s3":
         bucket = _bucket(need.resource, directory)
@@ -48,8 +48,9 @@ def tag_context(need: Need, directory: Directory) -> dict[str, str | Sequence[st
 
 
 def _tags(service: str, arn: str, directory: Directory) -> dict[str, str]:
-    if service == "ecr" and ":repository/" in arn:
-        return _pairs(_ecr(arn).tagger.list_tags_for_resource(arn)["tags"])
+    if service == "ecr":
+        backend = _backend(ecr_backends, arn, directory)
+        return _pairs(backend.tagger.list_tags_for_resource(arn)["tags"]) if backend else {}
     if service == "iam":
         if ":user/" in arn:
             return dict(directory.tags(arn))
@@ -58,8 +59,8 @@ def _tags(service: str, arn: str, directory: Directory) -> dict[str, str]:
         )
         given = owner.tags if owner else {}
         return _pairs(given.values() if isinstance(given, dict) else given)
-    if service == "kms" and (key := _key(arn)):
-        return _pairs(_kms(arn).tagger.list_tags_for_resource(key.arn)["Tags"])
+    if service == "kms" and _key(arn, directory):
+        return _pairs(_backend(kms_backends, arn, directory).tagger.list_tags_for_resource(arn)["Tags"])
     return {}
 
 
@@ -67,22 +68,22 @@ def _pairs(tags: Any) -> dict[str, str]:
     return {tag.get("Key") or tag.get("TagKey"): tag.get("Value") or tag.get("TagValue") or "" for tag in tags}
 
 
-def _ecr(arn: str) -> Any:
-    _, _, _, region, account, _ = arn.split(":", 5)
-    return ecr_backends[account][region]
+def _backend(backends: Any, arn: str, directory: Directory) -> Any:
+    """moto's backend for a regional ARN; None for one that is none, of another account, or of no known region."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or parts[4] != directory.account or parts[3] not in backends[directory.account].regions:
+        return None
+    return backends[directory.account][parts[3]]
 
 
-def _repository(arn: str) -> Any:
-    return _ecr(arn).repositories.get(arn.partition(":repository/")[2]) if ":repository/" in arn else None
+def _repository(arn: str, directory: Directory) -> Any:
+    backend = _backend(ecr_backends, arn, directory)
+    return backend and backend.repositories.get(arn.partition(":repository/")[2])
 
 
-def _kms(arn: str) -> Any:
-    _, _, _, region, account, _ = arn.split(":", 5)
-    return kms_backends[account][region]
-
-
-def _key(arn: str) -> Any:
-    return _kms(arn).keys.get(arn.partition(":key/")[2]) if ":key/" in arn else None
+def _key(arn: str, directory: Directory) -> Any:
+    backend = _backend(kms_backends, arn, directory)
+    return backend and backend.keys.get(arn.partition(":key/")[2])
 
 
 def _bucket(arn: str, directory: Directory) -> Any:

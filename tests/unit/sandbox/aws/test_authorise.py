@@ -112,6 +112,12 @@ def test_conditions_are_judged_by_the_request() -> None:
     assert refusal(question(conditional, context={"aws:username": "eve"})) is not None
 
 
+def test_a_policy_that_cannot_be_read_refuses_and_is_named() -> None:
+    why = refusal(question('{"Version": "2012-10-17", "Statement": [{"Effect": "Perhaps"}]}'))
+    assert why is not None
+    assert why.startswith(HEAD + "because the sandbox cannot read a policy: statement 0")
+
+
 def test_what_cannot_be_told_is_refused_and_said() -> None:
     strange = document(Condition={"StringSomehow": {"aws:username": "bob"}})
     why = refusal(question(strange, context={"aws:username": "bob"}))

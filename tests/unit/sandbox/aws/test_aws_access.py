@@ -244,6 +244,56 @@ def test_a_boundary_limits_what_policies_give(aws: Any) -> None:
     assert not may_describe(aws, key)
 
 
+def test_what_is_in_use_is_not_deleted(aws: Any) -> None:
+    iam = aws.client("iam")
+    key = aws.user("used", allow("ecr:ListImages"))
+    arn = iam.create_policy(PolicyName="used", PolicyDocument=document(allow("ecr:*")))["Policy"]["Arn"]
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=document(allow("ecr:ListImages")))
+    iam.create_group(GroupName="used")
+    iam.attach_group_policy(GroupName="used", PolicyArn=arn)
+    iam.add_user_to_group(GroupName="used", UserName="used")
+    steps: list[tuple[Callable[[], object], str, Callable[[], object]]] = [
+        (
+            lambda: iam.delete_policy(PolicyArn=arn),
+            "Cannot delete a policy attached to entities.",
+            lambda: iam.detach_group_policy(GroupName="used", PolicyArn=arn),
+        ),
+        (
+            lambda: iam.delete_policy(PolicyArn=arn),
+            "This policy has more than one version.",
+            lambda: iam.delete_policy_version(PolicyArn=arn, VersionId="v2"),
+        ),
+        (
+            lambda: iam.delete_user(UserName="used"),
+            "Cannot delete entity, must delete access keys first.",
+            lambda: iam.delete_access_key(UserName="used", AccessKeyId=key["AccessKeyId"]),
+        ),
+        (
+            lambda: iam.delete_user(UserName="used"),
+            "Cannot delete entity, must remove users from group first.",
+            lambda: None,
+        ),
+        (
+            lambda: iam.delete_group(GroupName="used"),
+            "Cannot delete entity, must remove users from group first.",
+            lambda: iam.remove_user_from_group(GroupName="used", UserName="used"),
+        ),
+        (
+            lambda: iam.delete_user(UserName="used"),
+            "Cannot delete entity, must delete policies first.",
+            lambda: iam.delete_user_policy(UserName="used", PolicyName="given"),
+        ),
+    ]
+    for delete, message, mend in steps:
+        code, said, status = refused(delete)
+        assert (code, status) == ("DeleteConflict", 409)
+        assert said.startswith(message)
+        mend()
+    iam.delete_user(UserName="used")
+    iam.delete_group(GroupName="used")
+    iam.delete_policy(PolicyArn=arn)
+
+
 def test_a_deny_beats_every_allow(aws: Any) -> None:
     key = aws.user("denied", allow("*"), deny("ecr:DescribeRepositories"))
     _, message, _ = refused(lambda: aws.client("ecr", key).describe_repositories())
@@ -431,6 +481,20 @@ def test_what_was_not_judged_cannot_choose_what_is_done(aws: Any) -> None:
     left = [item["repositoryName"] for item in admin.describe_repositories()["repositories"]]
     assert "theirs" in left
     assert "mine" not in left
+
+
+@pytest.mark.parametrize(
+    "arn", ["nonsense", "arn:aws:ecr:mars-1:123456789012:repository/a", ECR.replace("1", "9") + "a"]
+)
+def test_a_strange_arn_is_a_plain_refusal(aws: Any, arn: str) -> None:
+    key = aws.user(f"strange-{len(arn)}", allow("ecr:*", ECR + "*"))
+    assert refused(lambda: aws.client("ecr", key).list_tags_for_resource(resourceArn=arn))[2] == 400
+    assert refused(lambda: aws.client("ecr").list_tags_for_resource(resourceArn=arn))[2] == 400
+
+
+def test_an_unknown_region_is_refused(aws: Any) -> None:
+    _, message, status = refused(lambda: aws.client("kms", region="mars-1").list_keys())
+    assert (message, status) == ("Credential should be scoped to a valid region.", 400)
 
 
 def test_an_operation_that_is_not_there_says_so_and_changes_nothing(aws: Any) -> None:

@@ -346,6 +346,9 @@ def test_an_immutable_tag_stays_where_it_is(aws: Service) -> None:
     )
     for image in (two, one):  # ECR refuses the same image too
         assert error_of(push(aws.ecr_url, auth, "fixed", image, "1")) == (400, "TAG_INVALID", message)
+    old_kind = Image([], b"{}", "application/vnd.docker.distribution.manifest.v1+prettyjws")
+    assert error_of(put_manifest(aws.ecr_url, auth, "fixed", old_kind, "1")) == (400, "TAG_INVALID", message)
+    assert error_of(put_manifest(aws.ecr_url, auth, "fixed", old_kind, "9"))[1] == "MANIFEST_INVALID"
     assert digests(aws, "fixed") == {one.digest: ["1"]}
     assert not in_registry(aws, "fixed", two)
     assert push(aws.ecr_url, auth, "fixed", one, "2").status_code == 201

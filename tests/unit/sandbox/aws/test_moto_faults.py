@@ -132,6 +132,21 @@ def test_it_has_no_boundary_of_users() -> None:
             iam.put_user_permissions_boundary(UserName="u", PermissionsBoundary=arn)
 
 
+def test_it_deletes_what_is_in_use() -> None:
+    with mock_aws():
+        iam = client("iam")
+        document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        arn = iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+        iam.create_user(UserName="u")
+        iam.create_access_key(UserName="u")
+        iam.create_group(GroupName="g")
+        iam.attach_group_policy(GroupName="g", PolicyArn=arn)
+        iam.add_user_to_group(GroupName="g", UserName="u")
+        iam.delete_policy(PolicyArn=arn)
+        iam.delete_user(UserName="u")
+        iam.delete_group(GroupName="g")
+
+
 def test_it_takes_a_key_that_is_unknown_for_a_made_up_user() -> None:
     with mock_aws():
         assert client("sts").get_caller_identity()["Arn"].endswith(":user/moto")
