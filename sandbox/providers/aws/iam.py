@@ -218,8 +218,8 @@ class User(IamResource):
         if (old, state.get("path", "/")) != (new, inputs["path"]):
             with self.failing(f"updating IAM User ({old})"):
                 api.update_user(UserName=old, NewUserName=new, NewPath=inputs["path"])
-        boundary = inputs.get("permissionsBoundary")
-        if boundary != state.get("permissionsBoundary"):
+        boundary = inputs.get("permissionsBoundary") or ""
+        if boundary != (state.get("permissionsBoundary") or ""):
             with self.failing(f"updating IAM User ({new}) permissions boundary"):
                 if boundary:
                     api.put_user_permissions_boundary(UserName=new, PermissionsBoundary=boundary)
@@ -621,12 +621,12 @@ class Role(IamResource):
                 Description=inputs.get("description", ""),
                 MaxSessionDuration=inputs["maxSessionDuration"],
             )
-        boundary = inputs.get("permissionsBoundary")
-        if boundary != state.get("permissionsBoundary"):
+        boundary = inputs.get("permissionsBoundary") or ""
+        if boundary != (state.get("permissionsBoundary") or ""):
             with self.failing(f"updating IAM Role ({resource_id}) permissions boundary"):
                 if boundary:
                     api.put_role_permissions_boundary(RoleName=resource_id, PermissionsBoundary=boundary)
-                elif state.get("permissionsBoundary"):
+                else:
                     api.delete_role_permissions_boundary(RoleName=resource_id)
         self._grant(resource_id, state, inputs)
         removed, added = tag_changes(state, inputs)

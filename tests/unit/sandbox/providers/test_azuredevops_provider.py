@@ -1,0 +1,368 @@
+"""The azuredevops stand-in against the sandbox's Azure DevOps, asked as the engine asks a plugin."""
+
+from __future__ import annotations
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.sandbox.providers.plugin_client import PluginError, is_secret, running
+from tests.unit.sandbox.providers.test_providers_conformance import result_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.sandbox.azure_devops.service import Service
+    from tests.unit.sandbox.providers.plugin_client import Plugin
+
+INDEX = "azuredevops:index/"
+GROUP = INDEX + "variableGroup:VariableGroup"
+DEFINITION = INDEX + "buildDefinition:BuildDefinition"
+AUTHORIZATION = INDEX + "pipelineAuthorization:PipelineAuthorization"
+ENVIRONMENT = INDEX + "environment:Environment"
+APPROVAL = INDEX + "checkApproval:CheckApproval"
+LOCK = INDEX + "checkExclusiveLock:CheckExclusiveLock"
+POLICY = INDEX + "branchPolicyBuildValidation:BranchPolicyBuildValidation"
+
+
+@pytest.fixture(scope="module")
+def project(azure: Plugin) -> str:
+    """The id of the project that is there from the start."""
+    return str(azure.invoke(INDEX + "getProject:getProject", name="app-one")["id"])
+
+
+@pytest.fixture(scope="module")
+def repository(azure: Plugin, project: str) -> str:
+    """The id of the project's repository."""
+    found = azure.invoke(INDEX + "getGitRepository:getGitRepository", name="app-one", projectId=project)
+    return str(found["id"])
+
+
+def variables(hidden: str = "a-secret-value") -> list[dict[str, Any]]:
+    return [
+        {"name": "plain", "value": "shown"},
+        {"name": "hidden", "secretValue": hidden, "isSecret": True},
+    ]
+
+
+def same_after(azure: Plugin, token: str, own: str, outputs: dict[str, Any], inputs: dict[str, Any]) -> None:
+    """After an up nothing differs, and a refresh finds what is known."""
+    assert azure.kinds(token, outputs, inputs) == {}
+    assert azure.read(token, own, outputs, inputs) == (own, outputs, inputs)
+
+
+def test_a_variable_group_is_made_closed_and_then_nothing_differs(azure: Plugin, project: str) -> None:
+    checked = azure.check(GROUP, {"name": "closed", "projectId": project, "variables": variables()})
+    own, outputs, raw = azure.create(GROUP, checked)
+    assert is_secret(raw, "variables")
+    assert outputs["allowAccess"] is False
+    same_after(azure, GROUP, own, outputs, checked)
+    assert azure.kinds(GROUP, outputs, {**checked, "variables": list(reversed(checked["variables"]))}) == {}
+
+
+def test_a_changed_secret_is_an_update_that_sends_all_secrets_again(
+    azure: Plugin, azure_service: Service, project: str
+) -> None:
+    own, outputs, inputs = azure.up(GROUP, {"name": "rotated", "projectId": project, "variables": variables()})
+    wanted = {**inputs, "variables": variables("another"), "allowAccess": True}
+    assert azure.kinds(GROUP, outputs, wanted) == {"allowAccess": "UPDATE", "variables[1].secretValue": "UPDATE"}
+    updated = azure.update(GROUP, own, outputs, wanted)
+    assert (updated["allowAccess"], updated["variables"][1]["secretValue"]) == (True, "another")
+    same_after(azure, GROUP, own, updated, wanted)
+    shown = azure_service.get(f"{project}/_apis/distributedtask/variablegroups/{own}")
+    assert shown["variables"]["hidden"] == {"value": None, "isSecret": True}
+
+
+def test_another_project_replaces_the_group(azure: Plugin, project: str) -> None:
+    state = {"name": "moved", "projectId": project, "variables": variables()}
+    answer = azure.diff(GROUP, state, {**state, "projectId": "00000000-0000-0000-0000-000000000000"})
+    assert list(answer.replaces) == ["projectId"]
+
+
+def test_a_value_that_is_explicitly_not_secret_passes_the_preview_and_fails_at_up(azure: Plugin, project: str) -> None:
+    mixed = [{"name": "mixed", "value": "x", "isSecret": False}]
+    checked = azure.check(GROUP, {"name": "mixed", "projectId": project, "variables": mixed})
+    assert azure.create(GROUP, checked, preview=True)[1]["name"] == "mixed"
+    with pytest.raises(PluginError, match="`mixed` variable can have either only `value` attribute or both"):
+        azure.create(GROUP, checked)
+
+
+def test_a_project_that_is_no_uuid_and_a_group_without_variables_are_refused_at_check(azure: Plugin) -> None:
+    found = azure.check(GROUP, {"name": "x", "projectId": "app-one", "variables": []})
+    assert any('"project_id" to be a valid UUID, got app-one' in each for each in found)
+    assert any("at least 1 is required" in each for each in found)
+
+
+def test_a_second_group_of_the_same_name_fails_with_the_services_words(azure: Plugin, project: str) -> None:
+    declared = {"name": "unique", "projectId": project, "variables": variables()}
+    azure.up(GROUP, declared)
+    with pytest.raises(PluginError, match=r"creating variable group in Azure DevOps: .*unique"):
+        azure.up(GROUP, declared)
+
+
+def test_a_group_whose_authorisation_fails_is_kept_and_the_next_up_makes_no_second_one(
+    azure_service: Service, project: str, tmp_path: Path
+) -> None:
+    with (
+        refusing(azure_service, "PATCH") as url,
+        running(
+            "azuredevops", tmp_path, AZDO_ORG_SERVICE_URL=url, AZDO_PERSONAL_ACCESS_TOKEN=azure_service.token
+        ) as plugin,
+    ):
+        assert plugin.configure() == []
+        checked = plugin.check(GROUP, {"name": "partly", "projectId": project, "variables": variables()})
+        with pytest.raises(PluginError, match="Creating definitionResourceReference") as failed:
+            plugin.create(GROUP, checked)
+    partial = failed.value.partial
+    assert partial is not None
+    assert "a-secret-value" not in str(failed.value)
+    assert is_secret(partial.properties, "variables")
+    environment = {"AZDO_ORG_SERVICE_URL": azure_service.url, "AZDO_PERSONAL_ACCESS_TOKEN": azure_service.token}
+    with running("azuredevops", tmp_path, **environment) as plugin:
+        assert plugin.configure() == []
+        updated = plugin.update(GROUP, partial.id, {"projectId": project, "variables": variables()}, checked)
+        assert updated["name"] == "partly"
+    listed = azure_service.get(f"{project}/_apis/distributedtask/variablegroups?groupName=partly")["value"]
+    assert [str(each["id"]) for each in listed] == [partial.id]
+
+
+class refusing:  # noqa: N801 - used as a function
+    """The service behind a proxy that answers one method with a failure."""
+
+    def __init__(self, service: Service, method: str) -> None:
+        import requests
+
+        token = service.token
+
+        class Handler(BaseHTTPRequestHandler):
+            def pass_on(self) -> None:
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                path = self.path.removeprefix("/app-one/")
+                if self.command == method:
+                    status, answer = 500, b'{"message": "the authorisation service is down"}'
+                else:
+                    accept = {"Accept": self.headers["Accept"], "Content-Type": "application/json"}
+                    found = requests.request(
+                        self.command, f"{service.url}/{path}", data=body, headers=accept, auth=("", token), timeout=30
+                    )
+                    own = f"http://127.0.0.1:{self.server.server_port}/app-one"  # type: ignore[attr-defined]
+                    status, answer = found.status_code, found.content.replace(service.url.encode(), own.encode())
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = pass_on  # noqa: N815 - http.server's names
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"http://127.0.0.1:{self._server.server_port}/app-one"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def pipeline(azure: Plugin, project: str, repository: str, name: str, **more: Any) -> Any:
+    source = {
+        "repoType": "TfsGit",
+        "repoId": repository,
+        "branchName": "refs/heads/main",
+        "ymlPath": "azure-pipelines.yml",
+    }
+    declared = {"name": name, "projectId": project, "repository": source, "ciTrigger": {"useYaml": True}, **more}
+    return azure.up(DEFINITION, declared)
+
+
+def test_a_pipeline_is_made_changed_and_found_unchanged(azure: Plugin, project: str, repository: str) -> None:
+    own, outputs, inputs = pipeline(azure, project, repository, "built")
+    assert outputs["revision"] == 1
+    same_after(azure, DEFINITION, own, outputs, inputs)
+    wanted = {
+        **inputs,
+        "ciTrigger": {"override": {"branchFilters": [{"includes": ["main"], "excludes": ["wip/*"]}]}},
+        "pullRequestTrigger": {
+            "useYaml": True,
+            "initialBranch": "main",
+            "forks": {"enabled": False, "shareSecrets": False},
+        },
+        "schedules": [{"branchFilters": [{"includes": ["main"]}], "daysToBuilds": ["Mon", "Sun"], "startHours": 3}],
+        "variables": [{"name": "plain", "value": "1"}, {"name": "hidden", "secretValue": "zzz", "isSecret": True}],
+        "queueStatus": "paused",
+    }
+    checked = azure.check(DEFINITION, wanted, inputs)
+    assert {each.split("[")[0].split(".")[0] for each in azure.kinds(DEFINITION, outputs, checked)} == {
+        "ciTrigger", "pullRequestTrigger", "schedules", "variables", "queueStatus",
+    }  # fmt: skip
+    updated = azure.update(DEFINITION, own, outputs, checked)
+    assert updated["revision"] == 2
+    same_after(azure, DEFINITION, own, updated, checked)
+    azure.delete(DEFINITION, own, updated)
+    assert azure.read(DEFINITION, own, updated, checked) is None
+
+
+def test_what_the_stand_in_does_not_know_of_pipelines_is_said_at_check(azure: Plugin, project: str) -> None:
+    found = azure.check(
+        DEFINITION, {"name": "x", "projectId": project, "repository": {"repoType": "Git", "repoId": "r"}}
+    )
+    assert "YAML pipelines only" in found[0]
+
+
+def test_exactly_one_pipeline_is_authorised_and_the_authorisation_can_be_imported(
+    azure: Plugin, project: str, repository: str
+) -> None:
+    group, _, _ = azure.up(GROUP, {"name": "authorised", "projectId": project, "variables": variables()})
+    own, _, _ = pipeline(azure, project, repository, "authorised")
+    declared = {"projectId": project, "resourceId": group, "type": "variablegroup", "pipelineId": int(own)}
+    name, outputs, inputs = azure.up(AUTHORIZATION, declared)
+    assert name == f"{project}/variablegroup/{group};pipeline_id={own}"
+    same_after(azure, AUTHORIZATION, name, outputs, inputs)
+    assert list(azure.diff(AUTHORIZATION, outputs, {**inputs, "pipelineId": 99}).replaces) == ["pipelineId"]
+    imported = azure.read(AUTHORIZATION, name)
+    assert imported is not None
+    assert imported[1]["pipelineId"] == int(own)
+    azure.delete(AUTHORIZATION, name, outputs)
+
+
+def test_an_environment_has_its_approval_and_its_lock(azure: Plugin, project: str) -> None:
+    environment, outputs, inputs = azure.up(ENVIRONMENT, {"name": "staging", "projectId": project})
+    same_after(azure, ENVIRONMENT, environment, outputs, inputs)
+    approvers = azure.invoke(INDEX + "getGroup:getGroup", name="Project Administrators", projectId=project)
+    target = {"projectId": project, "targetResourceId": environment, "targetResourceType": "environment"}
+    approval, outputs, inputs = azure.up(APPROVAL, {**target, "approvers": [approvers["groupId"]]})
+    assert (inputs["timeout"], inputs["__defaults"]) == (43200, ["timeout"])
+    same_after(azure, APPROVAL, approval, outputs, inputs)
+    wanted = {**inputs, "instructions": "look at the report", "requesterCanApprove": True, "timeout": 60}
+    assert azure.kinds(APPROVAL, outputs, wanted) == {
+        "instructions": "ADD",
+        "requesterCanApprove": "UPDATE",
+        "timeout": "UPDATE",
+    }
+    updated = azure.update(APPROVAL, approval, outputs, wanted)
+    assert updated["version"] > outputs["version"]
+    same_after(azure, APPROVAL, approval, updated, wanted)
+    lock, outputs, inputs = azure.up(LOCK, target)
+    same_after(azure, LOCK, lock, outputs, inputs)
+    for token, own in ((LOCK, lock), (APPROVAL, approval)):
+        azure.delete(token, own, outputs)
+        assert azure.read(token, own, outputs, inputs) is None
+    assert "'thing.timeout'" in azure.check(LOCK, {**target, "timeout": 50000})[0]
+
+
+def test_a_branch_policy_wants_a_build_of_the_pipeline(azure: Plugin, project: str, repository: str) -> None:
+    definition, _, _ = pipeline(azure, project, repository, "validating")
+    settings = {
+        "buildDefinitionId": int(definition),
+        "displayName": "preview",
+        "scopes": [{"repositoryId": repository, "repositoryRef": "refs/heads/main"}],
+        "filenamePatterns": ["/infra/*"],
+    }
+    own, outputs, inputs = azure.up(POLICY, {"projectId": project, "settings": settings})
+    assert inputs["settings"]["validDuration"] == 720
+    assert outputs["blocking"] is True
+    same_after(azure, POLICY, own, outputs, inputs)
+    wanted = {**inputs, "settings": {**inputs["settings"], "validDuration": 0}, "blocking": False}
+    assert azure.kinds(POLICY, outputs, wanted) == {"settings.validDuration": "UPDATE", "blocking": "UPDATE"}
+    updated = azure.update(POLICY, own, outputs, wanted)
+    same_after(azure, POLICY, own, updated, wanted)
+    azure.delete(POLICY, own, updated)
+    assert azure.read(POLICY, own, updated, wanted) is None
+
+
+def test_a_default_branch_policy_names_no_repository(azure: Plugin, project: str, repository: str) -> None:
+    scopes = [{"repositoryId": repository, "matchType": "DefaultBranch"}]
+    settings = {"buildDefinitionId": 1, "displayName": "x", "scopes": scopes}
+    with pytest.raises(PluginError, match="neither 'repository_id' nor 'repository_ref' can be set"):
+        azure.up(POLICY, {"projectId": project, "settings": settings})
+
+
+def test_an_import_names_the_project_by_name_or_id(azure: Plugin, project: str) -> None:
+    own, outputs, _ = azure.up(GROUP, {"name": "taken-over", "projectId": project, "variables": variables()})
+    found = azure.read(GROUP, f"app-one/{own}")
+    assert found is not None
+    name, imported, inputs = found
+    assert (name, imported["projectId"], inputs["name"]) == (own, project, "taken-over")
+    assert imported["variables"][0]["secretValue"] == "", "the service gives no secret back"
+    assert outputs["variables"][0]["name"] == "plain"
+    with pytest.raises(PluginError, match="expected projectID/resourceId or projectName/resourceId"):
+        azure.read(GROUP, own)
+
+
+def test_what_was_deleted_by_hand_is_found_gone_and_deleted_without_an_error(
+    azure: Plugin, azure_service: Service, project: str
+) -> None:
+    own, outputs, inputs = azure.up(GROUP, {"name": "lost", "projectId": project, "variables": variables()})
+    path = f"_apis/distributedtask/variablegroups/{own}?projectIds={project}"
+    assert azure_service.ask("DELETE", path).status_code == 204
+    assert azure.read(GROUP, own, outputs, inputs) is None
+    azure.delete(GROUP, own, outputs)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("getProject:getProject", {"name": "app-one"}),
+        ("getGitRepository:getGitRepository", {"name": "app-one"}),
+        ("getGroup:getGroup", {"name": "Project Administrators"}),
+        ("getIdentityGroup:getIdentityGroup", {"name": "[app-one]\\Contributors"}),
+        ("getEnvironment:getEnvironment", {"name": "asked"}),
+    ],
+)
+def test_a_function_gives_exactly_what_the_sdk_reads(
+    azure: Plugin, project: str, function: str, arguments: dict[str, str]
+) -> None:
+    if function.startswith("getEnvironment"):
+        azure.up(ENVIRONMENT, {"name": "asked", "projectId": project})
+    if not function.startswith("getProject"):
+        arguments = {**arguments, "projectId": project}
+    found = azure.invoke(INDEX + function, **arguments)
+    assert set(found) == result_names("pulumi_azuredevops", INDEX + function)
+
+
+def test_users_are_found_by_principal_name(azure: Plugin) -> None:
+    everyone = azure.invoke(INDEX + "getUsers:getUsers")["users"]
+    assert everyone
+    one = azure.invoke(INDEX + "getUsers:getUsers", principalName=everyone[0]["principalName"].upper())
+    assert [each["id"] for each in one["users"]] == [everyone[0]["id"]]
+    named = azure.invoke(INDEX + "getIdentityUsers:getIdentityUsers", name=everyone[0]["displayName"])
+    assert named["id"] == everyone[0]["id"]
+
+
+def test_an_unknown_project_repository_or_group_is_named(azure: Plugin, project: str) -> None:
+    with pytest.raises(PluginError, match="Project with name nowhere or ID  does not exist"):
+        azure.invoke(INDEX + "getProject:getProject", name="nowhere")
+    with pytest.raises(PluginError, match=f"Repository with name none does not exist in project {project}"):
+        azure.invoke(INDEX + "getGitRepository:getGitRepository", name="none", projectId=project)
+    with pytest.raises(PluginError, match=f"Could not find Group with Name: none in project with ID: {project}"):
+        azure.invoke(INDEX + "getGroup:getGroup", name="none", projectId=project)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"AZDO_PERSONAL_ACCESS_TOKEN": "wrong"}, "personal access token"),
+        ({"AZDO_ORG_SERVICE_URL": "http://127.0.0.1:1/app-one"}, "connecting to Azure DevOps at http://127.0.0.1:1"),
+        ({"AZDO_ORG_SERVICE_URL": ""}, "the url of the Azure DevOps is required"),
+        ({"AZDO_PERSONAL_ACCESS_TOKEN": ""}, "the personal access token is required"),
+    ],
+)
+def test_a_wrong_connection_names_cause_and_remedy(
+    azure_service: Service, tmp_path: Path, changed: dict[str, str], expected: str
+) -> None:
+    right = {"AZDO_ORG_SERVICE_URL": azure_service.url, "AZDO_PERSONAL_ACCESS_TOKEN": azure_service.token}
+    with running("azuredevops", tmp_path, **{**right, **changed}) as plugin, pytest.raises(PluginError) as failed:
+        plugin.configure()
+    assert expected in str(failed.value)
+    assert "AZDO_" in str(failed.value)
+    assert azure_service.token not in str(failed.value)
