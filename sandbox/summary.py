@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import docker
 
 LISTENING = b"listening"
 """What the app's log says once it serves."""
@@ -66,13 +69,15 @@ def app_answer(image: str, token: str, docker_host: str) -> str:
     username, password = base64.b64decode(token).decode().split(":", 1)
     client = docker.DockerClient(base_url=docker_host)
     try:
-        client.images.pull(image, auth_config={"username": username, "password": password})
+        pull(client, image, {"username": username, "password": password})
         container = client.containers.run(image, detach=True, ports={PORT: ("127.0.0.1", 0)}, labels={LABEL: "summary"})
         try:
-            for line in container.logs(stream=True, follow=True):
-                if LISTENING in line:
-                    break
-            else:
+            log = container.logs(stream=True, follow=True)
+            try:
+                serves = any(LISTENING in line for line in log)
+            finally:
+                log.close()
+            if not serves:
                 raise SandboxError(f"the container of {image} ended before it served")
             container.reload()
             port = container.attrs["NetworkSettings"]["Ports"][PORT][0]["HostPort"]
@@ -82,6 +87,18 @@ def app_answer(image: str, token: str, docker_host: str) -> str:
             container.remove(force=True, v=True)
     finally:
         client.close()
+
+
+def pull(client: docker.DockerClient, image: str, login: dict[str, str]) -> None:
+    """Pull repository@digest or repository:tag; SandboxError with the registry's words if it refuses.
+
+    Without docker-py's streaming, which leaves its connection open.
+    """
+    repository, separator, reference = image.rpartition("@" if "@" in image else ":")
+    answer = str(client.api.pull(repository, tag=reference, auth_config=login))
+    errors = [event["error"] for event in map(json.loads, answer.splitlines()) if "error" in event]
+    if errors:
+        raise SandboxError(f"{repository}{separator}{reference} could not be pulled: {errors[0]}")
 
 
 class _Text(html.parser.HTMLParser):
