@@ -16,22 +16,33 @@ MARK = "registry"
 """File in DOCKER_CONFIG that remembers which registry was logged in to."""
 
 
-def region() -> str:
-    """The region: AWS_REGION, else what the stack is configured with."""
-    return agent.optional("AWS_REGION") or agent.captured(["pulumi", "config", "get", "aws:region"]).strip()
+def region(stack: str) -> str:
+    """The region that a stack's file configures. Raises Stop (code 2) where there is none.
+
+    The file is read as it is: `pulumi config get` would want the state's credentials for it.
+    """
+    import yaml
+
+    file = Path(f"Pulumi.{stack.rpartition('/')[2]}.yaml")
+    try:
+        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["config"]["aws:region"])
+    except FileNotFoundError:
+        raise agent.Stop(f"{file} is missing: run this in the checkout's top folder", agent.USAGE) from None
+    except (yaml.YAMLError, KeyError, TypeError):
+        raise agent.Stop(f"{file} sets no aws:region: pulumi config set aws:region us-east-2", agent.USAGE) from None
 
 
-def token() -> tuple[str, str, str]:
+def token(region: str) -> tuple[str, str, str]:
     """User name, password and registry of ECR's answer. Raises Stop where AWS refuses or the account is another one."""
     import boto3
     import botocore.exceptions
 
     expected = agent.optional("AWS_ACCOUNT_NUMBER")
     try:
-        account = boto3.client("sts", region_name=region()).get_caller_identity()["Account"]
+        account = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
         if expected not in (None, account):
             raise agent.Stop(f"the key is of account {account}, not {expected}: mend the variable group", agent.REFUSED)
-        answer = boto3.client("ecr", region_name=region()).get_authorization_token()["authorizationData"][0]
+        answer = boto3.client("ecr", region_name=region).get_authorization_token()["authorizationData"][0]
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise agent.Stop(f"ECR gave no token: {error}. Check the variable group's key.") from None
     encoded = answer["authorizationToken"]
@@ -46,11 +57,11 @@ def config() -> Path:
     return Path(agent.setting("DOCKER_CONFIG", "name a folder of the job, which the cleanup removes"))
 
 
-def login() -> None:
+def login(region: str) -> None:
     """Log in; the password goes through standard input."""
     folder = config()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    user, password, registry = token()
+    user, password, registry = token(region)
     (folder / MARK).write_text(registry, encoding="utf-8")
     done = subprocess.run(
         ["docker", "login", "--username", user, "--password-stdin", registry],
@@ -80,8 +91,15 @@ def logout() -> None:
 def main() -> None:
     """Entry point."""
     parser = agent.parser(__doc__ or "")
-    parser.add_argument("action", choices=("login", "logout"))
-    {"login": login, "logout": logout}[parser.parse_args().action]()
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    into = actions.add_parser("login", help="log in to the registry of the account and of the stack's region")
+    into.add_argument("--stack", required=True, help="stack whose region it is")
+    actions.add_parser("logout", help="log out of the registry that was logged in to")
+    options = parser.parse_args()
+    if options.action == "login":
+        login(region(options.stack))
+    else:
+        logout()
 
 
 if __name__ == "__main__":

@@ -69,12 +69,12 @@ def waiter(client: Any, seconds: int) -> Any:
     return create_waiter_with_client("ScanFinished", model, client)
 
 
-def findings(repository: str, digest: str, seconds: int) -> list[Finding]:
+def findings(repository: str, digest: str, region: str, seconds: int) -> list[Finding]:
     """The findings on an image, the most severe first. Raises Stop where the scan fails or is not finished in time."""
     import boto3
     import botocore.exceptions
 
-    client = boto3.client("ecr", region_name=region())
+    client = boto3.client("ecr", region_name=region)
     image: Any = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
     try:
         waiter(client, seconds).wait(**image)
@@ -120,6 +120,7 @@ def junit(rows: list[Finding], severity: str) -> ElementTree.ElementTree[Element
 def main() -> None:
     """Entry point."""
     parser = agent.parser(__doc__ or "")
+    parser.add_argument("--stack", required=True, help="stack that was updated")
     parser.add_argument("--outputs", type=Path, required=True, help="outputs that `pipelines.deploy` wrote")
     parser.add_argument("--severity", choices=SEVERITIES, default="HIGH", help="the lowest severity that fails")
     parser.add_argument("--junit", type=Path, required=True, help="where the findings are written as test results")
@@ -130,7 +131,7 @@ def main() -> None:
         repository, digest = outputs["repository_name"], outputs["image_by_digest"].partition("@")[2]
     except KeyError as missing:
         raise agent.Stop(f"{options.outputs} has no {missing}: is it of this program?", agent.USAGE) from None
-    rows = findings(repository, digest, options.seconds)
+    rows = findings(repository, digest, region(options.stack), options.seconds)
     options.junit.parent.mkdir(parents=True, exist_ok=True)
     junit(rows, options.severity).write(options.junit, encoding="utf-8", xml_declaration=True)
     counts = {name: sum(row.severity == name for row in rows) for name in reversed(SEVERITIES)}

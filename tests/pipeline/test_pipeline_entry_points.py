@@ -259,9 +259,8 @@ def test_the_scan_is_waited_for_and_its_findings_come_the_worst_first(monkeypatc
         stub.add_response("describe_image_scan_findings", complete, image)
         stub.add_response("describe_image_scan_findings", complete, image)
         monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
-        monkeypatch.setattr(scan_gate, "region", lambda: "us-east-2")
         monkeypatch.setattr("time.sleep", lambda _seconds: None)
-        found = scan_gate.findings("app-one", "sha256:" + "0" * 64, 300)
+        found = scan_gate.findings("app-one", "sha256:" + "0" * 64, "us-east-2", 300)
         stub.assert_no_pending_responses()
     assert [finding.name for finding in found] == ["CVE-3", "CVE-2", "CVE-1"]
 
@@ -274,9 +273,8 @@ def test_a_scan_that_fails_is_no_clean_bill(monkeypatch: pytest.MonkeyPatch) -> 
     with Stubber(client) as stub:
         stub.add_response("describe_image_scan_findings", {"imageScanStatus": {"status": "UNSUPPORTED_IMAGE"}})
         monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
-        monkeypatch.setattr(scan_gate, "region", lambda: "us-east-2")
         with pytest.raises(agent.Stop, match="has no findings on"):
-            scan_gate.findings("app-one", "sha256:" + "0" * 64, 300)
+            scan_gate.findings("app-one", "sha256:" + "0" * 64, "us-east-2", 300)
 
 
 @pytest.mark.parametrize(("severity", "failed"), [("CRITICAL", 2), ("LOW", 3)])

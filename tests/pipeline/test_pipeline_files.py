@@ -132,7 +132,7 @@ SEEDS = {
     "a condition reads a variable that is not": Seed(
         "condition", f"{T}deploy.yml", "variables['Build.SourceBranch']", "variables['Build.Branch']"
     ),
-    "a macro is defined nowhere": Seed("macro", f"{T}deploy.yml", "--outputs $(release)", "--outputs $(releases)"),
+    "a macro is defined nowhere": Seed("macro", f"{T}deploy.yml", "--into $(release)", "--into $(releases)"),
     "a group's name is not the program's": Seed("macro", f"{T}plan.yml", "$(App-One.AccessKey)", "$(AppOne.AccessKey)"),
     "a group's name is written in another case": Seed(
         "group-names", f"{T}plan.yml", "$(App-One.SecretKey)", "$(App-One.Secretkey)"
@@ -141,7 +141,7 @@ SEEDS = {
         "group-names", PIPELINE, "\nvariables:\n", "\nvariables:\n  - group: app-one\n"
     ),
     "a secret stands in a script": Seed(
-        "secret", f"{T}deploy.yml", "pipelines.registry login\n", "pipelines.registry login $(App-One.SecretKey)\n"
+        "secret", f"{T}deploy.yml", "pipelines.registry login", "pipelines.registry login $(App-One.SecretKey)"
     ),
     "a secret becomes a variable of the job": Seed(
         "secret", f"{T}drift.yml", "value: $(Build.ArtifactStagingDirectory)/drift", "value: $(App-One.SecretKey)"
