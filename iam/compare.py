@@ -21,7 +21,7 @@ Verdict = Literal["broadened", "narrowed", "both", "equal", "unknown"]
 STEPS_OF_SPACE = 150_000  # transitions and classes
 STEPS_OF_SEARCH = 400_000  # boxes looked at, in one direction
 _MOST_WITNESSES = 10
-_MOST_LEAVES = 16  # boxes left over for one statement that are searched for a request
+_MOST_LEAVES = 8  # boxes left over for one statement that are searched for a request
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,14 @@ class Dimension:
 
     `name` is a condition key as a policy writes it, or empty for a condition that nobody can judge. `hints` are texts
     that look like those of real requests; each is of some class, but not every class has one.
+    `single` is the set of classes known to hold no text but their example.
     """
 
     name: str
     examples: list[Example]
     find: Callable[[str], int] = field(default=lambda _text: 0)
     hints: list[str] = field(default_factory=list)
+    single: int = 0
 
     @property
     def all(self) -> int:
@@ -168,6 +170,8 @@ class _Texts:
         unreal = 1 << self._place[identity("glob", _TWO_COLONS)] if self.fold else 0
         literal = sum(1 << place for place, (_, glob) in enumerate(self._elements) if glob.is_literal)
         self._classes: dict[int, int] = {}  # by class of the automaton: the classes of the dimension
+        self._found: dict[str, int] = {}
+        single = 0
         examples: list[Example] = []
         self._has = [0] * len(self._elements)
         for matched, example in self._automaton.classes(budget).items():
@@ -175,15 +179,20 @@ class _Texts:
                 continue
             for mask in choices(matched, free, implied, self._elements, budget):
                 self._classes[matched] = self._classes.get(matched, 0) | 1 << len(examples)
+                single |= (1 << len(examples)) * bool(matched & literal)
                 for place in _bits(mask):
                     self._has[place] |= 1 << len(examples)
                 examples.append(example)
         hints = [filled(glob.parts) for glob in globs] if name == "resource" else []
-        self.dimension = Dimension(name, examples, self.find, hints)
+        self.dimension = Dimension(name, examples, self.find, hints, single)
 
     def find(self, text: str) -> int:
         """The classes that a text can belong to."""
-        return self._classes.get(self._automaton.matching(fold_case(text) if self.fold else text), 0)
+        found = self._found.get(text)
+        if found is None:
+            found = self._classes.get(self._automaton.matching(fold_case(text) if self.fold else text), 0)
+            self._found[text] = found
+        return found
 
     def matching(self, glob: Glob) -> int:
         """The classes that a glob matches."""

@@ -86,17 +86,19 @@ def _strings(elements: Sequence[Element], numbers: Sequence[int], budget: Budget
         globs[:2] = []
     implied = implications([elements[number][1] for number in numbers if free >> number & 1], budget)
     found: Classes = {}
+    improper: list[tuple[int, str]] = []
     for matched, example in Automaton(globs).classes(budget).items():
-        if booleans:
-            proper, rest = matched & 3, matched >> 2
-        else:
-            proper, rest = 3, matched
+        rest = matched >> 2 if booleans else matched
         mask = sum(1 << number for place, number in enumerate(numbers) if rest >> place & 1)
-        # A value that is no boolean: all Bool comparisons answer alike, but nobody says how.
-        bases = [mask] if proper else [mask & ~booleans, mask | booleans]
-        for base in bases:
-            for chosen in choices(base, free, implied, elements, budget):
-                found.setdefault(chosen, example)
+        if booleans and not matched & 3:
+            # A value that is no boolean: all Bool comparisons answer alike, but nobody says how.
+            improper += [(mask & ~booleans, example), (mask | booleans, example)]
+            continue
+        for chosen in choices(mask, free, implied, elements, budget):
+            found.setdefault(chosen, example)
+    for mask, example in improper:
+        for chosen in choices(mask, free, implied, elements, budget):
+            found.setdefault(chosen, example)
     return found
 
 

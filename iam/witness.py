@@ -1,14 +1,15 @@
 """Finds a request within a box of a space: a known action, an ARN and values that a reader expects, if possible."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from iam import catalogue
 from iam.model import Clause, Request, RequestError, Statement
 from iam.patterns import Context, Glob, Wild, filled
 from iam.space import Box, Dimension, Space
 
-_MOST_SERVICES = 24
-_MOST_ACTIONS = 400
+_MOST_SERVICES = 12
+_MOST_ACTIONS = 600
 _PRINCIPALS = (
     "arn:aws:iam::123456789012:user/example",
     "arn:aws:iam::123456789012:role/example",
@@ -70,14 +71,19 @@ def _principal(dimension: Dimension, wanted: int, statement: Statement) -> str |
 
 def _actions(dimension: Dimension, wanted: int, clause: Clause) -> Iterator[tuple[str, bool]]:
     """One known action, if there is one, else one that is not known."""
-    for candidate in _known_actions(clause):
-        if dimension.find(candidate) & wanted:
-            yield catalogue.known(candidate) or candidate, True
-            return
-    for example in _examples(dimension, wanted):
+    examples = _examples(dimension, wanted)
+    for example in examples:
         found = catalogue.known(example)
-        yield found or example, found is not None
-        return
+        if found:
+            yield found, True
+            return
+    if wanted & ~dimension.single:  # some class holds more than its example
+        for candidate in islice(_known_actions(clause), _MOST_ACTIONS):
+            if dimension.find(candidate) & wanted:
+                yield candidate, True
+                return
+    if examples:
+        yield examples[0], False
 
 
 def _known_actions(clause: Clause) -> Iterator[str]:
@@ -87,14 +93,12 @@ def _known_actions(clause: Clause) -> Iterator[str]:
         globs = clause.patterns
     for glob in globs:
         if glob.is_literal:
-            found = catalogue.known(glob.text)
-            yield from (found,) if found else ()
-            continue
+            continue  # it is the example of its class
         start = glob.parts[0] if isinstance(glob.parts[0], str) else ""
-        service, colon, _ = start.lower().partition(":")
+        service, colon, verb = start.lower().partition(":")
         names = (service,) if colon else tuple(n for n in catalogue.services() if n.startswith(service))
         for name in names[:_MOST_SERVICES]:
-            yield from (f"{name}:{action}" for action in list(catalogue.actions(name).values())[:_MOST_ACTIONS])
+            yield from (f"{name}:{action}" for low, action in catalogue.actions(name).items() if low.startswith(verb))
 
 
 def _resources(dimension: Dimension, wanted: int, clause: Clause | None, action: str) -> Iterator[str]:

@@ -1,0 +1,174 @@
+"""Random pairs of policies of adversarial shapes, and requests that lie where their patterns meet; all from a seed."""
+
+import copy
+import random
+from typing import Any
+
+from iam import Request
+
+ACTIONS = (
+    "*", "*:*", "s3:*", "s3:Get*", "S3:GETOBJECT", "s3:GetObject", "s3:?etObject", "s3:*Object", "s3:*e*t*", "s3:Put*",
+    "ecr:*", "ecr:PutImage", "e*:*", "ecr:Put?mage", "iam:PassRole", "s3:*O*", "*:Put*", "s3:GetObject*", "s3:G*t", "nosuch:Thing",
+)  # fmt: skip
+RESOURCES = (
+    "*", "arn:*", "arn:aws:s3:::b", "arn:aws:s3:::b/*", "arn:aws:s3:::*", "arn:aws:s3:::b/a*", "arn:aws:s3:::?/*",
+    "arn:aws:s3:::b/*/x", "arn:aws:s3:::b/a/x", "arn:aws:s3:::b*", "arn:aws:s3:::b/*x*", "arn:aws:s3:::*/a",
+    "arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::b/${aws:username}", "arn:aws:s3:::b/${aws:username}/x",
+    "arn:aws:s3:::b/${aws:username, 'a'}/*", "arn:aws:s3:::b/${*}", "arn:aws:s3:::b/${aws:PrincipalTag/t}/*",
+    "arn:aws:ecr:*:123456789012:repository/*", "arn:aws:ecr:us-east-2:123456789012:repository/a",
+)  # fmt: skip
+REQUEST_ACTIONS = ("s3:GetObject", "s3:PutObject", "ecr:PutImage", "iam:PassRole", "s3:getobjectx", "nosuch:Thing", "s3:Get")
+REQUEST_RESOURCES = (
+    "arn:aws:s3:::b", "arn:aws:s3:::b/", "arn:aws:s3:::b/a", "arn:aws:s3:::b/a/x", "arn:aws:s3:::b/a/b/x", "arn:aws:s3:::c/a",
+    "arn:aws:s3:::b/bob/x", "arn:aws:s3:::bb/a", "arn:aws:s3:::b/xx", "arn:aws:ecr:us-east-2:123456789012:repository/a",
+    "arn:aws:ecr:eu-west-1:123456789012:repository/b", "arn:aws:iam::123456789012:role/r", "arn:aws:s3:::b/bob", "arn:aws:s3:::b/*",
+)  # fmt: skip
+PRINCIPALS: tuple[Any, ...] = (
+    "*", {"AWS": "*"}, {"AWS": "123456789012"}, {"AWS": "arn:aws:iam::123456789012:root"},
+    {"AWS": "arn:aws:iam::123456789012:user/bob"}, {"AWS": ["arn:aws:iam::123456789012:role/r", "210987654321"]},
+    {"Service": "ec2.amazonaws.com"}, {"AWS": "arn:aws:iam::123456789012:role/r", "Service": ["ec2.amazonaws.com"]},
+    {"AWS": "arn:aws:sts::123456789012:assumed-role/r/s"},
+)  # fmt: skip
+REQUEST_PRINCIPALS = (
+    "arn:aws:iam::123456789012:user/bob", "arn:aws:iam::123456789012:user/eve", "arn:aws:sts::123456789012:assumed-role/r/s",
+    "arn:aws:sts::123456789012:assumed-role/r/t", "arn:aws:iam::210987654321:user/bob", "ec2.amazonaws.com", "*",
+)  # fmt: skip
+# By key: operators and the values they are tried with. Keys of one kind, as real ones are, and one that mixes kinds.
+CONDITIONS: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {
+    "aws:PrincipalTag/t": (
+        ("StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "StringLikeIfExists"),
+        ("a", "b", "A", "a*", "?", "*", "a*b", "${aws:username}", "${aws:username}*", ""),
+    ),
+    "aws:TagKeys": (
+        ("ForAnyValue:StringEquals", "ForAllValues:StringEquals", "ForAnyValue:StringLike", "ForAllValues:StringNotEquals",
+         "ForAnyValue:StringNotLike", "ForAllValues:StringLike"),
+        ("a", "b", "c*", "*", "a?"),
+    ),
+    "s3:max-keys": (
+        ("NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan",
+         "NumericGreaterThanEqualsIfExists"),
+        ("1", "5", "5.0", "5.5", "10", 7),
+    ),
+    "aws:CurrentTime": (
+        ("DateLessThan", "DateGreaterThan", "DateLessThanEquals", "DateEquals", "DateNotEquals", "DateGreaterThanEquals"),
+        ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "1704067200", "2024-06-01T12:00:00Z"),
+    ),
+    "aws:SourceIp": (
+        ("IpAddress", "NotIpAddress", "IpAddressIfExists"),
+        ("10.0.0.0/8", "10.0.0.0/9", "10.128.0.0/9", "10.1.2.3", "0.0.0.0/0", "2001:db8::/32"),
+    ),
+    "aws:SecureTransport": (("Bool", "BoolIfExists", "Null"), ("true", "false", True)),
+    "aws:SourceArn": (
+        ("ArnLike", "ArnEquals", "ArnNotLike", "ArnLikeIfExists", "StringLike", "Null"),
+        ("arn:aws:s3:::b", "arn:aws:s3:::*", "arn:*:s3:::b*", "arn:aws:*:*:*:*", "arn:aws:s3:*:*:b"),
+    ),
+    "aws:username": (("StringEquals", "StringNotEquals", "StringLike", "Null"), ("a", "bob", "b*", "true")),
+    "mixed:key": (("StringEquals", "Bool", "NumericLessThan", "StringLike", "Frob"), ("true", "5", "*", "4")),
+}  # fmt: skip
+REQUEST_VALUES: dict[str, tuple[Any, ...]] = {
+    "aws:PrincipalTag/t": ("a", "b", "A", "ab", "aXb", "bob", "zzz"),
+    "aws:TagKeys": (["a"], ["b"], ["a", "b"], ["c1", "a"], ["z"], ["ab", "z"]),
+    "s3:max-keys": ("0", "1", "5", "5.2", "5.5", "7", "10", "11"),
+    "aws:CurrentTime": ("2023-12-31T23:59:59Z", "2024-01-01T00:00:00Z", "2024-07-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+    "aws:SourceIp": ("10.1.2.3", "10.200.0.1", "192.0.2.1", "2001:db8::1"),
+    "aws:SecureTransport": ("true", "false"),
+    "aws:SourceArn": ("arn:aws:s3:::b", "arn:aws:s3:::bc", "arn:aws-cn:s3:::b", "arn:aws:sns:us-east-2:123456789012:t"),
+    "aws:username": ("a", "bob", "x"),
+    "mixed:key": ("true", "4", "5", "x"),
+}
+Document = dict[str, Any]
+
+
+class Pairs:
+    """Draws pairs and requests. `plain` keeps to what independent evaluators and this project read in the same way."""
+
+    def __init__(self, seed: int, *, plain: bool = False) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - repeatable test data, no secret
+        self.plain = plain
+        self.conditions = {k: v for k, v in CONDITIONS.items() if not (plain and k == "mixed:key")}
+
+    def pair(self) -> tuple[Document, Document]:
+        """An old and a new document: mostly a changed copy, sometimes unrelated."""
+        with_principal = self.random.random() < 0.2
+        old = self._document(with_principal)
+        if self.random.random() < 0.2:
+            return old, self._document(with_principal)
+        new = copy.deepcopy(old)
+        for _ in range(self.random.choice((0, 1, 1, 1, 2, 3))):
+            self._change(new["Statement"], with_principal)
+        return (old, new) if self.random.random() < 0.5 else (new, old)
+
+    def _document(self, with_principal: bool) -> Document:
+        version = "2008-10-17" if not self.plain and self.random.random() < 0.05 else "2012-10-17"
+        return {"Version": version, "Statement": [self._statement(with_principal) for _ in range(self.random.randint(1, 4))]}
+
+    def _some(self, values: tuple[Any, ...], most: int = 3) -> Any:
+        chosen = [self.random.choice(values) for _ in range(self.random.randint(1, most))]
+        return chosen[0] if len(chosen) == 1 and self.random.random() < 0.5 else chosen
+
+    def _statement(self, with_principal: bool) -> Document:
+        statement: Document = {"Effect": "Deny" if self.random.random() < 0.3 else "Allow"}
+        statement["NotAction" if self.random.random() < 0.15 else "Action"] = self._some(ACTIONS)
+        statement["NotResource" if self.random.random() < 0.15 else "Resource"] = self._some(RESOURCES)
+        if with_principal:
+            no = not self.plain and statement["Effect"] == "Deny" and self.random.random() < 0.3
+            statement["NotPrincipal" if no else "Principal"] = copy.deepcopy(self.random.choice(PRINCIPALS))
+        if self.random.random() < 0.4:
+            statement["Condition"] = self._conditions()
+        return statement
+
+    def _conditions(self) -> Document:
+        found: Document = {}
+        for _ in range(self.random.choice((1, 1, 1, 2, 2, 3))):
+            key = self.random.choice(tuple(self.conditions))
+            operators, values = self.conditions[key]
+            operator = self.random.choice(operators)
+            if operator == "Null":
+                values = ("true", "false")
+            found.setdefault(operator, {})[key] = self._some(values, 2)
+        return found
+
+    def _change(self, statements: list[Document], with_principal: bool) -> None:
+        statement = self.random.choice(statements)
+        kind = self.random.randrange(9)
+        if kind == 0:
+            statements.append(self._statement(with_principal))
+        elif kind == 1 and len(statements) > 1:
+            statements.remove(statement)
+        elif kind == 2:
+            statement["Condition"] = self._conditions()
+        elif kind == 3:
+            statement.pop("Condition", None)
+        elif kind == 4:
+            self.random.shuffle(statements)
+        elif kind == 5:
+            statements.append(copy.deepcopy(statement))
+        else:
+            self._change_list(statement)
+
+    def _change_list(self, statement: Document) -> None:
+        element = self.random.choice([name for name in statement if name.removeprefix("Not") in ("Action", "Resource")])
+        values = statement[element] if isinstance(statement[element], list) else [statement[element]]
+        pool = ACTIONS if element.endswith("Action") else RESOURCES
+        kind = self.random.randrange(4)
+        if kind == 0 and len(values) > 1:
+            values = values[1:]
+        elif kind == 1:
+            values = [*values, self.random.choice(pool)]
+        elif kind == 2 and element.endswith("Action"):
+            values = [value.swapcase() for value in values]
+        else:
+            values = [self.random.choice(pool)]
+        statement[element] = values
+
+    def request(self, old: Document, new: Document) -> Request:
+        """A request near the boundaries of the two documents."""
+        pick = self.random.choice
+        context = {}
+        for key in self.conditions:
+            if self.random.random() < 0.6:
+                context[key] = pick(REQUEST_VALUES[key])
+        if not self.plain and self.random.random() < 0.05:
+            context[pick(tuple(context) or ("aws:username",))] = pick((["a", "b"], "not-a-number", "", []))
+        named = any(name.endswith("Principal") for d in (old, new) for s in d["Statement"] for name in s)
+        return Request(pick(REQUEST_ACTIONS), pick(REQUEST_RESOURCES), pick(REQUEST_PRINCIPALS) if named else None, context)
