@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 # Integrity of npm packages as `npm view NAME@VERSION dist.integrity` prints it, by Node.js version and architecture.
-_NODE = {
+NODE = {
     "24.21.0": {
         "amd64": "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
         "arm64": "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
@@ -39,7 +39,7 @@ _NPM_VERSION = "11.21.2"
 _NPM = "sha512-7HPApk+AflMUavSseL1Pm6CnYqMIHk53x+KmuhqmTDqPkjPMgxIpTPcTqsE91EKNw4gFBJV9fnXiSdGm1DXq9A=="
 _NPM_ARCHITECTURE = {"amd64": "x64", "arm64": "arm64"}
 _DEBIAN = ("base-files", "netbase", "libc6", "libgcc-s1", "libstdc++6", "busybox-static")
-_LABEL = "app-one.sandbox.base-image"  # tells an image that we made from the official one of the same tag
+LABEL = "app-one.sandbox.base-image"  # tells an image that we made from the official one of the same tag
 _PULL_SILENCE = 15  # seconds without progress
 _CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 _ACCOUNTS = {
@@ -91,7 +91,7 @@ def ensure(dockerfile: Path, address: str, cache: Path, say: Callable[[str], Non
             return BaseImage(wanted, "pulled")
         say(f"{wanted} cannot be pulled ({refusal}): making it from packages")
         architecture = str(engine.version()["Arch"])
-        _load(engine, _made(wanted, architecture, cache, say))
+        _load(engine, make(wanted, architecture, cache, say))
         return BaseImage(wanted, "made")
 
 
@@ -107,7 +107,7 @@ def forget(address: str, wanted: str) -> bool:
             image = engine.images.get(wanted)
         except docker.errors.ImageNotFound:
             return False
-        if _LABEL not in (image.labels or {}):
+        if LABEL not in (image.labels or {}):
             return False
         engine.images.remove(wanted)
         return True
@@ -125,6 +125,8 @@ def _pull(address: str, wanted: str) -> str | None:
                 if "error" in event:
                     return str(event["error"]).strip()
     except docker.errors.APIError as error:
+        if error.response is not None:
+            error.response.close()  # docker-py leaves a refused stream open
         return str(error.explanation or error).strip()
     except requests.RequestException:
         return f"nothing came for {_PULL_SILENCE} seconds"
@@ -136,11 +138,11 @@ def _load(engine: Any, archive: Path) -> None:
         engine.images.load(file)
 
 
-def _made(wanted: str, architecture: str, cache: Path, say: Callable[[str], None]) -> Path:
+def make(wanted: str, architecture: str, cache: Path, say: Callable[[str], None]) -> Path:
     """The archive of a made image, from the cache where all that goes into it is unchanged."""
     version = re.fullmatch(r"(?:.*/)?node:(\d+\.\d+\.\d+)(?:-[\w.-]+)?", wanted)
-    if version is None or version[1] not in _NODE or architecture not in _NODE[version[1]]:
-        known = ", ".join(f"node:{each}-bookworm-slim" for each in _NODE)
+    if version is None or version[1] not in NODE or architecture not in NODE[version[1]]:
+        known = ", ".join(f"node:{each}-bookworm-slim" for each in NODE)
         raise SandboxError(
             f"the base image {wanted} can be neither pulled nor made: known for making are {known} on "
             f"{' and '.join(_NPM_ARCHITECTURE)}; name one of them in the Dockerfile, or load the image into the engine"
@@ -153,10 +155,10 @@ def _made(wanted: str, architecture: str, cache: Path, say: Callable[[str], None
     recipe = _Recipe(
         wanted,
         architecture,
-        node=(f"node-linux-{_NPM_ARCHITECTURE[architecture]}@{version[1]}", _NODE[version[1]][architecture]),
+        node=(f"node-linux-{_NPM_ARCHITECTURE[architecture]}@{version[1]}", NODE[version[1]][architecture]),
         debian=tuple(packages.files(packages.alone(_DEBIAN), cache, say)),
-        certificates=_certificates(),
-        npmrc=_npmrc(say),
+        certificates=certificates(),
+        npmrc=npmrc(say),
     )
     folder = cache / "base-images"
     archive = folder / f"{recipe.key()}.tar"
@@ -194,7 +196,7 @@ class _Recipe:
         debian.mkdir()
         with ThreadPoolExecutor() as pool:  # both wait for the network
             fetched = pool.submit(packages.download, self.debian, debian, cache, say)
-            node, npm = _fetch([self.node, (f"npm@{_NPM_VERSION}", _NPM)], folder)
+            node, npm = fetch([self.node, (f"npm@{_NPM_VERSION}", _NPM)], folder)
             for package in fetched.result():
                 layer.debian(package)
         layer.npm(node, {"bin/node": "usr/local/bin/node", "LICENSE": "usr/local/share/doc/node/LICENSE"}.get)
@@ -230,7 +232,7 @@ class _Recipe:
             "Env": env,
             "Entrypoint": ["docker-entrypoint.sh"],
             "Cmd": ["node"],
-            "Labels": {_LABEL: "made"},
+            "Labels": {LABEL: "made"},
         }
 
 
@@ -245,7 +247,7 @@ def _busybox(layer: image_archive.Layer, folder: Path) -> None:
             layer.link(path, "/usr/bin/busybox")
 
 
-def _fetch(wanted: Sequence[tuple[str, str]], folder: Path) -> list[Path]:
+def fetch(wanted: Sequence[tuple[str, str]], folder: Path) -> list[Path]:
     """Fetch npm packages from the registry that npm is set to, and check them.
 
     wanted: name@version, and integrity as in a lock file (Subresource Integrity, sha512).
@@ -283,7 +285,7 @@ def _npm() -> str:
     return found
 
 
-def _certificates() -> bytes | None:
+def certificates() -> bytes | None:
     """The CA bundle that this machine was told to trust, for networks that inspect TLS; None where there is none."""
     for name in ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"):
         path = os.environ.get(name)
@@ -292,7 +294,7 @@ def _certificates() -> bytes | None:
     return None
 
 
-def _npmrc(say: Callable[[str], None]) -> str:
+def npmrc(say: Callable[[str], None]) -> str:
     """npm's registry and proxies of this machine for steps of a build; what holds a password stays here."""
     asked = subprocess.run([_npm(), "config", "list", "--json"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
@@ -300,12 +302,12 @@ def _npmrc(say: Callable[[str], None]) -> str:
     known = json.loads(asked.stdout)
     lines = []
     for key in ("registry", "proxy", "https-proxy"):
-        value = known.get(key)
-        if not value:
-            continue
-        parts = urlsplit(str(value))
-        if parts.username or parts.password:
+        value = known.get(key, "")
+        parts = urlsplit(str(value or ""))
+        if key not in known or parts.password:  # npm lists no value with a password in it
             say(f"npm's {key} holds a password: builds do not get it")
+        elif not value:
+            continue
         elif parts.hostname in {"localhost", "127.0.0.1", "::1"}:
             say(f"npm's {key} is on this machine's loopback, which builds do not reach")
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -117,21 +118,20 @@ def _fault(address: str) -> str | None:
     import requests
 
     parts = urlsplit(address)
-    if parts.scheme not in {"unix", "http+unix"} and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
-        return "is on another machine, which does not reach the sandbox's registry on this one's loopback"
     try:
+        if parts.scheme == "unix":
+            with socket.socket(socket.AF_UNIX) as plain:  # asked first: docker-py wraps the cause beyond recognition
+                plain.connect(parts.path)
+        elif parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+            socket.create_connection((parts.hostname, parts.port or 2375), timeout=10).close()
+        else:
+            return "is on another machine, which does not reach the sandbox's registry on this one's loopback"
         with client(address, timeout=10) as engine:
             options = engine.info().get("SecurityOptions") or []
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        return f"does not answer ({_cause(error)})"
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        return f"does not answer ({error})"
+    except OSError as error:
+        return f"does not answer ({(error.strerror or str(error)).lower()})"
     if any("name=rootless" in option for option in options):
         return "is rootless: its network is not this machine's, so it does not reach the sandbox's registry"
     return None
-
-
-def _cause(error: BaseException) -> str:
-    text = str(error)
-    for known in ("Permission denied", "No such file or directory", "Connection refused"):
-        if known in text:
-            return known.lower()
-    return text

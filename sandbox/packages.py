@@ -18,7 +18,7 @@ from sandbox.errors import SandboxError
 from sandbox.files import lock, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _APT_STATE = (Path("/var/lib/apt/lists"), Path("/var/lib/dpkg/status"))
 # A line of `apt-get --print-uris`: 'URI' FILE SIZE HASH
@@ -30,11 +30,8 @@ def with_dependencies(names: Sequence[str], *, optional: Sequence[str] = ()) -> 
 
     optional: names that only some releases have; the ones without a candidate are left out.
     """
-    policy = _run(["apt-cache", "policy", *optional]) if optional else ""
-    known = [
-        name for name in optional if re.search(rf"^{re.escape(name)}:\n.*\n +Candidate: [^(]", policy, re.MULTILINE)
-    ]
-    return ["install", "--assume-yes", "--no-install-recommends", "--reinstall", *names, *known]
+    wanted = [*names, *(f"{name}?" for name in optional)]
+    return ["install", "--assume-yes", "--no-install-recommends", "--reinstall", *wanted]
 
 
 def alone(names: Sequence[str]) -> list[str]:
@@ -139,18 +136,36 @@ def _ask(command: Sequence[str], cache: Path, say: Callable[[str], None], folder
     own = cache / "apt"
     for part in ("archives", "lists/partial"):
         (own / part).mkdir(parents=True, exist_ok=True)
-    # With the machine's archives, --print-uris would leave out what happens to lie there.
-    options = ["-qq", "-o", f"Dir::Cache::archives={own / 'archives'}"]
+    settings = {
+        # With the machine's archives, --print-uris would leave out what happens to lie there.
+        "Dir::Cache::archives": own / "archives",
+        # Images of containers switch apt's own index of the lists off; without it each question takes 2 s.
+        "Dir::Cache::pkgcache": own / "pkgcache.bin",
+    }
     if os.geteuid() == 0:
-        options += ["-o", "APT::Sandbox::User=root"]  # apt's own user may not write into this user's cache
+        settings["APT::Sandbox::User"] = Path("root")  # apt's own user may not write into this user's cache
     try:
-        return _run(["apt-get", *options, *command], folder)
+        return _run(["apt-get", *_options(settings), *_without_unknown(command, settings)], folder)
     except SandboxError:
         say("fetching the distribution's package lists")
-    options += ["-o", f"Dir::State::lists={own / 'lists'}", "-o", f"Dir::Cache={own}"]
+    settings |= {"Dir::State::lists": own / "lists"}
     # One unreachable source among several is no reason to stop: the question itself is asked again below.
-    subprocess.run(["apt-get", *options, "update"], capture_output=True, check=False, env=_environment())
-    return _run(["apt-get", *options, *command], folder)
+    subprocess.run(["apt-get", *_options(settings), "update"], capture_output=True, check=False, env=_environment())
+    return _run(["apt-get", *_options(settings), *_without_unknown(command, settings)], folder)
+
+
+def _options(settings: Mapping[str, Path]) -> list[str]:
+    return ["-qq", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
+
+
+def _without_unknown(command: Sequence[str], settings: Mapping[str, Path]) -> list[str]:
+    """The command without those of its optional packages (`NAME?`) that have no candidate."""
+    optional = [word[:-1] for word in command if word.endswith("?")]
+    if not optional:
+        return list(command)
+    policy = _run(["apt-cache", *_options(settings), "policy", *optional])
+    known = re.findall(r"^(\S+):\n.*\n +Candidate: [^(]", policy, re.MULTILINE)
+    return [*(word for word in command if not word.endswith("?")), *known]
 
 
 def _run(command: Sequence[str], folder: Path | None = None) -> str:
