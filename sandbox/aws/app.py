@@ -16,6 +16,7 @@ from werkzeug.test import run_wsgi_app
 import iam
 from sandbox.aws import authorise, ecr_control, iam_control, resources, signature
 from sandbox.aws.actions import SERVICES, Call, Need, Service, known_query, understand
+from sandbox.aws.ecr_scans import Scans
 from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key, wrong_signature
 from sandbox.aws.principals import Directory, Principal
 from sandbox.aws.registry import Registry, RegistryError
@@ -45,7 +46,9 @@ class Cloud:
         self.host = f"127.0.0.1:{config.registry_port}"
         self.state = State(config.keys)
         ecr_control.install(
-            ecr_control.Settings(self.registry, self.host, config.token_lifetime, config.folder / "scan-findings.json")
+            ecr_control.Settings(
+                self.registry, self.host, config.token_lifetime, Scans(config.folder / "scan-findings.json")
+            )
         )
         iam_control.install()
         self._apps = {service: create_backend_app(cast("Any", service)) for service in sorted(SERVICES)}

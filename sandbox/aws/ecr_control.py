@@ -7,12 +7,11 @@ faults, so that an upgrade of moto which mends or changes one is noticed.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import time
 from base64 import b64encode
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import moto.ecr.urls
@@ -24,16 +23,26 @@ from moto.ecr.exceptions import (
     LimitExceededException,
     ScanNotFoundException,
 )
-from moto.ecr.models import ECRBackend, Image, Repository, RepoTagMutability, ecr_backends
+from moto.ecr.models import ECRBackend, Image, Repository, ecr_backends
 from moto.ecr.responses import ECRResponse
 
-from sandbox.aws import ecr_rules
-from sandbox.aws.ecr_rules import Manifest, ManifestError
+from sandbox.aws import ecr_rules, ecr_scans
+from sandbox.aws.ecr_images import (
+    EcrImage,
+    ImageTagAlreadyExistsException,
+    LayersNotFoundException,
+    ReferencedImagesNotFoundException,
+    find,
+    images_of,
+    is_immutable,
+)
+from sandbox.aws.ecr_rules import ManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
+    from sandbox.aws.ecr_rules import Manifest
+    from sandbox.aws.ecr_scans import Scans
     from sandbox.aws.principals import Principal
     from sandbox.aws.registry import Registry
 
@@ -43,50 +52,18 @@ FORGET = 86_400.0
 """Seconds for which an expired token is still told from an unknown one."""
 
 
-class ImageTagAlreadyExistsException(ServiceException):
-    """The tag stands on another image and may not be moved."""
-
-    code = "ImageTagAlreadyExistsException"
-
-    def __init__(self, tag: str, repository: str) -> None:
-        super().__init__(
-            f"The image tag '{tag}' already exists in the '{repository}' repository "
-            "and cannot be overwritten because the repository is immutable."
-        )
-
-
-class LayersNotFoundException(ServiceException):
-    """The manifest names a layer that the repository does not hold."""
-
-    code = "LayersNotFoundException"
-
-
-class ReferencedImagesNotFoundException(ServiceException):
-    """The index names an image that the repository does not hold."""
-
-    code = "ReferencedImagesNotFoundException"
-
-
-class ServerException(ServiceException):
-    """Something behind the service is broken; the message says what."""
-
-    code = "ServerException"
-
-
 @dataclass(frozen=True)
 class Settings:
     """What the control plane has to know of its surroundings.
 
     host: HOST:PORT of the data plane, the first part of every repository's URI.
     token_lifetime: seconds for which an authorization token is good (AWS: 12 hours).
-    findings: a file {"seconds": how long a scan takes, "findings": [{"image": NAME[:TAG|@DIGEST] or "*", "name": ...,
-        "severity": ..., and whatever else an ImageScanFinding has}]}; without it every scan finds nothing, at once.
     """
 
     registry: Registry
     host: str
     token_lifetime: float
-    findings: Path
+    scans: Scans
 
 
 @dataclass(frozen=True)
@@ -95,58 +72,6 @@ class Token:
 
     principal: Principal
     expires: float
-
-
-class EcrImage(Image):
-    """An image by its real digest and size (moto invents the one where it is missing, and takes the configuration's
-    size for the other)."""
-
-    def __init__(self, repository: Repository, content: bytes, manifest: Manifest) -> None:
-        super().__init__(
-            repository.account_id,
-            None,  # type: ignore[arg-type] # moto knows images without a tag, its annotation does not
-            content.decode(),
-            repository.name,
-            manifest.media_type,
-            manifest.digest,
-            repository.registry_id,
-        )
-        self.artifact_media_type = manifest.artifact_media_type
-        self.blobs = manifest.blobs
-        self.children = manifest.children
-        sizes = [image.size for image in images_of(repository) if image.image_digest in manifest.children]
-        self.size: int = manifest.size if manifest.size is not None else max(sizes, default=0)
-        self.scanned_at: datetime | None = None
-
-    def get_image_size_in_bytes(self) -> int:
-        return self.size
-
-    def identifiers(self) -> list[dict[str, str]]:
-        """One {imageDigest, imageTag} a tag; an untagged image has one without."""
-        tags: list[dict[str, str]] = [{"imageTag": tag} for tag in self.image_tags]
-        return [{"imageDigest": self.image_digest, **tag} for tag in tags or [{}]]
-
-    def is_meant_by(self, identifier: dict[str, str]) -> bool:
-        """Whether a caller's {imageDigest, imageTag}, either or both, names this image."""
-        tag, digest = identifier.get("imageTag"), identifier.get("imageDigest")
-        return (tag is None or tag in self.image_tags) and (digest is None or digest == self.image_digest)
-
-
-def find(repository: Repository, *, tag: str | None = None, digest: str | None = None) -> EcrImage | None:
-    """The repository's image with this tag, or this digest, or both."""
-    identifier = {key: value for key, value in (("imageTag", tag), ("imageDigest", digest)) if value}
-    return next((image for image in images_of(repository) if image.is_meant_by(identifier)), None)
-
-
-def images_of(repository: Repository) -> list[EcrImage]:
-    """The repository's images; register() makes no others than EcrImages."""
-    return cast("list[EcrImage]", repository.images)
-
-
-def is_immutable(repository: Repository, tag: str) -> bool:
-    """Whether the tag may not be moved (moto takes the filters for regular expressions)."""
-    filters = cast("list[dict[str, str]]", repository.image_tag_mutability_exclusion_filters or [])
-    return ecr_rules.is_immutable(RepoTagMutability(repository.image_tag_mutability).value, filters, tag)
 
 
 class EcrBackend(ECRBackend):
@@ -368,16 +293,16 @@ class EcrBackend(ECRBackend):
             self.settings.registry.delete(repository_name, kind, digest)
             self.unwanted.discard((repository_name, kind, digest))
 
-    # Scans (moto: always the same finding, never one on push)
+    # Scans
 
     def start_image_scan(self, registry_id: str, repository_name: str, image_id: dict[str, str]) -> dict[str, Any]:
         """StartImageScan; an image can be scanned once in 24 hours."""
         image = self._image(registry_id, repository_name, image_id)
         now = datetime.now(UTC)
-        if image.scanned_at and now - image.scanned_at < timedelta(hours=24):
+        if image.scanned_at and now - image.scanned_at < ecr_scans.AGAIN:
             raise LimitExceededException
         image.scanned_at = now
-        return {**_scan_head(image, image_id), "imageScanStatus": self.scan_status(image)}
+        return {**_scan_head(image, image_id), "imageScanStatus": self.settings.scans.status(image)}
 
     def describe_image_scan_findings(
         self, registry_id: str, repository_name: str, image_id: dict[str, Any]
@@ -388,11 +313,10 @@ class EcrBackend(ECRBackend):
             digest, tag = image_id.get("imageDigest", "null"), image_id.get("imageTag", "null")
             shown = f"{{imageDigest:'{digest}', imageTag:'{tag}'}}"
             raise ScanNotFoundException(shown, repository_name, image.registry_id)
-        status = self.scan_status(image)
+        status = self.settings.scans.status(image)
         answer = {**_scan_head(image, image_id), "imageScanStatus": status}
         if status["status"] == "COMPLETE":
-            findings = self._findings(image)
-            answer["imageScanFindings"] = {**self._summary(image), "findings": findings}
+            answer["imageScanFindings"] = self.settings.scans.findings(image)
         return answer
 
     def _image(self, registry_id: str, repository_name: str, image_id: dict[str, Any]) -> EcrImage:
@@ -400,44 +324,6 @@ class EcrBackend(ECRBackend):
         image = repository._get_image(image_id.get("imageTag"), image_id.get("imageDigest"))
         assert isinstance(image, EcrImage)  # noqa: S101 (register makes no other)
         return image
-
-    def scan_status(self, image: EcrImage) -> dict[str, str]:
-        """ImageScanStatus of an image that is or was scanned."""
-        duration = timedelta(seconds=float(self._seeded().get("seconds", 0)))
-        if image.scanned_at is not None and datetime.now(UTC) - image.scanned_at < duration:
-            return {"status": "IN_PROGRESS"}
-        return {"status": "COMPLETE", "description": "The scan was completed successfully."}
-
-    def scan_details(self, image: EcrImage) -> dict[str, Any]:
-        """What DescribeImages tells of the image's last scan."""
-        if image.scanned_at is None:
-            return {}
-        status = self.scan_status(image)
-        done = status["status"] == "COMPLETE"
-        return {"imageScanStatus": status, **({"imageScanFindingsSummary": self._summary(image)} if done else {})}
-
-    def _summary(self, image: EcrImage) -> dict[str, Any]:
-        return {
-            "imageScanCompletedAt": image.scanned_at,
-            "vulnerabilitySourceUpdatedAt": image.scanned_at,
-            "findingSeverityCounts": ecr_rules.count_severities(self._findings(image)),
-        }
-
-    def _findings(self, image: EcrImage) -> list[Any]:
-        seeded = self._seeded().get("findings", [])
-        return ecr_rules.findings_of(seeded, image.repository_name, image.image_digest, image.image_tags)
-
-    def _seeded(self) -> dict[str, Any]:
-        path = self.settings.findings
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise ServerException(f"{path} is no JSON: {error}") from error
-        if not isinstance(content, dict):
-            raise ServerException(f'{path} holds no object: write {{"findings": [...]}}')
-        return content
 
 
 @dataclass
@@ -514,7 +400,7 @@ class EcrResponse(ECRResponse):
                 "imagePushedAt": datetime.fromtimestamp(image.image_pushed_at, UTC),
                 "imageManifestMediaType": image.image_manifest_media_type,
                 "artifactMediaType": image.artifact_media_type,
-                **self.ecr_backend.scan_details(image),
+                **EcrBackend.settings.scans.of_image(image),
             }
 
 

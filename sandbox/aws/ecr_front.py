@@ -23,7 +23,7 @@ from yarl import URL
 
 from sandbox.aws import ecr_rules
 from sandbox.aws.actions import Need, arn
-from sandbox.aws.ecr_control import (
+from sandbox.aws.ecr_images import (
     ImageTagAlreadyExistsException,
     LayersNotFoundException,
     ReferencedImagesNotFoundException,

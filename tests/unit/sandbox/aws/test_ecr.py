@@ -493,8 +493,9 @@ def test_a_scan_on_push_is_complete_with_the_findings_of_the_file(aws: Service) 
     seeds.write_text(json.dumps({"seconds": 3600, "findings": [seeded]}))
     assert scan(aws, "scanned", "1")["imageScanStatus"]["status"] == "IN_PROGRESS"
     assert "imageScanFindings" not in scan(aws, "scanned", "1")
-    seeds.write_text("{")
-    assert code_of(lambda: scan(aws, "scanned", "1")) == "ServerException"
+    for broken in ("{", "[]", '{"findings": [{"image": "*", "name": "CVE-1", "severity": "BAD"}]}'):
+        seeds.write_text(broken)
+        assert code_of(lambda: scan(aws, "scanned", "1")) == "ServerException"
     seeds.unlink()
 
 
