@@ -29,8 +29,8 @@ class _Parser(argparse.ArgumentParser):
         raise AuditError(f"{message}; see `{self.prog} --help`")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line of every subcommand."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """The command line of every subcommand; of drift, history and keys only that of `command` is loaded."""
     main_parser = _Parser(prog="python -m audit", description=__doc__.split("\n")[0], epilog=__doc__.split("\n", 2)[2])
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND")
     plan = commands.add_parser("plan", help="what a preview would do, and to whom", description="Judges a preview.")
@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     _common(compare)
     for name, text in LATER.items():
         sub = commands.add_parser(name, help=text, description=text)
-        if find_spec(f"audit.{name}") is not None:
+        if name == command and find_spec(f"audit.{name}") is not None:
             import_module(f"audit.{name}").add_arguments(sub)
     return main_parser
 
@@ -83,8 +83,8 @@ def _common(sub: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code."""
-    arguments_parser = parser()
-    arguments = arguments_parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = parser(words[0] if words else "").parse_args(words)
     if arguments.command == "plan":
         return _plan(arguments)
     if arguments.command == "compare":

@@ -74,6 +74,8 @@ def _rotated(known: Known, consumers: _Consumers, step: Step, keys: list[Step], 
     finding = Finding("rotation", step.urn, f"{reason}.")
     for key in keys:
         finding.follows.append({"what": "credential", "urn": key.urn, "name": key.name})
+        verb = "is deleted" if key.deletes else "is replaced" if key.replaces else "is new"
+        finding.details.append(f"Credential {key.name} {verb}.")
     found = consumers.of(keys)
     for consumer in found:
         if consumer.kind == "azuredevops:index:VariableGroup":
@@ -87,13 +89,12 @@ def _rotated(known: Known, consumers: _Consumers, step: Step, keys: list[Step], 
         finding.proved = False
     if any(item["what"] == "pipeline-unknown" for item in finding.follows):
         finding.proved = False
-    finding.details.extend(_sentence(item) for item in finding.follows)
+    finding.details.extend(_sentence(item) for item in finding.follows if item["what"] != "credential")
     return finding
 
 
 def _sentence(item: dict[str, str]) -> str:
     text = {
-        "credential": "Credential {name} changes.",
         "variable": "Therefore variable {name} changes.",
         "resource": "Therefore {name} changes.",
         "pipeline": "Therefore {name} gets the new value.",

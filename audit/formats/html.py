@@ -21,6 +21,9 @@ from audit.risks import BY_NAME, RANK, RISKS
 MOST_STEPS = 20_000
 """Steps listed; of a larger plan the least severe ones are counted only."""
 
+MANY = 200
+"""With more steps, those out of sight are not laid out."""
+
 MOST_LINES = 600
 """Lines of a policy document that are compared side by side."""
 
@@ -119,7 +122,8 @@ def _general(report: Report) -> Iterator[str]:
 
 
 def _steps(report: Report) -> Iterator[str]:
-    yield '<section aria-labelledby="steps"><h2 id="steps" tabindex="-1">Steps</h2>\n'
+    many = ' class="many"' if len(report.rows) > MANY else ""
+    yield f'<section aria-labelledby="steps"{many}><h2 id="steps" tabindex="-1">Steps</h2>\n'
     if not report.rows:
         yield "<p>Nothing would change.</p>\n"
     for number, row in enumerate(report.rows[:MOST_STEPS]):
@@ -152,9 +156,11 @@ def _step(row: Row, *, open_: bool) -> Iterator[str]:
     for finding in row.findings:
         if finding.risk not in ("change", "none"):
             yield from _finding(finding)
-    if step.changes:
+    compared = {finding.policy.property for finding in row.findings if finding.policy}
+    changes = [item for item in step.changes if item.path not in compared]
+    if changes:
         yield '<ul class="changes">'
-        for item in step.changes:
+        for item in changes:
             yield f"<li>{_change(item)}</li>"
         yield "</ul>\n"
     yield "</div></details>\n"

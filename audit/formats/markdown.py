@@ -100,7 +100,7 @@ def _head(report: Report) -> str:
     for item in report.diagnostics[:10]:
         if item.severity in ("error", "warning"):
             lines.append(f"- {item.severity}: {escaped(item.message, 600)}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n\n"
 
 
 def _finding(finding: Finding) -> str:

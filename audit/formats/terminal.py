@@ -90,7 +90,8 @@ def _lines(finding: Finding) -> list[tuple[str, str, int]]:
 
 
 def _changes(row: Row) -> list[str]:
-    shown = [change(item) for item in row.step.changes[:MOST_CHANGES]]
+    compared = {finding.policy.property for finding in row.findings if finding.policy}
+    shown = [change(item) for item in row.step.changes[:MOST_CHANGES] if item.path not in compared]
     if len(row.step.changes) > MOST_CHANGES:
         shown.append(f"… and {len(row.step.changes) - MOST_CHANGES} more properties")
     return shown
