@@ -6,6 +6,7 @@ import io
 import logging
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,13 +46,10 @@ class Cloud:
         self.registry = Registry(config.upstream, config.registry_password())
         self.host = f"127.0.0.1:{config.registry_port}"
         self.state = State(config.keys)
-        ecr_control.install(
-            ecr_control.Settings(
-                self.registry, self.host, config.token_lifetime, Scans(config.folder / "scan-findings.json")
-            )
-        )
+        scans = Scans(config.folder / "scan-findings.json")
+        ecr_control.install(ecr_control.Settings(self.registry, self.host, config.token_lifetime, scans))
         iam_control.install()
-        self._apps = {service: create_backend_app(cast("Any", service)) for service in sorted(SERVICES)}
+        self.apps = {service: create_backend_app(cast("Any", service)) for service in sorted(SERVICES)}
         for service in KEPT:
             if not self.state.load(service):
                 self.state.save(service)  # so that there is always a state to go back to
@@ -138,7 +136,7 @@ class Api:
         headers = [(name, value) for name, value in sent.headers if name.lower() != "content-length"]
         length = next((v for n, v in sent.headers if n.lower() == "content-length"), None)
         headers.append(("Content-Length", length if length and not body else str(len(body))))
-        start_response(f"{sent.status} {_reason(sent.status)}", headers)
+        start_response(f"{sent.status} {HTTPStatus(sent.status).phrase}", headers)
         return [body]
 
     def answer(self, environ: WSGIEnvironment) -> Answer:
@@ -219,7 +217,7 @@ class Api:
     def _carry_out(self, environ: WSGIEnvironment, body: bytes, call: Call, caller: Principal) -> Answer:
         narrowed = _narrow(environ, body, call)
         narrowed[ecr_control.CALLER] = caller
-        chunks, status, headers = run_wsgi_app(self._cloud._apps[call.service], narrowed, buffered=True)
+        chunks, status, headers = run_wsgi_app(self._cloud.apps[call.service], narrowed, buffered=True)
         number = int(status.split(" ", 1)[0])
         LOG.info("%s %s by %s: %d", call.service, call.operation, caller.arn, number)
         return Answer(number, tuple(headers.items()), b"".join(chunks))
@@ -275,12 +273,3 @@ def _narrow(environ: WSGIEnvironment, body: bytes, call: Call) -> dict[str, Any]
     path = environ["RAW_URI"].partition("?")[0]
     copied["RAW_URI"] = copied["REQUEST_URI"] = path + ("?" + copied["QUERY_STRING"] if copied["QUERY_STRING"] else "")
     return copied
-
-
-def _reason(status: int) -> str:
-    from http import HTTPStatus
-
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
