@@ -131,7 +131,11 @@ def _is_null(wanted: str, actual: object) -> bool | None:
 def _one(condition: Condition, value: str, context: Context) -> bool | None:
     kind = condition.kind or ""
     answer = any_of(element_matches(kind, wanted, value, context) for wanted in condition.values)
-    return opposite(answer) if condition.negated else answer
+    if not condition.negated:
+        return answer
+    if answer is False and any(wanted.bind(context) is None for wanted in condition.values):
+        return None  # a variable without value is like nothing, but it may also make the statement invalid
+    return opposite(answer)
 
 
 def element_matches(kind: str, wanted: Glob, value: str, context: Context) -> bool | None:

@@ -55,8 +55,8 @@ def statement_applies(statement: Statement, request: Request, principal: str | N
 def clause_applies(clause: Clause, value: str, context: Context) -> bool | None:
     """Whether Action, Resource or their Not forms cover a value.
 
-    A variable without value is like nothing, so its Resource covers nothing; for NotResource that is not documented, so
-    it is unknown.
+    A variable without value is like nothing, so its Resource covers nothing. For NotResource it is unknown: "the entire
+    statement might be invalid" (IAM User Guide, "IAM policy elements: Variables and tags").
     """
     answer = any_of(glob.matches(value, context) for glob in clause.patterns)
     if clause.negated and answer is False and any(glob.bind(context) is None for glob in clause.patterns):

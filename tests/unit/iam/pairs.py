@@ -76,6 +76,8 @@ REQUEST_VALUES: dict[str, tuple[Any, ...]] = {
     "aws:username": ("a", "bob", "x"),
     "mixed:key": ("true", "4", "5", "x"),
 }
+# The independent evaluator reads a wildcard in a request as one, seconds since 1970 as no date, and /0 as one address.
+NOT_PLAIN = ("1704067200", "0.0.0.0/0")
 Document = dict[str, Any]
 
 
@@ -85,7 +87,13 @@ class Pairs:
     def __init__(self, seed: int, *, plain: bool = False) -> None:
         self.random = random.Random(seed)  # noqa: S311 - repeatable test data, no secret
         self.plain = plain
-        self.conditions = {k: v for k, v in CONDITIONS.items() if not (plain and k == "mixed:key")}
+        self.actions = tuple(a for a in ACTIONS if not (plain and "*" in a.partition(":")[0] and a != "*"))
+        self.resources = tuple(r for r in REQUEST_RESOURCES if not (plain and "*" in r))
+        self.conditions = CONDITIONS if not plain else {
+            key: (operators, tuple(value for value in values if value not in NOT_PLAIN))
+            for key, (operators, values) in CONDITIONS.items()
+            if key != "mixed:key"
+        }
 
     def pair(self) -> tuple[Document, Document]:
         """An old and a new document: mostly a changed copy, sometimes unrelated."""
@@ -108,7 +116,7 @@ class Pairs:
 
     def _statement(self, with_principal: bool) -> Document:
         statement: Document = {"Effect": "Deny" if self.random.random() < 0.3 else "Allow"}
-        statement["NotAction" if self.random.random() < 0.15 else "Action"] = self._some(ACTIONS)
+        statement["NotAction" if self.random.random() < 0.15 else "Action"] = self._some(self.actions)
         statement["NotResource" if self.random.random() < 0.15 else "Resource"] = self._some(RESOURCES)
         if with_principal:
             no = not self.plain and statement["Effect"] == "Deny" and self.random.random() < 0.3
@@ -149,7 +157,7 @@ class Pairs:
     def _change_list(self, statement: Document) -> None:
         element = self.random.choice([name for name in statement if name.removeprefix("Not") in ("Action", "Resource")])
         values = statement[element] if isinstance(statement[element], list) else [statement[element]]
-        pool = ACTIONS if element.endswith("Action") else RESOURCES
+        pool = self.actions if element.endswith("Action") else RESOURCES
         kind = self.random.randrange(4)
         if kind == 0 and len(values) > 1:
             values = values[1:]
@@ -171,4 +179,4 @@ class Pairs:
         if not self.plain and self.random.random() < 0.05:
             context[pick(tuple(context) or ("aws:username",))] = pick((["a", "b"], "not-a-number", "", []))
         named = any(name.endswith("Principal") for d in (old, new) for s in d["Statement"] for name in s)
-        return Request(pick(REQUEST_ACTIONS), pick(REQUEST_RESOURCES), pick(REQUEST_PRINCIPALS) if named else None, context)
+        return Request(pick(REQUEST_ACTIONS), pick(self.resources), pick(REQUEST_PRINCIPALS) if named else None, context)
