@@ -57,10 +57,10 @@ async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    runner = web.AppRunner(application(store, authenticator, options.organization), access_log=None)
+    runner = web.AppRunner(application(store, authenticator, options.organization), access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", options.port, shutdown_timeout=2).start()
+        await web.TCPSite(runner, "127.0.0.1", options.port).start()
         if options.ready_fd is not None:
             # Whoever waits may have gone; that is no reason not to serve.
             with contextlib.suppress(BrokenPipeError), os.fdopen(options.ready_fd, "wb") as ready:

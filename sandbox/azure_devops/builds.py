@@ -19,6 +19,7 @@ from sandbox.azure_devops import (
     permissions,
     pools,
     projects,
+    shapes,
     tokens,
     variable_groups,
 )
@@ -66,7 +67,7 @@ def may_use_group(draft: Draft, project: Json, definition_id: int, name: str) ->
     return group if permissions.allowed(draft, project["id"], variable_groups.TYPE, number, definition_id) else None
 
 
-@router.on(locations.BUILDS, "POST", "vso.build_execute")
+@router.on(locations.BUILDS, "POST", "vso.build_execute", shape=shapes.BUILD)
 def queue_build(call: Call) -> Json:
     """Queue a build: body `{"definition": {"id"}, "sourceBranch", "sourceVersion", "reason", "parameters", ...}`."""
     project = projects.of(call)
@@ -93,7 +94,7 @@ def build_refusal(reason: str) -> ServiceError:
     )
 
 
-@router.on(locations.RUNS, "POST", "vso.build_execute")
+@router.on(locations.RUNS, "POST", "vso.build_execute", shape=shapes.RUN)
 def run_pipeline(call: Call) -> Json:
     """Run a pipeline: `{"resources": {"repositories": {"self": {"refName", "version"}}}, "templateParameters"}`."""
     project = projects.of(call)
@@ -131,7 +132,7 @@ def get(call: Call) -> object:
     return [_wire(call, one) for one in found[::-1][: call.limit("$top", 1000)]]
 
 
-@router.on(locations.BUILDS, "PATCH", "vso.build_execute")
+@router.on(locations.BUILDS, "PATCH", "vso.build_execute", shape=shapes.BUILD_CHANGE)
 def update(call: Call) -> Json:
     """Change a build: `status` (inProgress, cancelling, completed), `result`, `buildNumber`.
 

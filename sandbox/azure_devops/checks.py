@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, identities, locations, permissions, projects
+from sandbox.azure_devops import clock, identities, locations, permissions, projects, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
@@ -54,7 +54,9 @@ def get(call: Call) -> object:
     return [_wire(call, one, whole=whole) for one in on(call.draft, project["id"], kind, resource_id)]
 
 
-@router.on(locations.CHECK_CONFIGURATIONS_QUERY, "POST", "vso.pipelineresources_use", "vso.build")
+@router.on(
+    locations.CHECK_CONFIGURATIONS_QUERY, "POST", "vso.pipelineresources_use", "vso.build", shape=shapes.RESOURCES
+)
 def query(call: Call) -> list[Json]:
     """List the checks of the resources in the body, `[{"type", "id"}]`."""
     project = projects.of(call)
@@ -68,7 +70,7 @@ def query(call: Call) -> list[Json]:
     ]
 
 
-@router.on(locations.CHECK_CONFIGURATIONS, "POST", "vso.pipelineresources_manage")
+@router.on(locations.CHECK_CONFIGURATIONS, "POST", "vso.pipelineresources_manage", shape=shapes.CHECK)
 def create(call: Call) -> Json:
     """Set a check on a resource: body `{"type": {"id"}, "settings", "resource": {"type", "id"}, "timeout"}`."""
     project = projects.of(call)
@@ -91,7 +93,7 @@ def create(call: Call) -> Json:
     return _wire(call, check, whole=True)
 
 
-@router.on(locations.CHECK_CONFIGURATIONS, "PATCH", "vso.pipelineresources_manage")
+@router.on(locations.CHECK_CONFIGURATIONS, "PATCH", "vso.pipelineresources_manage", shape=shapes.CHECK)
 def update(call: Call) -> Json:
     """Change a check; its resource stays."""
     check = _known(call, projects.of(call))

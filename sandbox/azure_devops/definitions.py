@@ -16,6 +16,7 @@ from sandbox.azure_devops import (
     permissions,
     pools,
     projects,
+    shapes,
     variable_groups,
     variables,
 )
@@ -99,7 +100,7 @@ def get(call: Call) -> object:
     return [_wire(call, one) if whole else reference(call, one) for one in found]
 
 
-@router.on(locations.DEFINITIONS, "POST", "vso.build_execute")
+@router.on(locations.DEFINITIONS, "POST", "vso.build_execute", shape=shapes.DEFINITION)
 def create(call: Call) -> Json:
     """Create a definition."""
     project = projects.of(call)
@@ -117,7 +118,7 @@ def create(call: Call) -> Json:
     return _wire(call, definition)
 
 
-@router.on(locations.DEFINITIONS, "PUT", "vso.build_execute")
+@router.on(locations.DEFINITIONS, "PUT", "vso.build_execute", shape=shapes.DEFINITION)
 def update(call: Call) -> Json:
     """Replace a definition; the body's revision has to be the present one, which is then counted up."""
     project = projects.of(call)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import checks, clock, identities, locations, permissions, projects
+from sandbox.azure_devops import checks, clock, identities, locations, permissions, projects, shapes
 from sandbox.azure_devops.errors import bad_argument, distributed_task
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
@@ -42,7 +42,7 @@ def get(call: Call) -> object:
     return [wire(call, one) for one in found[: call.limit("$top", 10000)]]
 
 
-@router.on(locations.ENVIRONMENTS, "POST", "vso.environment_manage")
+@router.on(locations.ENVIRONMENTS, "POST", "vso.environment_manage", shape=shapes.ENVIRONMENT)
 def create(call: Call) -> Json:
     """Create an environment: body `{"name", "description"}`."""
     project = projects.of(call)
@@ -63,7 +63,7 @@ def create(call: Call) -> Json:
     return wire(call, environment)
 
 
-@router.on(locations.ENVIRONMENTS, "PATCH", "vso.environment_manage")
+@router.on(locations.ENVIRONMENTS, "PATCH", "vso.environment_manage", shape=shapes.ENVIRONMENT)
 def update(call: Call) -> Json:
     """Change an environment's name or description."""
     project = projects.of(call)

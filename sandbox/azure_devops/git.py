@@ -12,7 +12,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, identities, locations, permissions, projects
+from sandbox.azure_devops import clock, identities, locations, permissions, projects, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
@@ -142,7 +142,7 @@ def get(call: Call) -> object:
     ]
 
 
-@router.on(locations.REPOSITORIES, "POST", "vso.code_manage")
+@router.on(locations.REPOSITORIES, "POST", "vso.code_manage", shape=shapes.REPOSITORY)
 def create(call: Call) -> object:
     """Create an empty repository: body `{"name", "project": {"id"}}`."""
     body = call.object()
@@ -154,7 +154,7 @@ def create(call: Call) -> object:
     return Reply(201, wire(call, add(call.draft, project, name, initialize=False)))
 
 
-@router.on(locations.REPOSITORIES, "PATCH", "vso.code_manage")
+@router.on(locations.REPOSITORIES, "PATCH", "vso.code_manage", shape=shapes.REPOSITORY)
 def update(call: Call) -> Json:
     """Rename a repository, set its default branch, disable or enable it."""
     project = projects.of(call) if "project" in call.values else None
@@ -208,7 +208,7 @@ def refs(call: Call) -> list[Json]:
     ]
 
 
-@router.on(locations.REFS, "POST", "vso.code_write")
+@router.on(locations.REFS, "POST", "vso.code_write", shape=shapes.REF_UPDATES)
 def update_refs(call: Call) -> list[Json]:
     """Create, move or delete refs: body `[{"name", "oldObjectId", "newObjectId"}]`; each is answered on its own."""
     repository = of(call)
@@ -217,7 +217,7 @@ def update_refs(call: Call) -> list[Json]:
     return [_move(call, repository, one) for one in call.body]
 
 
-@router.on(locations.PUSHES, "POST", "vso.code_write")
+@router.on(locations.PUSHES, "POST", "vso.code_write", shape=shapes.PUSH)
 def push(call: Call) -> object:
     """Push commits: body `{"refUpdates": [{"name", "oldObjectId"}], "commits": [{"comment", "changes": [...]}]}`.
 

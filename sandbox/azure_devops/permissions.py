@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, identities, locations, projects
+from sandbox.azure_devops import clock, identities, locations, projects, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument, build
 from sandbox.azure_devops.protocol import Router
 
@@ -67,7 +67,7 @@ def authorized_resources(call: Call) -> list[Json]:
     return found
 
 
-@router.on(locations.AUTHORIZED_RESOURCES, "PATCH", "vso.build_execute")
+@router.on(locations.AUTHORIZED_RESOURCES, "PATCH", "vso.build_execute", shape=shapes.RESOURCES)
 def authorize_resources(call: Call) -> list[Json]:
     """Open resources to all pipelines of the project, or close them: body `[{"type", "id", "name", "authorized"}]`."""
     project = projects.of(call)
@@ -98,7 +98,7 @@ def definition_resources(call: Call) -> list[Json]:
     return found
 
 
-@router.on(locations.DEFINITION_RESOURCES, "PATCH", "vso.build_execute")
+@router.on(locations.DEFINITION_RESOURCES, "PATCH", "vso.build_execute", shape=shapes.RESOURCES)
 def authorize_definition_resources(call: Call) -> list[Json]:
     """Permit one pipeline to use resources, or forbid it: body `[{"type", "id", "name", "authorized"}]`."""
     project, number = projects.of(call), call.number("definitionId")
@@ -120,7 +120,7 @@ def get(call: Call) -> Json:
     )
 
 
-@router.on(locations.PIPELINE_PERMISSIONS, "PATCH", "vso.pipelineresources_manage")
+@router.on(locations.PIPELINE_PERMISSIONS, "PATCH", "vso.pipelineresources_manage", shape=shapes.PERMISSIONS)
 def update(call: Call) -> object:
     """Change the permissions of the resource of the route; without one, of each resource of the body's list.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, definitions, git, identities, locations, projects
+from sandbox.azure_devops import clock, definitions, git, identities, locations, projects, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
@@ -60,7 +60,7 @@ def get(call: Call) -> object:
     return [_wire(call, one) for one in found[: call.limit("$top", 1000)]]
 
 
-@router.on(locations.POLICY_CONFIGURATIONS, "POST", "vso.code_write")
+@router.on(locations.POLICY_CONFIGURATIONS, "POST", "vso.code_write", shape=shapes.POLICY)
 def create(call: Call) -> Json:
     """Create a policy: body `{"isEnabled", "isBlocking", "type": {"id"}, "settings": {"scope": [...], ...}}`."""
     project = projects.of(call)
@@ -78,7 +78,7 @@ def create(call: Call) -> Json:
     return _wire(call, policy)
 
 
-@router.on(locations.POLICY_CONFIGURATIONS, "PUT", "vso.code_write")
+@router.on(locations.POLICY_CONFIGURATIONS, "PUT", "vso.code_write", shape=shapes.POLICY)
 def update(call: Call) -> Json:
     """Replace a policy."""
     project = projects.of(call)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops import clock, git, identities, locations, pools
+from sandbox.azure_devops import clock, git, identities, locations, pools, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.protocol import Reply, Router
 
@@ -108,7 +108,7 @@ def get(call: Call) -> object:
     return answer
 
 
-@router.on(locations.PROJECTS, "POST", "vso.project_manage")
+@router.on(locations.PROJECTS, "POST", "vso.project_manage", shape=shapes.PROJECT)
 def create(call: Call) -> object:
     """Create a project; answers 202 with an operation, which is done at once here."""
     body = call.object()
@@ -123,7 +123,7 @@ def create(call: Call) -> object:
             "new project with the same name as an existing project. Provide a different name.",
             namespace="Microsoft.TeamFoundation.Core.WebApi",
         )
-    process = body.get("capabilities", {}).get("processTemplate", {}).get("templateTypeId", _BASIC)
+    process = ((body.get("capabilities") or {}).get("processTemplate") or {}).get("templateTypeId") or _BASIC
     add(call.draft, name, str(body.get("description") or ""), process if process in PROCESSES else _BASIC)
     operation = {"id": clock.guid(), "status": "succeeded"}
     call.draft.table("operations")[operation["id"]] = operation

@@ -132,12 +132,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Route:
-    """A method of a location: what answers it, and the token scopes of which a caller needs one (none: any caller)."""
+    """A method of a location, the token scopes of which a caller needs one (none: any), and the shape of its body."""
 
     location: Location
     method: str
     scopes: tuple[str, ...]
     handler: Callable[[Call], object]
+    shape: Json | None = None
 
 
 class Router:
@@ -147,12 +148,12 @@ class Router:
         self.routes: list[Route] = []
 
     def on(
-        self, location: Location, method: str, *scopes: str
+        self, location: Location, method: str, *scopes: str, shape: Json | None = None
     ) -> Callable[[Callable[[Call], object]], Callable[[Call], object]]:
         """Register the decorated handler."""
 
         def register(handler: Callable[[Call], object]) -> Callable[[Call], object]:
-            self.routes.append(Route(location, method, scopes, handler))
+            self.routes.append(Route(location, method, scopes, handler, shape))
             return handler
 
         return register

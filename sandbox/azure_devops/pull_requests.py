@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops import clock, git, identities, locations, projects
+from sandbox.azure_devops import clock, git, identities, locations, projects, shapes
 from sandbox.azure_devops.errors import bad_argument
 from sandbox.azure_devops.protocol import Reply, Router
 
@@ -47,7 +47,7 @@ def get(call: Call) -> object:
     )
 
 
-@router.on(locations.PULL_REQUESTS, "POST", "vso.code_write")
+@router.on(locations.PULL_REQUESTS, "POST", "vso.code_write", shape=shapes.PULL_REQUEST)
 def create(call: Call) -> object:
     """Open a pull request: body `{"sourceRefName", "targetRefName", "title", "description", "isDraft"}`."""
     repository = git.of(call)
@@ -91,7 +91,7 @@ def create(call: Call) -> object:
     return Reply(201, _wire(call, request))
 
 
-@router.on(locations.PULL_REQUESTS, "PATCH", "vso.code_write")
+@router.on(locations.PULL_REQUESTS, "PATCH", "vso.code_write", shape=shapes.PULL_REQUEST)
 def update(call: Call) -> Json:
     """Change title, description or status; completing one moves the target branch to the source's head."""
     repository = git.of(call)
@@ -120,7 +120,7 @@ def threads(call: Call) -> object:
     return [_thread(call, request, one) for one in request["threads"].values()]
 
 
-@router.on(locations.THREADS, "POST", "vso.code_write", "vso.threads_full")
+@router.on(locations.THREADS, "POST", "vso.code_write", "vso.threads_full", shape=shapes.THREAD)
 def create_thread(call: Call) -> Json:
     """Open a thread: body `{"comments": [{"content", "commentType", "parentCommentId"}], "status", "properties"}`."""
     request = _known(call)
@@ -145,7 +145,7 @@ def create_thread(call: Call) -> Json:
     return _thread(call, request, thread)
 
 
-@router.on(locations.THREADS, "PATCH", "vso.code_write", "vso.threads_full")
+@router.on(locations.THREADS, "PATCH", "vso.code_write", "vso.threads_full", shape=shapes.THREAD)
 def update_thread(call: Call) -> Json:
     """Change the status or the properties of a thread."""
     request = _known(call)
@@ -169,7 +169,7 @@ def comments(call: Call) -> object:
     return [_comment(call, request, thread, one) for one in thread["comments"]]
 
 
-@router.on(locations.COMMENTS, "POST", "vso.code_write", "vso.threads_full")
+@router.on(locations.COMMENTS, "POST", "vso.code_write", "vso.threads_full", shape=shapes.COMMENT)
 def create_comment(call: Call) -> Json:
     """Add a comment to a thread: body `{"content", "parentCommentId", "commentType"}`."""
     request = _known(call)
@@ -177,7 +177,7 @@ def create_comment(call: Call) -> Json:
     return _comment(call, request, thread, _add_comment(call, thread, call.object()))
 
 
-@router.on(locations.COMMENTS, "PATCH", "vso.code_write", "vso.threads_full")
+@router.on(locations.COMMENTS, "PATCH", "vso.code_write", "vso.threads_full", shape=shapes.COMMENT)
 def update_comment(call: Call) -> Json:
     """Change the text of a comment, which only its author may."""
     request = _known(call)

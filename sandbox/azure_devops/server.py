@@ -23,6 +23,7 @@ from sandbox.azure_devops import (
     pools,
     projects,
     pull_requests,
+    shapes,
     tokens,
     variable_groups,
 )
@@ -152,6 +153,8 @@ class _Service:
                 )
                 check_scopes(caller, route.scopes)
                 parsed = _json(body)
+                if route.shape is not None:
+                    shapes.check(route.shape, parsed)
 
                 def call(draft: Draft, values: dict[str, str] = values, parsed: Any = parsed) -> Call:
                     return Call(request.method, values, query, parsed, caller, draft, organization_url)

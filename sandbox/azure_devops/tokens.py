@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops import clock
+from sandbox.azure_devops import clock, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.identities import OPERATOR
 from sandbox.azure_devops.locations import PERSONAL_ACCESS_TOKENS
@@ -147,7 +147,7 @@ def revoke_run(draft: Draft, build: int) -> None:
             entry["revoked"] = True
 
 
-@router.on(PERSONAL_ACCESS_TOKENS, "POST", FULL_ACCESS)
+@router.on(PERSONAL_ACCESS_TOKENS, "POST", FULL_ACCESS, shape=shapes.ACCESS_TOKEN)
 def create(call: Call) -> Json:
     """Issue a token: body `{"displayName", "scope": "vso.code_write vso.build", "validTo", "allOrgs"}`.
 

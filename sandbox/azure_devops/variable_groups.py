@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, identities, locations, permissions, projects, variables
+from sandbox.azure_devops import clock, identities, locations, permissions, projects, shapes, variables
 from sandbox.azure_devops.errors import bad_argument, distributed_task
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
@@ -56,7 +56,7 @@ def get(call: Call) -> object:
     return [_wire(call, group) for group in found[: call.limit("$top", 10000)]]
 
 
-@router.on(locations.VARIABLE_GROUPS, "POST", "vso.variablegroups_manage")
+@router.on(locations.VARIABLE_GROUPS, "POST", "vso.variablegroups_manage", shape=shapes.VARIABLE_GROUP)
 def create(call: Call) -> Json:
     """Create a group; its name has to be free in each project that it references."""
     body = call.object()
@@ -70,7 +70,7 @@ def create(call: Call) -> Json:
     return _wire(call, group)
 
 
-@router.on(locations.VARIABLE_GROUPS, "PUT", "vso.variablegroups_manage")
+@router.on(locations.VARIABLE_GROUPS, "PUT", "vso.variablegroups_manage", shape=shapes.VARIABLE_GROUP)
 def update(call: Call) -> Json:
     """Replace a group: what the body does not name is gone, but for the values of secrets that it names."""
     group = _known(call)

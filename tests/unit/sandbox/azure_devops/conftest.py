@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running service with its first project, shared by the tests of a module."""
     one = Service(tmp_path_factory.mktemp("azure-devops"))
-    one.start()
-    yield one
-    assert one.stop() == 0
+    try:
+        one.start()
+        yield one
+        assert one.stop() == 0
+    finally:
+        one.abandon()

@@ -38,6 +38,8 @@ class Service:
         self.keys.mkdir(mode=0o700, exist_ok=True)
         (self.keys / "azure-devops-pat").write_text(token + "\n")
         self._process: subprocess.Popen[bytes] | None = None
+        self._session = requests.Session()
+        self._session.trust_env = False
 
     def command(self, **other: object) -> list[str]:
         """Return the command line; a keyword replaces an option."""
@@ -64,9 +66,15 @@ class Service:
             said = ready.read()
         assert said == b"ready\n", self.log.read_text()
 
+    def abandon(self) -> None:
+        """Make sure that nothing is left running, whatever a test did."""
+        if self._process is not None and self._process.poll() is None:
+            self.stop(signal.SIGKILL)
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Stop it and return its exit code."""
         assert self._process is not None
+        self._session.close()
         self._process.send_signal(how)
         return self._process.wait(timeout=30)
 
@@ -76,16 +84,8 @@ class Service:
         token = more.pop("token", self.token)
         headers |= more.pop("headers", {})
         auth = None if token is None else ("", token)
-        return requests.request(
-            method,
-            f"{self.url}/{path}",
-            json=body,
-            headers=headers,
-            auth=auth,
-            timeout=30,
-            allow_redirects=False,
-            **more,
-        )
+        more = {"timeout": 30, "allow_redirects": False, **more}
+        return self._session.request(method, f"{self.url}/{path}", json=body, headers=headers, auth=auth, **more)
 
     def get(self, path: str, **more: Any) -> Any:
         """Return what a GET gives, which has to succeed."""

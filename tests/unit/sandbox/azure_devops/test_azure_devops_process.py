@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import signal
 import stat
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.azure_devops.__main__ import main
 from sandbox.azure_devops.store import Store, StoreError
-from tests.unit.sandbox.azure_devops.service import CHECKOUT, Service, definition_body, group_body, push
+from tests.unit.sandbox.azure_devops.service import Service, definition_body, group_body, push
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service that is not started yet; nothing of it is left running."""
+    one = Service(tmp_path)
+    yield one
+    one.abandon()
+
 
 SECRETS = ("s3cr3t-of-a-group", "s3cr3t-of-a-pipeline", "s3cr3t-that-was-replaced")
 
@@ -49,8 +59,7 @@ PATHS = (
 )
 
 
-def test_everything_survives_a_restart_even_a_kill(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+def test_everything_survives_a_restart_even_a_kill(service: Service) -> None:
     service.start()
     fill(service)
     before = [service.get(path) for path in PATHS]
@@ -64,8 +73,7 @@ def test_everything_survives_a_restart_even_a_kill(tmp_path: Path) -> None:
     assert service.stop() == 0
 
 
-def test_no_secret_lies_anywhere_but_in_the_key_store(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+def test_no_secret_lies_anywhere_but_in_the_key_store(service: Service) -> None:
     service.start()
     values = fill(service)
     service.ask("GET", "_apis/projects", token=SECRETS[0])
@@ -81,25 +89,29 @@ def test_no_secret_lies_anywhere_but_in_the_key_store(tmp_path: Path) -> None:
     assert stat.S_IMODE((service.folder / "state.json").stat().st_mode) == 0o600
 
 
-def test_a_stop_signal_ends_it_cleanly_and_frees_its_port(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+def test_a_stop_signal_ends_it_cleanly_and_frees_its_port(service: Service) -> None:
     for how in (signal.SIGTERM, signal.SIGINT):
         service.start()
         assert service.get("_apis/projects")["count"] == 1
         assert service.stop(how) == 0
 
 
-def refusal(service: Service, **options: object) -> tuple[int, str]:
-    """Start it with other options, which it has to refuse; return its exit code and what it says."""
-    done = subprocess.run(
-        service.command(**options), cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Runs the command with other options, which it has to refuse; gives its exit code and what it says."""
+
+    def run(service: Service, **options: object) -> tuple[int, str]:
+        capsys.readouterr()
+        try:
+            code = main(service.command(**options)[3:])
+        except SystemExit as stop:
+            code = int(str(stop.code))
+        return code, capsys.readouterr().err
+
+    return run
 
 
-def test_it_says_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+def test_it_says_in_one_line_why_it_cannot_start(service: Service, refusal: Callable[..., tuple[int, str]]) -> None:
     for port in (0, 70000):
         code, said = refusal(service, port=port)
         assert (code, f"{port}: a port from 1 to 65535 is needed" in said) == (2, True)
@@ -113,24 +125,23 @@ def test_it_says_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
     assert (code, "azure-devops-pat: cannot be read" in said) == (2, True)
 
 
-def test_a_second_process_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+def test_a_second_process_on_the_same_folder_is_refused(
+    service: Service, refusal: Callable[..., tuple[int, str]]
+) -> None:
     service.start()
     code, said = refusal(service)
     assert (code, "another process serves" in said) == (2, True)
     assert service.stop() == 0
 
 
-def test_a_port_in_use_is_named(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+def test_a_port_in_use_is_named(service: Service, tmp_path: Path, refusal: Callable[..., tuple[int, str]]) -> None:
     service.start()
     code, said = refusal(service, folder=tmp_path / "other")
     assert (code, str(service.port) in said) == (2, True)
     assert service.stop() == 0
 
 
-def test_a_broken_state_file_is_named_and_kept(tmp_path: Path) -> None:
-    service = Service(tmp_path)
+def test_a_broken_state_file_is_named_and_kept(service: Service, refusal: Callable[..., tuple[int, str]]) -> None:
     service.folder.mkdir()
     (service.folder / "state.json").write_text("{")
     code, said = refusal(service)

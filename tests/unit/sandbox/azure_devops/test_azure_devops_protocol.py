@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import requests
 
 from sandbox.azure_devops import locations
+from sandbox.azure_devops.server import ROUTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.azure_devops.protocol import Route
+    from sandbox.azure_devops.store import Json
     from tests.unit.sandbox.azure_devops.service import Service
 
 SUPPRESS = {"X-TFS-FedAuthRedirect": "Suppress"}
@@ -172,7 +178,51 @@ def test_a_body_that_is_not_json_or_not_an_object_is_refused(service: Service) -
     answer = service.ask("POST", "_apis/projects", data="{", headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert "is not JSON" in answer.json()["message"]
-    assert service.refused("POST", "_apis/projects", [1])[:2] == (400, "ArgumentNullException")
+    assert service.refused("POST", "_apis/projects")[:2] == (400, "ArgumentNullException")
+    status, _, message = service.refused("POST", "_apis/projects", [1])
+    assert (status, message) == (400, "The request's body is not valid: object is expected.")
+
+
+def test_a_part_of_another_type_is_named_without_being_repeated(service: Service) -> None:
+    body = {"name": "x", "variables": {}, "variableGroupProjectReferences": [{"projectReference": "s3cr3t"}]}
+    status, _, message = service.refused("POST", "_apis/distributedtask/variablegroups", body)
+    assert status == 400
+    assert message == (
+        "The request's body.variableGroupProjectReferences[0].projectReference is not valid: object is expected."
+    )
+
+
+@pytest.mark.parametrize(
+    "route", [one for one in ROUTES if one.shape], ids=lambda one: f"{one.method} {one.location.resource}"
+)
+def test_no_malformed_body_is_answered_by_an_internal_error(service: Service, route: Route) -> None:
+    values = {"project": "app-one", "repositoryId": "app-one", "resourceType": "queue"}
+    path = "/".join(
+        values.get(part.strip("{*}"), "1") if part.startswith("{") else part
+        for part in route.location.template.format_map(
+            Known(area=route.location.area, resource=route.location.resource)
+        ).split("/")
+    )
+    assert route.shape is not None
+    for body in malformed(route.shape):
+        answer = service.ask(route.method, path, body)
+        assert answer.status_code < 500, body
+
+
+class Known(dict[str, str]):
+    """Leaves what it does not know as it stands."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def malformed(shape: Json) -> Iterator[object]:
+    """Bodies of the right names with a value of a wrong type in each place, and with null there."""
+    if "items" in shape:
+        yield from ([wrong] for wrong in malformed(shape["items"]))
+    for name, inner in shape.get("properties", {}).items():
+        yield from ({name: wrong} for wrong in malformed(inner))
+    yield from ("x", True, [1], {"a": 1}, None)
 
 
 def test_a_token_with_a_scope_may_do_only_that(service: Service) -> None:
