@@ -1,0 +1,185 @@
+"""AWS by boto3: endpoints, region and credentials come from the environment or the profile, as in every AWS tool."""
+
+import json
+import os
+from typing import Any
+
+from audit.clouds import LookupNotOfferedError, LookupRefusedError
+from audit.errors import AuditError
+
+NOT_SIGNED_IN = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+MISSING = frozenset(
+    {
+        "ImageNotFoundException",
+        "LifecyclePolicyNotFoundException",
+        "NoSuchEntity",
+        "NoSuchKey",
+        "NoSuchBucket",
+        "RepositoryNotFoundException",
+        "RepositoryPolicyNotFoundException",
+        "404",
+    }
+)
+NOT_OFFERED = frozenset({"InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation"})
+ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
+
+
+class Aws:
+    """A reader of one account. Clients are made when they are first needed, one for each service and region."""
+
+    def __init__(self, endpoint: str | None = None) -> None:
+        """`endpoint`: URL of the service, for a look-up that names its own (a bucket's); else the environment's."""
+        try:
+            import boto3
+            from botocore.config import Config
+        except ImportError:
+            raise AuditError("boto3 is missing: install the requirements of this project") from None
+        # boto3 reads AWS_DEFAULT_REGION alone; the Pulumi provider and the other SDKs read AWS_REGION.
+        self._session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
+        self._config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
+        self._endpoint = endpoint
+        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._seen: dict[Any, Any] = {}
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """The boto3 client. Raises AuditError where no region is known."""
+        from botocore.exceptions import BotoCoreError
+
+        key = (service, region)
+        if key not in self._clients:
+            try:
+                self._clients[key] = self._session.client(
+                    service,  # type: ignore[call-overload] # the name is not known to the type checker
+                    region_name=region or self.region(),
+                    endpoint_url=self._endpoint,
+                    config=self._config,
+                )
+            except (BotoCoreError, ValueError) as error:
+                raise AuditError(f"AWS: {error}; set AWS_REGION and the credentials of the account") from None
+        return self._clients[key]
+
+    def call(self, service: str, operation: str, region: str | None = None, **parameters: Any) -> dict[str, Any] | None:
+        """One operation by its API name (`GetPolicy`); None where the thing asked for is not there. Asked once: a
+        second look is answered from the first, so that one report shows one moment.
+
+        Raises LookupRefusedError where the caller lacks the permission or AWS answers with another error,
+        LookupNotOfferedError where the endpoint does not know the operation, AuditError where AWS cannot be reached or the
+        credentials are no good.
+        """
+        return self._once(self._call, service, operation, region, parameters)  # type: ignore[no-any-return]
+
+    def _call(
+        self, service: str, operation: str, region: str | None, parameters: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        client = self.client(service, region)
+        try:
+            answer: dict[str, Any] = getattr(client, _snake(operation))(**parameters)
+        except ClientError as error:
+            self._refused(error.response, service, operation, parameters)
+            return None
+        except BotoCoreError as error:
+            raise AuditError(
+                f"AWS {service} cannot be reached: {error}; check AWS_ENDPOINT_URL, the network and the credentials"
+            ) from None
+        return answer
+
+    def pages(
+        self, service: str, operation: str, key: str, region: str | None = None, **parameters: Any
+    ) -> list[Any] | None:
+        """All entries of a list operation; None where what they belong to is not there. Asked once, as by `call`, and
+        raises as it does."""
+
+        def ask(*_arguments: Any) -> list[Any] | None:
+            return self._pages(service, operation, key, region, parameters)
+
+        return self._once(ask, f"{service}.{key}", operation, region, parameters)  # type: ignore[no-any-return]
+
+    def _once(self, ask: Any, service: str, operation: str, region: str | None, parameters: dict[str, Any]) -> Any:
+        key = (service, operation, region, json.dumps(parameters, sort_keys=True))
+        if key not in self._seen:
+            try:
+                self._seen[key] = ask(service, operation, region, parameters)
+            except (LookupRefusedError, LookupNotOfferedError) as refusal:
+                self._seen[key] = refusal
+        if isinstance(self._seen[key], Exception):
+            raise self._seen[key]
+        return self._seen[key]
+
+    def _pages(
+        self, service: str, operation: str, key: str, region: str | None, parameters: dict[str, Any]
+    ) -> list[Any] | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        client = self.client(service, region)
+        if not client.can_paginate(_snake(operation)):
+            answer = self._call(service, operation, region, parameters)
+            return None if answer is None else list(answer.get(key) or [])
+        try:
+            found: list[Any] = []
+            for page in client.get_paginator(_snake(operation)).paginate(**parameters):
+                found.extend(page.get(key) or [])
+        except ClientError as error:
+            self._refused(error.response, service, operation, parameters)
+            return None
+        except BotoCoreError as error:
+            raise AuditError(
+                f"AWS {service} cannot be reached: {error}; check AWS_ENDPOINT_URL, the network and the credentials"
+            ) from None
+        return found
+
+    def account(self) -> str:
+        """Number of the account that the credentials belong to. Raises AuditError."""
+        answer = self.call("sts", "GetCallerIdentity", region=self.region())
+        return str((answer or {}).get("Account") or "")
+
+    def region(self) -> str:
+        """The region of the environment; STS is asked there."""
+        return self._session.region_name or "us-east-1"
+
+    @staticmethod
+    def _refused(response: Any, service: str, operation: str, parameters: dict[str, Any]) -> None:
+        """None for "not there"; every other refusal as an error."""
+        error = response.get("Error", {})
+        code = str(error.get("Code", "")).rpartition("#")[2]
+        action = ACTIONS.get(f"{service}:{operation}", f"{service}:{operation}")
+        if code in MISSING:
+            return
+        if code in NOT_SIGNED_IN:
+            raise AuditError(f"AWS refuses the credentials ({code}): sign in again, or set others") from None
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if code in NOT_OFFERED or status == 501:
+            raise LookupNotOfferedError(f"{operation} of {_target(parameters)}") from None
+        raise LookupRefusedError(action, f"{operation} of {_target(parameters)}", f"{code or status}") from None
+
+
+def _target(parameters: dict[str, Any]) -> str:
+    """What was asked for, for a message."""
+    return ", ".join(str(value) for value in parameters.values() if isinstance(value, str)) or "the account"
+
+
+_WORDS: dict[str, str] = {}
+
+
+def _snake(operation: str) -> str:
+    """botocore's method of an operation."""
+    if operation not in _WORDS:
+        from botocore import xform_name
+
+        _WORDS[operation] = xform_name(operation)
+    return _WORDS[operation]

@@ -1,0 +1,255 @@
+"""Amazon ECR: the repository's settings, its policies, and the images that the stack deployed.
+
+API: https://docs.aws.amazon.com/AmazonECR/latest/APIReference (DescribeRepositories, DescribeImages,
+GetLifecyclePolicy, GetRepositoryPolicy, ListTagsForResource).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from audit.classify import documents
+from audit.drift import lifecycle
+from audit.drift.sheet import REFUSED, Clouds, Sheet
+from audit.state import Resource, StackState
+
+HOST = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?[.-](?P<region>[a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)\S*")
+IMAGE = re.compile(r"(?P<host>[^/]+)/(?P<name>[^@:]+)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
+
+
+def region(resource: Resource) -> str | None:
+    """The region that the resource is in: as recorded, else from its ARN, else the environment's."""
+    recorded = resource.get("region")
+    if isinstance(recorded, str) and recorded:
+        return recorded
+    parts = str(resource.get("arn") or resource.id).split(":")
+    return parts[3] or None if len(parts) > 5 and parts[0] == "arn" else None
+
+
+def repository(sheet: Sheet, clouds: Clouds) -> None:
+    """The settings of a repository, its tags and its own policy."""
+    resource, aws = sheet.resource, clouds.aws
+    name, where = str(resource.get("name") or resource.id), region(resource)
+    answer = sheet.look(lambda: aws.call("ecr", "DescribeRepositories", where, repositoryNames=(name,)))
+    if answer is REFUSED:
+        return
+    if not answer or not answer["repositories"]:
+        sheet.gone()
+        return
+    real = answer["repositories"][0]
+    sheet.own("arn", real["repositoryArn"])
+    _mutability(sheet, real)
+    _scan(sheet, real)
+    encryption = real.get("encryptionConfiguration") or {}
+    recorded = (resource.get("encryptionConfigurations") or [{}])[0]
+    for key in ("encryptionType", "kmsKey"):
+        default = "AES256" if key == "encryptionType" else ""
+        if not sheet.fact(key, None, recorded.get(key) or default, encryption.get(key) or default):
+            sheet.find("drift-property", f"{sheet.subject}: {key} is {encryption.get(key)}.")
+    tags = sheet.look(lambda: aws.call("ecr", "ListTagsForResource", where, resourceArn=real["repositoryArn"]))
+    if tags is not REFUSED:
+        tagged(sheet, (tags or {}).get("tags"))
+    policy = sheet.look(lambda: aws.call("ecr", "GetRepositoryPolicy", where, repositoryName=name))
+    if policy is not REFUSED:
+        declared = _declared(clouds.state, "aws:ecr:RepositoryPolicy", name)
+        text = policy["policyText"] if policy else None
+        if text or declared:
+            what = f"The repository policy of '{resource.name}'" + (
+                "" if declared else ", which the stack does not have,"
+            )
+            sheet.judge("repositoryPolicy", declared, text, what=what)
+
+
+def _declared(state: StackState, kind: str, repository_name: str) -> Any:
+    found = [item for item in state.of(kind) if item.get("repository") == repository_name]
+    return found[0].get("policy") if found else None
+
+
+def tagged(sheet: Sheet, tags: Any) -> None:
+    """The tags of a resource, as AWS lists them."""
+    real = {tag["Key"]: tag["Value"] for tag in tags or [] if not tag["Key"].startswith("aws:")}
+    recorded = sheet.resource.get("tagsAll") or sheet.resource.get("tags") or {}
+    if not sheet.fact("tags", sheet.resource.inputs.get("tags"), recorded, real):
+        sheet.find("drift-property", f"{sheet.subject}: tags are not the recorded ones.")
+
+
+def _mutability(sheet: Sheet, real: dict[str, Any]) -> None:
+    recorded, now = sheet.resource.get("imageTagMutability") or "MUTABLE", real.get("imageTagMutability") or "MUTABLE"
+    if not sheet.own("imageTagMutability", now, "MUTABLE"):
+        rule = "drift-exposure" if now != "IMMUTABLE" else "drift-property"
+        sheet.find(rule, f"{sheet.subject}: imageTagMutability is {now}, recorded is {recorded}.")
+    filters = sorted(item.get("filter", "") for item in real.get("imageTagMutabilityExclusionFilters") or [])
+    expected = sorted(item.get("filter", "") for item in sheet.resource.get("imageTagMutabilityExclusionFilters") or [])
+    if not sheet.fact("imageTagMutabilityExclusionFilters", expected, expected, filters):
+        sheet.find("drift-exposure", f"{sheet.subject}: tags that are exempt are {filters}, recorded are {expected}.")
+
+
+def _scan(sheet: Sheet, real: dict[str, Any]) -> None:
+    configuration = sheet.resource.get("imageScanningConfiguration") or {}
+    declared = (sheet.resource.inputs.get("imageScanningConfiguration") or {}).get("scanOnPush")
+    recorded = configuration.get("scanOnPush") is True
+    now = (real.get("imageScanningConfiguration") or {}).get("scanOnPush") is True
+    if not sheet.fact("scanOnPush", declared, recorded, now):
+        rule = "drift-property" if now else "drift-exposure"
+        sheet.find(rule, f"{sheet.subject}: images are {'' if now else 'not '}scanned on push, recorded is {recorded}.")
+
+
+def repository_policy(sheet: Sheet, clouds: Clouds) -> None:
+    """A declared repository policy: whether it is there. Its meaning is compared with the repository."""
+    resource = sheet.resource
+    name = str(resource.get("repository"))
+    answer = sheet.look(lambda: clouds.aws.call("ecr", "GetRepositoryPolicy", region(resource), repositoryName=name))
+    if answer is None:
+        sheet.gone()
+    elif answer is not REFUSED and not any(item.get("name") == name for item in clouds.state.of("aws:ecr:Repository")):
+        sheet.judge("policy", resource.get("policy"), answer["policyText"])
+
+
+def lifecycle_policy(sheet: Sheet, clouds: Clouds) -> None:
+    """A declared lifecycle policy: whether it is there and has the same rules. What it expires is a matter of the
+    images."""
+    resource = sheet.resource
+    name = str(resource.get("repository") or resource.id)
+    answer = sheet.look(lambda: clouds.aws.call("ecr", "GetLifecyclePolicy", region(resource), repositoryName=name))
+    if answer is REFUSED:
+        return
+    if answer is None:
+        sheet.gone()
+        return
+    recorded, real = resource.get("policy"), answer["lifecyclePolicyText"]
+    same = lifecycle.same(recorded, real)
+    declared = documents.shown(resource.inputs.get("policy"))
+    sheet.fact("policy", declared, documents.shown(recorded), documents.shown(real), "same" if same else "differs")
+    if not same:
+        sheet.find("drift-lifecycle", f"{sheet.subject}: its rules are not the recorded ones.")
+
+
+# --- images
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """An image that the stack pushed, as far as the state tells: repository name, tag, digest and region."""
+
+    repository: str
+    tag: str
+    digest: str
+    region: str | None
+    registry: str | None
+
+
+def deployed(resource: Resource, state: StackState) -> Deployed | None:
+    """The image of a docker Image resource; None where it is in no ECR repository."""
+    name, digest = str(resource.get("imageName") or ""), str(resource.get("repoDigest") or "")
+    if resource.kind == "docker-build:index:Image":
+        tags = resource.get("tags") or []
+        name = str(tags[0]) if isinstance(tags, list) and tags else ""
+        digest = f"{name}@{resource.get('digest')}"
+    match = IMAGE.fullmatch(name)
+    if match is None:
+        return None
+    found = IMAGE.fullmatch(digest) or re.fullmatch(r".*@(?P<digest>sha256:[0-9a-f]{64})", digest)
+    sha = (found["digest"] if found else "") or ""
+    for candidate in state.of("aws:ecr:Repository"):
+        if candidate.get("repositoryUrl") == f"{match['host']}/{match['name']}":
+            registry = candidate.get("registryId")
+            return Deployed(match["name"], match["tag"] or "latest", sha, region(candidate), registry or None)
+    host = HOST.fullmatch(match["host"])
+    if host is None:
+        return None
+    return Deployed(match["name"], match["tag"] or "latest", sha, host["region"], host["account"])
+
+
+def image(sheet: Sheet, clouds: Clouds) -> None:
+    """The deployed image: that its digest is there, that its tag still names it, and that no rule expires it."""
+    found = deployed(sheet.resource, clouds.state)
+    if found is None or not found.digest:
+        sheet.compared = False
+        sheet.find(
+            "look-up-refused",
+            f"{sheet.subject}: whether its image is still there cannot be told: "
+            + ("it is in no ECR repository." if found is None else "the state records no digest of it."),
+            proved=False,
+        )
+        return
+    registry = {"registryId": found.registry} if found.registry else {}
+
+    def ask(**identifier: str) -> Any:
+        return clouds.aws.call(
+            "ecr",
+            "DescribeImages",
+            found.region,
+            repositoryName=found.repository,
+            imageIds=(identifier,),
+            **registry,
+        )
+
+    by_digest = sheet.look(lambda: ask(imageDigest=found.digest))
+    if by_digest is REFUSED:
+        return
+    real = by_digest["imageDetails"][0]["imageDigest"] if by_digest else None
+    declared = sheet.resource.inputs.get("imageName")
+    sheet.fact("digest", declared, found.digest, real)
+    if by_digest is None:
+        sheet.find(
+            "drift-image-missing",
+            f"{sheet.subject}: {found.digest} is not in repository '{found.repository}' any more.",
+            "The provider does not notice: it never reads an image.",
+        )
+    by_tag = sheet.look(lambda: ask(imageTag=found.tag))
+    if by_tag is not REFUSED:
+        now = by_tag["imageDetails"][0]["imageDigest"] if by_tag else None
+        if not sheet.fact(f"tag {found.tag}", declared, found.digest, now):
+            what = f"names {now} now" if now else "is not there any more"
+            sheet.find("drift-tag-moved", f"{sheet.subject}: tag '{found.tag}' {what}; deployed was {found.digest}.")
+    if by_digest is not None:
+        _expiry(sheet, clouds, found, registry)
+
+
+def _expiry(sheet: Sheet, clouds: Clouds, found: Deployed, registry: dict[str, str]) -> None:
+    aws = clouds.aws
+    policy = sheet.look(
+        lambda: aws.call("ecr", "GetLifecyclePolicy", found.region, repositoryName=found.repository, **registry)
+    )
+    if policy is REFUSED or policy is None:
+        if policy is None:
+            sheet.fact("expires", None, "never", "never: there is no lifecycle policy", "same")
+        return
+    listed = sheet.look(
+        lambda: aws.pages(
+            "ecr", "DescribeImages", "imageDetails", found.region, repositoryName=found.repository, **registry
+        )
+    )
+    if listed is REFUSED or listed is None:
+        return
+    images = [
+        lifecycle.Image(item["imageDigest"], tuple(item.get("imageTags") or ()), item["imagePushedAt"])
+        for item in listed
+    ]
+    if not any(item.digest == found.digest for item in images):  # deleted between two look-ups
+        return
+    fate = lifecycle.fate(policy["lifecyclePolicyText"], images, found.digest, clouds.now)
+    if fate.unknown:
+        sheet.fact("expires", None, None, fate.unknown, "unknown")
+        sheet.find(
+            "drift-lifecycle-expires-deployed",
+            f"{sheet.subject}: that the lifecycle policy keeps the deployed image cannot be proved: {fate.unknown}.",
+            proved=False,
+        )
+    elif fate.expires is not None and fate.expires <= clouds.now + timedelta(days=clouds.expiry_days):
+        when = "at the next evaluation" if fate.expires <= clouds.now else f"on {fate.expires:%Y-%m-%d}"
+        sheet.fact("expires", None, "never", f"{when}, by {fate.words}", "differs")
+        sheet.find(
+            "drift-lifecycle-expires-deployed",
+            f"{sheet.subject}: the deployed image {found.digest} expires {when}, by {fate.words}.",
+            *([f"It is number {fate.rank} of those that {fate.keeps} are kept of."] if fate.rank else []),
+        )
+    else:
+        sheet.fact("expires", None, "never", _kept(fate), "same")
+
+
+def _kept(fate: lifecycle.Fate) -> str:
+    if fate.rank is not None and fate.keeps is not None:
+        return f"after {fate.keeps - fate.rank + 1} more pushes, by {fate.words}"
+    return f"on {fate.expires:%Y-%m-%d}, by {fate.words}" if fate.expires else "never"

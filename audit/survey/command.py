@@ -1,0 +1,94 @@
+"""What the commands of surveys share: options, writing, exit code."""
+
+import argparse
+import os
+from collections.abc import Iterable
+
+from audit.errors import AuditError
+from audit.survey.formats import NAMES, render
+from audit.survey.model import Survey
+from audit.survey.rules import explain, threshold
+
+OK, REACHED = 0, 3
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --format, -o, --report, --fail-on, --explain, --known-secrets and --max-bytes."""
+    parser.add_argument("--format", choices=NAMES, default="terminal", help="what is written to -o (default: terminal)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where --format is written (default: standard output)")
+    parser.add_argument(
+        "--report", action="append", default=[], metavar="FORMAT=FILE", help="one more report; can be repeated"
+    )
+    parser.add_argument(
+        "--fail-on", metavar="RULE", help="exit 3 if there is a finding of this rule or family, or of a worse one"
+    )
+    parser.add_argument(
+        "--explain", metavar="RULE", help="say what a rule or family means, why it matters, what to check, what to do"
+    )
+    add_input_arguments(parser)
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --known-secrets and --max-bytes."""
+    parser.add_argument(
+        "--known-secrets",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="ENVVAR",
+        help="names of environment variables whose values must not appear in any report",
+    )
+    parser.add_argument("--max-bytes", type=int, default=None, metavar="N", help="refuse a larger input")
+
+
+def explained(arguments: argparse.Namespace) -> bool:
+    """Answers --explain; whether it was asked for."""
+    if arguments.explain:
+        print(explain(arguments.explain))
+    return bool(arguments.explain)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Raises AuditError for options that name no rule or no format, before anything is looked up."""
+    if arguments.fail_on:
+        threshold(arguments.fail_on)
+    for item in arguments.report:
+        _split(item)
+
+
+def known_secrets(arguments: argparse.Namespace) -> list[str]:
+    """Values of the environment variables of --known-secrets, and of those that hold the audit's own credentials."""
+    values = [os.environ[name] for name in OWN_CREDENTIALS if os.environ.get(name)]
+    for name in (part for item in arguments.known_secrets for part in item.split(",") if part):
+        if name not in os.environ:
+            raise AuditError(f"environment variable '{name}' of --known-secrets is not set")
+        values += [os.environ[name], *_long_lines(os.environ[name])]
+    return values
+
+
+OWN_CREDENTIALS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZDO_PERSONAL_ACCESS_TOKEN", "PULUMI_ACCESS_TOKEN",
+                   "PULUMI_CONFIG_PASSPHRASE")  # fmt: skip
+
+
+def _long_lines(text: str) -> Iterable[str]:
+    return (part for part in text.splitlines() if len(part) >= 8)
+
+
+def finish(survey: Survey, arguments: argparse.Namespace) -> int:
+    """Writes every report that was asked for and gives the exit code."""
+    from audit.__main__ import write
+
+    failed = bool(arguments.fail_on) and survey.reaches(threshold(arguments.fail_on))
+    summary = None
+    for name, path in map(_split, arguments.report):
+        write(path, render(name, survey, failed=failed))
+        summary = path if name == "markdown" else summary
+    write(arguments.output, render(arguments.format, survey, failed=failed, summary=summary))
+    return REACHED if failed else OK
+
+
+def _split(item: str) -> tuple[str, str]:
+    name, equals, path = item.partition("=")
+    if not equals or not path or name not in NAMES:
+        raise AuditError(f"--report {item}: must be FORMAT=FILE, such as html=report.html; formats: {', '.join(NAMES)}")
+    return name, path
