@@ -11,13 +11,11 @@ RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force
 COPY app/ ./
 
 # After the layers that cost time, since these change with every commit.
-ARG VERSION=unknown
 ARG REVISION=unknown
 ARG SOURCE=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="app-one" \
       org.opencontainers.image.description="A page that shows the host's name and a message" \
-      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.created="${CREATED}"

@@ -37,10 +37,10 @@ def plan_build(
     """
     args = {"BASE_IMAGE": base_image, "CREATED": created, "REVISION": revision, "SOURCE": source}
     args = {name: value for name, value in args.items() if value}
-    if not tag:
-        shape = json.dumps([context.digest, platform, args], sort_keys=True)
-        tag = f"content-{hashlib.sha256(shape.encode()).hexdigest()[:12]}"
-    return Build(context=context, platform=platform, tag=tag, args={"REVISION": tag, **args, "VERSION": tag})
+    shape = json.dumps([context.digest, platform, args], sort_keys=True)
+    content = f"content-{hashlib.sha256(shape.encode()).hexdigest()[:12]}"
+    # No argument holds the tag: the same commit under two build numbers is one digest with two tags.
+    return Build(context=context, platform=platform, tag=tag or content, args={"REVISION": content, **args})
 
 
 class Image(pulumi.ComponentResource):

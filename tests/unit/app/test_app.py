@@ -67,7 +67,7 @@ def test_the_dependencies_are_a_layer_before_the_app_and_the_arguments_come_afte
     order = [line.split("=")[0] for line in instructions()]
     locked = order.index("COPY app/package.json app/package-lock.json ./")
     install = next(number for number, line in enumerate(order) if line.startswith("RUN npm ci --omit"))
-    assert locked < install < order.index("COPY app/ ./") < order.index("ARG VERSION")
+    assert locked < install < order.index("COPY app/ ./") < order.index("ARG REVISION")
 
 
 def test_the_app_does_not_run_as_root_and_does_not_own_its_files() -> None:

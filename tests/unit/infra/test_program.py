@@ -275,7 +275,7 @@ def test_the_image_is_built_for_a_named_platform_and_pushed_with_a_secret_token(
             "context": context,
             "dockerfile": f"{context}/Dockerfile",
             "platform": "linux/amd64",
-            "args": {"VERSION": "1.4.2", "REVISION": "1.4.2", "BASE_IMAGE": "node:24.1.0"},
+            "args": {"REVISION": image.inputs["build"]["args"]["REVISION"], "BASE_IMAGE": "node:24.1.0"},
         },
         "registry": {"server": ECR, "username": "AWS", "password": "ecr-token"},
         "buildOnPreview": False,
@@ -304,11 +304,19 @@ def test_in_a_pipeline_tag_and_labels_come_from_the_run(run_program: RunProgram)
     image = program.one("docker:index/image:Image")
     assert image.inputs["imageName"] == f"{ECR}/app-one:20261123.4"
     assert image.inputs["build"]["args"] == {
-        "VERSION": "20261123.4",
         "REVISION": "1f3e2d4c5b6a79881f3e2d4c5b6a79881f3e2d4c",
         "SOURCE": "https://dev.azure.com/acme/shop/_git/shop",
         "CREATED": "2025-11-24T16:00:00Z",
     }
+
+
+def test_two_build_numbers_of_the_same_content_shape_the_same_image(run_program: RunProgram) -> None:
+    one, other = (
+        run_program(environment={"BUILD_BUILDNUMBER": number}).one("docker:index/image:Image").inputs
+        for number in ("20261123.1", "20261123.2")
+    )
+    assert one["build"] == other["build"]
+    assert one["imageName"] != other["imageName"]
 
 
 def test_on_a_workstation_the_tag_comes_from_the_content_and_stays_the_same(run_program: RunProgram) -> None:
