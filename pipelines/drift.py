@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines import agent, plan
-from pipelines.preview import REPORTS, preview
+from pipelines.preview import REPORTS, SECRETS, preview
+from pipelines.registry import region
+
+if TYPE_CHECKING:
+    import argparse
 
 NO_CHANGES_EXPECTED = 7
 """Exit code of pulumi for changes where --expect-no-changes was given."""
@@ -23,6 +28,19 @@ def deployed_tag(stack: str) -> str:
     """The tag of the image that is deployed, empty where none is."""
     argv = ["pulumi", "stack", "output", "image_tag", "--stack", stack]
     return agent.captured(argv, env=agent.environment()).strip()
+
+
+def survey(look: str, state: Path, options: argparse.Namespace) -> bool:
+    """Have the audit look at what is really there; whether it found anything."""
+    page = options.report / f"{look}.md"
+    command = [sys.executable, "-m", "audit", look, str(state), "--fail-on", "change", "--report", f"markdown={page}"]
+    if known := [name for name in SECRETS if agent.optional(name)]:
+        command += ["--known-secrets", *known]
+    code = agent.call(command, env=agent.environment(AWS_REGION=region(options.stack)))
+    if code not in (0, FINDING):
+        raise agent.Stop(f"audit {look} failed with {code}: see the log above")
+    agent.upload_summary(page)
+    return code == FINDING
 
 
 def main() -> None:
@@ -45,16 +63,10 @@ def main() -> None:
         found.append("resources are not as recorded")
     elif code:
         raise agent.Stop(f"pulumi refresh of {options.stack} failed with {code}: see the log above")
-    for look in ("drift", "keys"):
-        page = options.report / f"{look}.md"
-        code = agent.call(
-            [sys.executable, "-m", "audit", look, "--stack", options.stack, "--report", f"markdown={page}"]
-        )
-        if code not in (0, FINDING):
-            raise agent.Stop(f"audit {look} failed with {code}: see the log above")
-        agent.upload_summary(page)
-        if code:
-            found.append(f"audit {look} has findings")
+    state = options.private / "state.json"
+    if agent.call(["pulumi", "stack", "export", "--stack", options.stack], env=agent.environment(), output=state):
+        raise agent.Stop(f"the state of {options.stack} could not be read: see the log above")
+    found += [f"audit {look} has findings" for look in ("drift", "keys") if survey(look, state, options)]
     if found:
         raise agent.Stop(f"{options.stack}: {'; '.join(found)}. The summaries of this run say what.", agent.REFUSED)
     print(f"{options.stack} is as declared and as recorded, and its keys are young enough")

@@ -52,13 +52,13 @@ class Delivery:
     operator: their checkout, which is the git repository too. pipeline: its id. state_group: what was put in by hand.
     """
 
-    sandbox: Sandbox
+    sandbox: Sandbox = field(repr=False)
     root: Path
-    operator: Workstation
-    organization: Organization
+    operator: Workstation = field(repr=False)
+    organization: Organization = field(repr=False)
     pipeline: int
-    state_group: Mapping[str, Value]
-    derived: set[str] = field(default_factory=set)
+    state_group: Mapping[str, Value] = field(repr=False)
+    derived: set[str] = field(default_factory=set, repr=False)
     """Secrets that steps derived, as they told the agent."""
     _runs: int = 0
 
@@ -203,13 +203,21 @@ class Delivery:
         answer = self.sandbox.client("iam").get_account_authorization_details()
         return {key: value for key, value in answer.items() if key.endswith(("List", "Policies"))}
 
-    def state(self) -> list[dict[str, Any]]:
-        """The stack's recorded resources."""
-        return self.operator.resources()
+    def state(self) -> dict[str, Any]:
+        """Inputs and outputs of the stack's recorded resources by URN, without secrets: they are encrypted anew."""
+        return {row["urn"]: _plain([row.get("inputs"), row.get("outputs")]) for row in self.operator.resources()}
 
-    def reset(self) -> None:
-        """Bring repository and stack back to where they agree: the operator deploys the head."""
-        self.operator.up()
+    def image(self) -> Any:
+        """The recorded image."""
+        return next(value for urn, value in self.state().items() if "docker:index/image:Image::" in urn)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _plain(part) for key, part in value.items() if key != "ciphertext"}
 
 
 def _configure(file: Path, approver: str) -> None:

@@ -136,7 +136,7 @@ def test_a_change_between_approval_and_update_is_refused_before_anything_changes
     delivery: Delivery, start: Start
 ) -> None:
     change_the_app(delivery, "approved")
-    seen: list[tuple[list[dict[str, Any]], set[str]]] = []
+    seen: list[tuple[dict[str, Any], set[str]]] = []
 
     def meddle(run: Run, stage: str, step: str, _line: str) -> None:
         if stage == "deploy_dev" and step == "Log in to ECR" and not seen:
@@ -156,21 +156,17 @@ def test_a_change_between_approval_and_update_is_refused_before_anything_changes
 
 
 def test_a_failing_build_leaves_the_stack_as_it_was_and_the_next_run_goes_on(delivery: Delivery, start: Start) -> None:
-    state, tags = delivery.state(), delivery.tags()
+    image, tags = delivery.image(), delivery.tags()
     broken = delivery.edit("Dockerfile", lambda text: f"{text}RUN echo the build is broken && exit 7\n")
     _, results = start(*STAGES_OF_MAIN)
     assert results.step("Update dev").result == runs.FAILED, succeeded(results)
     assert results.step("Wait for ECR's findings").result == runs.SKIPPED
     assert cleaned(results)
     assert delivery.tags() == tags
-    assert image_of(delivery.state()) == image_of(state)
+    assert delivery.image() == image
     delivery.git("revert", "--no-edit", broken)
     _, results = start(*STAGES_OF_MAIN)
     assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
-
-
-def image_of(state: list[dict[str, Any]]) -> dict[str, Any]:
-    return next(row["outputs"] for row in state if row["type"] == "docker:index/image:Image")
 
 
 def test_a_failing_push_is_retried_by_running_the_failed_job_again(delivery: Delivery, start: Start) -> None:
