@@ -78,7 +78,7 @@ def test_the_app_does_not_run_as_root_and_does_not_own_its_files() -> None:
 def test_the_image_has_the_labels_of_the_oci_a_health_check_and_an_entry_point_as_a_list() -> None:
     text = "\n".join(instructions())
     labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", text))
-    assert labels == {"title", "description", "version", "revision", "source", "created"}
+    assert labels == {"title", "description", "revision", "source", "created"}
     assert 'ENTRYPOINT ["node", "app.js"]' in text
     assert 'CMD ["node", "healthcheck.js"]' in text
 
