@@ -288,12 +288,12 @@ class Engine:
         """Show a message; an ephemeral one only while the resource is worked on."""
         if self._channel is None:
             return
-        stub = engine_pb2_grpc.EngineStub(self._channel)
-        stub.Log(
-            engine_pb2.LogRequest(
-                severity=engine_pb2.LogSeverity.Value(severity), message=text, urn=urn, ephemeral=ephemeral
-            )
+        line = engine_pb2.LogRequest(
+            severity=engine_pb2.LogSeverity.Value(severity), message=text, urn=urn, ephemeral=ephemeral
         )
+        # A line that cannot be delivered (the engine is ending) must not fail what it tells of.
+        with contextlib.suppress(grpc.RpcError):
+            engine_pb2_grpc.EngineStub(self._channel).Log(line)
 
 
 class Provider(ABC, provider_pb2_grpc.ResourceProviderServicer, Generic[Session]):

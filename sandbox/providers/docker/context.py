@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from sandbox.providers.docker.ignore import Ignore
+from sandbox.providers.docker.ignore import Ignore, Matched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,19 +41,20 @@ def digest(context: Path, dockerfile: Path) -> str:
     return whole.hexdigest()
 
 
-def _records(context: Path, ignore: Ignore, folder: str) -> Iterator[bytes]:
+def _records(context: Path, ignore: Ignore, folder: str, above: Matched = ()) -> Iterator[bytes]:
     for entry in _children(context, folder):
-        excluded = ignore.excludes(entry.name)
+        excluded, matched = ignore.judge(entry.name, above)
         if stat.S_ISDIR(entry.mode):
             if not excluded or ignore.may_reinclude:
-                yield from _records(context, ignore, entry.name)
+                yield from _records(context, ignore, entry.name, matched)
         elif excluded:
             continue
         elif stat.S_ISLNK(entry.mode):
-            if not entry.path.exists():
+            try:
+                target = _target(entry.path)
+            except (FileNotFoundError, NotADirectoryError):
                 return
-            target = hashlib.sha256(_target(entry.path).encode()).digest()
-            yield _record(entry.name, entry.mode, target)
+            yield _record(entry.name, entry.mode, hashlib.sha256(target.encode()).digest())
         else:
             content = _content(entry.path) if stat.S_ISREG(entry.mode) else hashlib.sha256().digest()
             yield _record(entry.name, entry.mode, content)
@@ -92,7 +93,7 @@ def _content(path: Path) -> bytes:
 
 def _target(link: Path) -> str:
     """Say where a link leads, relative where it and what it passes are, without a look at the current folder."""
-    real, here = os.path.realpath(link), os.path.realpath(os.curdir)
+    real, here = os.path.realpath(link, strict=True), os.path.realpath(os.curdir)
     if link.is_absolute() or not (real + os.sep).startswith(here + os.sep):
         return Path(real).as_posix()
     return Path(os.path.relpath(real, here)).as_posix()
@@ -121,13 +122,13 @@ def archive(context: Path, dockerfile: Path, into: IO[bytes]) -> str:
     return name
 
 
-def _add_folder(tar: tarfile.TarFile, context: Path, ignore: Ignore, folder: str) -> None:
+def _add_folder(tar: tarfile.TarFile, context: Path, ignore: Ignore, folder: str, above: Matched = ()) -> None:
     for entry in _children(context, folder):
-        excluded = ignore.excludes(entry.name)
+        excluded, matched = ignore.judge(entry.name, above)
         if not excluded:
             tar.add(entry.path, arcname=entry.name, recursive=False, filter=_roots)
         if stat.S_ISDIR(entry.mode) and (not excluded or ignore.may_reinclude):
-            _add_folder(tar, context, ignore, entry.name)
+            _add_folder(tar, context, ignore, entry.name, matched)
 
 
 def _roots(member: tarfile.TarInfo) -> tarfile.TarInfo:

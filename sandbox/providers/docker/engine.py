@@ -67,7 +67,9 @@ class DockerEngine:
         connection = self.connect()
         try:
             connection.request("GET", "/_ping")
-            return connection.getresponse().status == 200
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status == 200
         except OSError:
             return False
         finally:

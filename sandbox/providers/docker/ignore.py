@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+Matched = tuple[bool, ...]
+"""For each pattern whether it matched a folder or one above it."""
+
+
 class IgnoreError(ValueError):
     """A pattern cannot be read."""
 
@@ -33,14 +37,30 @@ class Ignore:
                 return Ignore(path.read_text(encoding="utf-8-sig").splitlines())
         return Ignore([])
 
-    def excludes(self, path: str) -> bool:
-        """Tell whether a path, relative to the context and with /, is left out."""
-        parts = path.split("/")
-        above = ["/".join(parts[: length + 1]) for length in range(len(parts))]
+    def judge(self, path: str, above: Matched = ()) -> tuple[bool, Matched]:
+        """Tell whether a path (relative, with /) is left out, and which patterns matched it.
+
+        ``above`` is what matched the folder that it lies in; nothing for the context itself. A pattern that let the
+        folder in again counts for what is inside only if it changed the verdict on the folder: moby has it so.
+        """
         excluded = False
-        for negative, expression in self._matchers:
-            if negative == excluded and any(expression.fullmatch(each) for each in above):
+        matched: list[bool] = []
+        for at, (negative, expression) in enumerate(self._matchers):
+            match = bool(above) and above[at]
+            if not match and negative == excluded:
+                match = expression.fullmatch(path) is not None
+            matched.append(match)
+            if match:
                 excluded = not negative
+        return excluded, tuple(matched)
+
+    def excludes(self, path: str) -> bool:
+        """Tell whether a path is left out."""
+        excluded = False
+        above: Matched = ()
+        parts = path.split("/")
+        for length in range(len(parts)):
+            excluded, above = self.judge("/".join(parts[: length + 1]), above)
         return excluded
 
     def including(self, *paths: str) -> Ignore:

@@ -306,8 +306,11 @@ def test_an_oidc_provider_keeps_the_words_of_its_url(aws: Plugin) -> None:
     same_after(aws, OIDC, own, outputs, inputs)
     wanted = {**inputs, "clientIdLists": ["api://AzureADTokenExchange", "another"]}
     assert aws.kinds(OIDC, outputs, wanted) == {"clientIdLists[1]": "ADD"}
-    updated = aws.update(OIDC, own, outputs, wanted)
-    same_after(aws, OIDC, own, updated, wanted)
+    tagged = {**inputs, "tags": {"Owner": "us"}}
+    updated = aws.update(OIDC, own, outputs, tagged)
+    same_after(aws, OIDC, own, updated, tagged)
+    aws.delete(OIDC, own, updated)
+    assert aws.read(OIDC, own, updated, tagged) is None
 
 
 def test_drift_is_found_by_a_refresh_and_put_right_by_the_next_update(aws: Plugin, aws_service: Service) -> None:
