@@ -2,22 +2,28 @@
 
 from iam.compare import Cause, Comparison, Verdict, compare
 from iam.decide import decide
+from iam.lint import Finding, lint
 from iam.model import Decision, Effect, Policy, PolicyError, Request, RequestError, Statement, StatementRef
 from iam.parse import parse
+from iam.table import Row, table
 
 __all__ = [
     "Cause",
     "Comparison",
     "Decision",
     "Effect",
+    "Finding",
     "Policy",
     "PolicyError",
     "Request",
     "RequestError",
+    "Row",
     "Statement",
     "StatementRef",
     "Verdict",
     "compare",
     "decide",
+    "lint",
     "parse",
+    "table",
 ]

@@ -22,7 +22,7 @@ def parse(document: str | Mapping[str, Any]) -> Policy:
     Grammar: IAM User Guide, "Grammar of the IAM JSON policy language". A document without Version is of 2008-10-17.
     A statement with a principal may leave Resource out (trust policies).
     """
-    content = _decode(document) if isinstance(document, str) else document
+    content = decode(document) if isinstance(document, str) else document
     if not isinstance(content, Mapping):
         raise PolicyError(f"the policy is {_kind(content)}; it must be an object with Version and Statement")
     for element in content:
@@ -45,9 +45,10 @@ def parse(document: str | Mapping[str, Any]) -> Policy:
     return Policy(version, identifier, tuple(_Reader(i, s, variables).read() for i, s in enumerate(statements)))
 
 
-def _decode(text: str) -> Any:
-    if len(text) > LARGEST:
-        raise PolicyError(f"the document has {len(text)} characters; at most {LARGEST} are read")
+def decode(text: str, most: int = LARGEST) -> Any:
+    """What a JSON text holds; no name may stand twice in one object. Raises PolicyError."""
+    if len(text) > most:
+        raise PolicyError(f"the document has {len(text)} characters; at most {most} are read")
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except PolicyError:

@@ -17,7 +17,15 @@ RESOURCES = (
     "arn:aws:s3:::b/${aws:username, 'a'}/*", "arn:aws:s3:::b/${*}", "arn:aws:s3:::b/${aws:PrincipalTag/t}/*",
     "arn:aws:ecr:*:123456789012:repository/*", "arn:aws:ecr:us-east-2:123456789012:repository/a",
 )  # fmt: skip
-REQUEST_ACTIONS = ("s3:GetObject", "s3:PutObject", "ecr:PutImage", "iam:PassRole", "s3:getobjectx", "nosuch:Thing", "s3:Get")
+REQUEST_ACTIONS = (
+    "s3:GetObject",
+    "s3:PutObject",
+    "ecr:PutImage",
+    "iam:PassRole",
+    "s3:getobjectx",
+    "nosuch:Thing",
+    "s3:Get",
+)
 REQUEST_RESOURCES = (
     "arn:aws:s3:::b", "arn:aws:s3:::b/", "arn:aws:s3:::b/a", "arn:aws:s3:::b/a/x", "arn:aws:s3:::b/a/b/x", "arn:aws:s3:::c/a",
     "arn:aws:s3:::b/bob/x", "arn:aws:s3:::bb/a", "arn:aws:s3:::b/xx", "arn:aws:ecr:us-east-2:123456789012:repository/a",
@@ -89,11 +97,19 @@ class Pairs:
         self.plain = plain
         self.actions = tuple(a for a in ACTIONS if not (plain and "*" in a.partition(":")[0] and a != "*"))
         self.resources = tuple(r for r in REQUEST_RESOURCES if not (plain and "*" in r))
-        self.conditions = CONDITIONS if not plain else {
-            key: (operators, tuple(value for value in values if value not in NOT_PLAIN))
-            for key, (operators, values) in CONDITIONS.items()
-            if key != "mixed:key"
-        }
+        # Nor does it take an IPv6 address for one that lies outside an IPv4 network.
+        self.values = (
+            REQUEST_VALUES | {"aws:SourceIp": ("10.1.2.3", "10.200.0.1", "192.0.2.1")} if plain else REQUEST_VALUES
+        )
+        self.conditions = (
+            CONDITIONS
+            if not plain
+            else {
+                key: (operators, tuple(value for value in values if value not in NOT_PLAIN))
+                for key, (operators, values) in CONDITIONS.items()
+                if key != "mixed:key"
+            }
+        )
 
     def pair(self) -> tuple[Document, Document]:
         """An old and a new document: mostly a changed copy, sometimes unrelated."""
@@ -108,7 +124,10 @@ class Pairs:
 
     def _document(self, with_principal: bool) -> Document:
         version = "2008-10-17" if not self.plain and self.random.random() < 0.05 else "2012-10-17"
-        return {"Version": version, "Statement": [self._statement(with_principal) for _ in range(self.random.randint(1, 4))]}
+        return {
+            "Version": version,
+            "Statement": [self._statement(with_principal) for _ in range(self.random.randint(1, 4))],
+        }
 
     def _some(self, values: tuple[Any, ...], most: int = 3) -> Any:
         chosen = [self.random.choice(values) for _ in range(self.random.randint(1, most))]
@@ -175,8 +194,10 @@ class Pairs:
         context = {}
         for key in self.conditions:
             if self.random.random() < 0.6:
-                context[key] = pick(REQUEST_VALUES[key])
+                context[key] = pick(self.values[key])
         if not self.plain and self.random.random() < 0.05:
             context[pick(tuple(context) or ("aws:username",))] = pick((["a", "b"], "not-a-number", "", []))
         named = any(name.endswith("Principal") for d in (old, new) for s in d["Statement"] for name in s)
-        return Request(pick(REQUEST_ACTIONS), pick(self.resources), pick(REQUEST_PRINCIPALS) if named else None, context)
+        return Request(
+            pick(REQUEST_ACTIONS), pick(self.resources), pick(REQUEST_PRINCIPALS) if named else None, context
+        )

@@ -37,7 +37,13 @@ def effects(asked: Iterable[tuple[dict[str, Any], Sequence[Request]]]) -> list[l
     """The simulator's effect on each request of each document, in one process: allow, explicit_deny, implicit_deny."""
     lines = [json.dumps({"policy": policy, "requests": [_plain(r) for r in requests]}) for policy, requests in asked]
     done = subprocess.run(
-        ["node", "evaluate.js"], cwd=TOOLS, input="\n".join(lines), capture_output=True, text=True, check=True, timeout=3600
+        ["node", "evaluate.js"],
+        cwd=TOOLS,
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=3600,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
