@@ -6,6 +6,7 @@ import ipaddress
 import json
 import shlex
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,20 +82,19 @@ class Host:
         bridge = _PREFIX + identity
         with self._lock():
             record = self._record()
-            if Path("/sys/class/net", bridge).exists():
+            links = {name for _, name in socket.if_nameindex()}
+            if bridge in links:
                 self._run("ip", "link", "delete", bridge)
             if bridge in record["holders"]:
                 # Declared once more, so that deleting it is no error where it is gone already.
                 self._run("nft", "--file", "-", text=f"table ip {bridge} {{}}\ndelete table ip {bridge}\n")
                 self._close_foreign_firewall(bridge)
-            record["holders"] = [
-                each for each in record["holders"] if each != bridge and Path("/sys/class/net", each).exists()
-            ]
+            record["holders"] = [each for each in record["holders"] if each != bridge and each in links]
             if not record["holders"]:
                 for path, value in record.pop("sysctls").items():
                     if Path(path).exists():  # an interface may have gone meanwhile
                         Path(path).write_text(value, encoding="ascii")
-                for each in record.pop("folders"):
+                for each in reversed(record.pop("folders")):  # innermost first
                     _remove_if_empty(Path(each))
                 self._file.unlink(missing_ok=True)
             else:
@@ -135,16 +135,16 @@ class Host:
         routes = json.loads(self._run("ip", "-4", "-json", "route", "show", "default"))
         if not routes:
             return 1500
-        return int(Path("/sys/class/net", routes[0]["dev"], "mtu").read_text(encoding="ascii"))
+        (link,) = json.loads(self._run("ip", "-json", "link", "show", "dev", routes[0]["dev"]))
+        return int(link["mtu"])
 
     def _pass_foreign_firewall(self, bridge: str) -> None:
         """Where iptables drops what is forwarded (ufw does), an accept of our own table is not enough."""
         if shutil.which("iptables", path=self.environment["PATH"]) is None:
             return
         if "-P FORWARD DROP" in self._run("iptables", "-S", "FORWARD").splitlines():
-            comment = ["-m", "comment", "--comment", bridge, "-j", "ACCEPT"]
-            self._run("iptables", "-I", "FORWARD", "-i", bridge, *comment)
-            self._run("iptables", "-I", "FORWARD", "-o", bridge, *comment)
+            self._run("iptables", "-I", "FORWARD", "-i", bridge, "-j", "ACCEPT")
+            self._run("iptables", "-I", "FORWARD", "-o", bridge, "-j", "ACCEPT")
 
     def _close_foreign_firewall(self, bridge: str) -> None:
         if shutil.which("iptables", path=self.environment["PATH"]) is None:
