@@ -523,11 +523,10 @@ def serve(provider: type[Provider[Any]]) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    print(port, flush=True)  # the engine reads the port from the first line of output
     # The engine interrupts its plugins and kills those that are not gone in 5 s. It may be killed itself: then the
     # handle of its process becomes readable. (A terminal's interrupt does not come here: plugins have a group of their
     # own.)
-    engine = os.pidfd_open(os.getppid())
     with contextlib.suppress(KeyboardInterrupt):
-        select.select([engine], [], [])
+        print(port, flush=True)  # the engine reads the port from the first line of output
+        select.select([os.pidfd_open(os.getppid())], [], [])
     server.stop(grace=None)

@@ -1,0 +1,80 @@
+"""A stand-in's process starts and ends as the engine wants it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.sandbox.providers.plugin_client import CHECKOUT, PluginError, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = ("aws", "azuredevops", "docker")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plugin_says_its_port_and_ends_at_the_engines_interrupt_without_a_word(name: str) -> None:
+    command = [sys.executable, "-m", f"sandbox.providers.{name}", "127.0.0.1:1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=CHECKOUT, text=True, **pipes) as plugin:  # type: ignore[call-overload]
+        assert plugin.stdout.readline().strip().isdecimal()
+        plugin.send_signal(signal.SIGINT)
+        said, wrong = plugin.communicate(timeout=30)
+    assert (plugin.returncode, said, wrong) == (0, "", "")
+
+
+def test_a_plugin_whose_engine_was_killed_ends_too() -> None:
+    # The parent stands for the engine: it starts the plugin, tells its process id, and is killed.
+    engine = (
+        "import subprocess, sys, time\n"
+        "plugin = subprocess.Popen([sys.executable, '-m', 'sandbox.providers.docker', '127.0.0.1:1'],"
+        " stdout=subprocess.PIPE)\n"
+        "plugin.stdout.readline()\n"
+        "print(plugin.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", engine], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        plugin = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    try:
+        ended, _, _ = select.select([plugin], [], [], 30)
+        assert ended == [plugin]
+    finally:
+        os.close(plugin)
+
+
+def test_a_plugin_does_not_import_the_sdk_of_its_provider(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from sandbox.providers import plugin\n"
+        "plugin._load_messages_only()\n"
+        "import sandbox.providers.aws.provider\n"
+        "import sandbox.providers.azuredevops.provider\n"
+        "import sandbox.providers.docker.provider\n"
+        "heavy = {'pulumi_aws', 'boto3', 'botocore', 'docker', 'requests', 'pulumi.automation'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_resource_before_the_configuration_is_an_error(tmp_path: Path) -> None:
+    with running("azuredevops", tmp_path) as plugin, pytest.raises(PluginError, match="provider is not configured"):
+        plugin.check("azuredevops:index/environment:Environment", {})
