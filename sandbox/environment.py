@@ -49,6 +49,8 @@ def variables(layout: Layout, keys: Keys, ports: Ports, docker_host: str) -> dic
         "AZDO_ORG_SERVICE_URL": f"http://127.0.0.1:{ports.azure_devops}/{names.ORGANIZATION}",
         "AZDO_PERSONAL_ACCESS_TOKEN": keys.azure_devops_pat,
         "DOCKER_HOST": docker_host,
+        # What `docker login` writes goes with the sandbox, and stays out of the user's own settings.
+        "DOCKER_CONFIG": str(layout.keys / "docker"),
     }
 
 

@@ -67,13 +67,14 @@ def _up(layout: Layout) -> dict[str, str]:
 
 def _docker(layout: Layout) -> str:
     """DOCKER_HOST of the engine that is there, or of a private one; with the base image in it."""
-    address = docker_engine.find(layout.home)
+    private = docker_engine.host(layout.home)
+    runs = processes.pid(layout.run, PRIVATE_ENGINE) is not None
+    address = private if runs else docker_engine.find(layout.home)  # an engine that the user starts later is left alone
     if address is None:
-        address = docker_engine.host(layout.home)
-        if processes.pid(layout.run, PRIVATE_ENGINE) is None:
-            root = docker_engine.prepare(layout.cache, say)
-            say("starting a Docker engine of our own")
-            _start(layout, PRIVATE_ENGINE, docker_engine.argv(layout.home, root))
+        address = private
+        root = docker_engine.prepare(layout.cache, say)
+        say("starting a Docker engine of our own")
+        _start(layout, PRIVATE_ENGINE, docker_engine.argv(layout.home, root))
     files.write(layout.run / "docker-host", address)
     base_image.ensure(layout.checkout / "Dockerfile", address, layout.cache, say)
     return address
@@ -154,8 +155,29 @@ def down(layout: Layout, *, keep: bool) -> None:
             if processes.stop(layout.run, name):
                 say(f"stopped {name}")
         docker_engine.clean(layout.home)
+        if not keep:
+            _leave_users_engine(layout)
     if not keep:
         shutil.rmtree(layout.home)
+
+
+def _leave_users_engine(layout: Layout) -> None:
+    """Take our images out of an engine that is the user's; a private one goes with its folder."""
+    recorded = layout.run / "docker-host"
+    address = recorded.read_text(encoding="utf-8") if recorded.exists() else ""
+    if not address or address == docker_engine.host(layout.home):
+        return
+    import docker.errors
+
+    try:
+        base_image.forget(address, base_image.reference(layout.checkout / "Dockerfile"))
+        registry_host = f"127.0.0.1:{ports.choose(layout.ports_file).ecr}/"
+        with docker_engine.client(address) as client:
+            for image in client.images.list():
+                for name in filter(lambda name: name.startswith(registry_host), image.tags):
+                    client.images.remove(name)
+    except (docker.errors.DockerException, OSError) as error:
+        say(f"the images of the sandbox stay in the Docker engine at {address}, which does not answer: {error}")
 
 
 def _short(path: Path) -> str:

@@ -77,6 +77,7 @@ def app_answer(image: str, token: str, docker_host: str) -> str:
                 serves = any(LISTENING in line for line in log)
             finally:
                 log.close()
+                vars(log)["_response"].close()  # docker-py shuts the connection and leaves its file open
             if not serves:
                 raise SandboxError(f"the container of {image} ended before it served")
             container.reload()
