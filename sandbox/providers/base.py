@@ -504,7 +504,7 @@ def _partly_made(error: PartlyMadeError, reason: str, inputs: Properties) -> _St
     detail = any_pb2.Any()
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(
-            id=error.resource_id, properties=encode(error.outputs), reasons=[reason], inputs=encode(inputs)
+            id=error.resource_id, properties=encode(error.outputs), reasons=[str(error)], inputs=encode(inputs)
         )
     )
     status: message.Message = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason, details=[detail])
