@@ -305,3 +305,13 @@ def test_the_documentation_has_every_setting_with_its_default_and_description() 
         assert default == (f"`{shown}`" if shown else "empty"), key
         assert meaning == DECLARED[key]["description"], key
         assert rule.replace("¦", "|") == settings.rule(key), key
+
+
+def test_the_readme_lists_every_setting_with_its_default_and_description() -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## Settings\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    assert [row[0].strip("`") for row in rows] == list(DECLARED)
+    for name, default, meaning in rows:
+        shown = as_text(DECLARED[name.strip("`")]["default"])
+        assert default == (f"`{shown}`" if shown else "empty"), name
+        assert meaning == DECLARED[name.strip("`")]["description"], name
