@@ -13,6 +13,7 @@ import pytest
 
 from tests.pipeline.delivery import STAGES_OF_MAIN, Delivery
 from tests.pipeline.runner import run as runs
+from tests.pipeline.runner.variables import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,6 @@ def start(delivery: Delivery) -> Iterator[Start]:
         assert delivery.leftovers(made) == []
         for folder in made.results.workspaces:
             shutil.rmtree(folder)
-    delivery.git("reset", "--quiet", "--hard", delivery.git("rev-parse", "HEAD"))
 
 
 def change_the_app(delivery: Delivery, words: str) -> str:
@@ -138,12 +138,12 @@ def test_a_change_between_approval_and_update_is_refused_before_anything_changes
     change_the_app(delivery, "approved")
     seen: list[tuple[dict[str, Any], set[str]]] = []
 
-    def meddle(run: Run, stage: str, step: str, _line: str) -> None:
+    def meddle(_run: Run, stage: str, step: str, _line: str) -> None:
         if stage == "deploy_dev" and step == "Log in to ECR" and not seen:
             delivery.operator.config(keepImages="29")
             delivery.operator.up("--exclude", "**docker:index/image:Image::**")
+            delivery.commit("The operator's change")
             seen.append((delivery.state(), delivery.tags()))
-            assert run.results.stages["preview_dev"] == runs.SUCCEEDED
 
     _, results = start(*STAGES_OF_MAIN, on_line=meddle)
     assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.SUCCEEDED, "deploy_dev": runs.FAILED}
@@ -152,7 +152,6 @@ def test_a_change_between_approval_and_update_is_refused_before_anything_changes
     assert results.step("Update dev").result == runs.SKIPPED
     assert (delivery.state(), delivery.tags()) == seen[0]
     assert cleaned(results)
-    delivery.commit("The operator's change")
 
 
 def test_a_failing_build_leaves_the_stack_as_it_was_and_the_next_run_goes_on(delivery: Delivery, start: Start) -> None:
@@ -172,24 +171,22 @@ def test_a_failing_build_leaves_the_stack_as_it_was_and_the_next_run_goes_on(del
 def test_a_failing_push_is_retried_by_running_the_failed_job_again(delivery: Delivery, start: Start) -> None:
     change_the_app(delivery, "pushed at the second attempt")
     iam = delivery.sandbox.client("iam")
-    policy = delivery.operator.outputs()["push_policy_arn"]
     tags = delivery.tags()
+    deny = {"Effect": "Deny", "Action": "ecr:PutImage", "Resource": "*"}
+    refusal = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
 
-    def take_the_right_away(_run: Run, _stage: str, step: str, _line: str) -> None:
-        if step == "Is it what was approved?":
-            iam.detach_group_policy(GroupName="app-one-push", PolicyArn=policy)
+    taken: list[str] = []
 
-    def once(run: Run, stage: str, step: str, line: str) -> None:
-        attached = iam.list_attached_group_policies(GroupName="app-one-push")["AttachedPolicies"]
-        if attached:
-            take_the_right_away(run, stage, step, line)
+    def take_the_right_away(_run: Run, _stage: str, step: str, line: str) -> None:
+        if step == "Is it what was approved?" and not taken:
+            taken.append(line)
+            iam.put_user_policy(UserName="app-one-push", PolicyName="no-push", PolicyDocument=refusal)
 
-    run, results = start(*STAGES_OF_MAIN, on_line=once)
-    iam.attach_group_policy(GroupName="app-one-push", PolicyArn=policy)
+    run, results = start(*STAGES_OF_MAIN, on_line=take_the_right_away)
+    iam.delete_user_policy(UserName="app-one-push", PolicyName="no-push")
     assert results.step("Update dev").result == runs.FAILED, succeeded(results)
     assert cleaned(results)
     assert delivery.tags() == tags
-    run.on_line = None
     results = run.rerun_failed()
     assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
     assert run.predefined["Build.BuildNumber"] in delivery.tags()
@@ -217,6 +214,7 @@ def test_a_finding_in_the_image_stops_the_release_and_shows_as_a_failed_test(del
     change_the_app(delivery, "vulnerable")
     seeded = delivery.sandbox.home / "aws" / "scan-findings.json"
     finding = {"image": "*", "name": "CVE-2026-0001", "severity": "HIGH", "description": "bad ##vso[task.complete]"}
+    seeded.parent.mkdir(exist_ok=True)
     seeded.write_text(json.dumps({"seconds": 0, "findings": [finding]}), encoding="utf-8")
     run, results = start(*STAGES_OF_MAIN)
     seeded.unlink()
@@ -233,7 +231,8 @@ def test_a_change_of_iam_is_marked_in_the_pull_request_refused_on_main_and_goes_
     delivery: Delivery, start: Start
 ) -> None:
     access = delivery.access()
-    commit = delivery.edit("Pulumi.dev.yaml", lambda text: f"{text}  app-one:allowPull: true\n")
+    delivery.operator.config(allowPull="true")
+    commit = delivery.commit("Allow pulling")
     branch = "refs/heads/pull"
     delivery.organization.push({**delivery.yaml(), "change.txt": "3"}, branch)
     number = delivery.organization.open_pull_request(branch)
@@ -266,3 +265,50 @@ def test_another_pipeline_is_refused_the_group_before_any_step(delivery: Deliver
     assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.FAILED, "deploy_dev": runs.SKIPPED}
     assert results.steps == []
     assert "app-one was not found or is not authorized for use" in results.issues[0][1]
+
+
+READING = {
+    "Effect": "Allow",
+    "Action": ["iam:Get*", "iam:List*", "ecr:Describe*", "ecr:Get*", "ecr:List*", "ecr:BatchGet*", "sts:Get*"],
+    "Resource": "*",
+}
+
+
+@pytest.fixture(scope="module")
+def reader(delivery: Delivery) -> None:
+    """A user that only reads, and its group, as docs/azure-devops.md has an operator make them."""
+    iam = delivery.sandbox.client("iam")
+    iam.create_user(UserName="reader")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [READING]})
+    iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=document)
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    values = {
+        "App-One.AccessKey": Value(key["AccessKeyId"]),
+        "App-One.SecretKey": Value(key["SecretAccessKey"], secret=True),
+        "aws_account_number": Value("123456789012"),
+    }
+    delivery.derived.add(key["SecretAccessKey"])
+    group = delivery.organization.create_group("app-one-reader", values)
+    delivery.organization.authorize(group, delivery.pipeline)
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_night_without_drift_is_green_and_one_with_drift_says_what_drifted(delivery: Delivery, start: Start) -> None:
+    change_the_app(delivery, "the last one before the night")
+    _, results = start(*STAGES_OF_MAIN)
+    assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+    state = delivery.state()
+    _, results = start(reason="schedule")
+    assert results.stages == {"drift_dev": runs.SUCCEEDED}, succeeded(results)
+    assert cleaned(results)
+    iam = delivery.sandbox.client("iam")
+    iam.tag_user(UserName="app-one-push", Tags=[{"Key": "project", "Value": "changed by hand"}])
+    iam.create_access_key(UserName="app-one-push")
+    _, results = start(reason="schedule")
+    assert results.stages == {"drift_dev": runs.FAILED}, succeeded(results)
+    said = next(text for kind, text in results.issues if kind == "error")
+    for part in ("not as declared", "not as recorded", "audit drift has findings"):
+        assert part in said
+    assert any("drift-credential" in page for page in results.summaries)
+    assert cleaned(results)
+    assert delivery.state() == state

@@ -84,10 +84,14 @@ def run(
 
     if cancellation is not None:
         cancellation.listen(stop)
-    reader = threading.Thread(target=_read, args=(process, on_line), daemon=True)
+    handling = threading.Lock()
+    reader = threading.Thread(target=_read, args=(process, on_line, handling), daemon=True)
     reader.start()
     code = process.wait()
     reader.join(AFTER_EXIT)
+    while reader.is_alive() and handling.locked():
+        # Nobody holds the pipe; a line is still being handled, and others may wait behind it.
+        reader.join(AFTER_EXIT)
     if cancellation is not None:
         cancellation.listen(None)
     for timer in timers:
@@ -102,10 +106,11 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         process.send_signal(number)
 
 
-def _read(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> None:
+def _read(process: subprocess.Popen[bytes], on_line: Callable[[str], None], handling: threading.Lock) -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        on_line(line.decode(errors="replace").rstrip("\r\n"))
+        with handling:
+            on_line(line.decode(errors="replace").rstrip("\r\n"))
 
 
 def kill_orphans(mark: str) -> list[str]:
