@@ -349,6 +349,6 @@ def _lines(message: Properties) -> list[str]:
             return []  # a trace of a later BuildKit; it is shown only, the result comes apart
         return [line for text in lines for line in text.splitlines() if line.strip()]
     shown = message.get("stream") or message.get("status") or ""
-    if message.get("progress"):
-        shown = f"{shown} {message['progress']}"
+    if shown and message.get("id"):  # without its progress bar, which would be a line each time that it moves
+        shown = f"{message['id']}: {shown}"
     return [line for line in str(shown).splitlines() if line.strip()]
