@@ -4,6 +4,7 @@ Exit codes: 0 fine, 1 internal error, 2 usage or unreadable input, 3 --fail-on r
 """
 
 import argparse
+import gc
 import os
 import sys
 import tempfile
@@ -214,4 +215,5 @@ def entry(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # one short run whose data has no cycles: much of the time would go into looking for some
     raise SystemExit(entry())

@@ -21,10 +21,12 @@ DIGITS = 32
 
 
 def fingerprint(plan: Plan) -> str:
-    """`1:sha256:<64 hexadecimal digits>`; sets `planned` and `prior` of every step. The plan must be redacted
-    already."""
+    """`1:sha256:<64 hexadecimal digits>`; sets `planned`, `prior` and `sensitive` of every step. The plan must be
+    redacted already."""
     for step in plan.steps:
-        step.planned, step.prior = _digest(_planned(step)), _digest(_recorded(step.old))
+        planned, recorded = _canonical(_planned(step)), _canonical(_recorded(step.old))
+        step.planned, step.prior = _digest(planned), _digest(recorded)
+        step.sensitive = any(mark in text for text in (planned, recorded) for mark in (b"ecret", b"[redacted]"))
     return combine(((step.urn, step.op, step.planned, step.prior) for step in plan.steps), incomplete=plan.failed)
 
 
@@ -61,5 +63,5 @@ def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(_canonical(value)).hexdigest()[:DIGITS]
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:DIGITS]

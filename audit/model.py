@@ -70,6 +70,8 @@ class Step:
     changes: "Sequence[Change]" = ()
     planned: str = ""
     prior: str = ""
+    sensitive: bool = True
+    """Whether anything in it is masked or says secret; set with the fingerprint, which sees the whole text."""
 
     @property
     def name(self) -> str:

@@ -57,7 +57,7 @@ EVENT_NAMES = frozenset(
 )
 
 Visit = Callable[[Any], None]
-"""Called with every raw value as it is read, so that secrets can be collected from the parts that are not kept."""
+"""Called with every raw value that can name a secret, so that secrets are collected also from what is not kept."""
 
 KEPT = ("PipelineAuthorization", "VariableGroup", "BuildDefinition", "AccessKey")
 """Unchanged resources of these kinds are kept: a rotation is followed through them."""
@@ -128,15 +128,15 @@ class _Reader:
         key = self._value()
         if key in EVENT_NAMES or key in ("sequence", "timestamp"):
             self.position, self.anchor = self.anchor, None
-            return _from_events(self._lines(), self.name)
+            return _from_events(self._lines(), self.name, self.visit)
         self.anchor = None
         if key == "events":
             self._expect(":")
-            return _from_events(self._array(), self.name)
+            return _from_events(self._array(), self.name, self.visit)
         return self._digest(key)
 
     def _digest(self, key: Any) -> Plan:
-        builder = _Builder("digest")
+        builder = _Builder("digest", self.visit)
         seen = set()
         while True:
             seen.add(key)
@@ -170,7 +170,7 @@ class _Reader:
 
     def _lines(self) -> Iterator[Any]:
         while self._peek():
-            yield self._event(self._value())
+            yield self._value()
 
     def _array(self) -> Iterator[Any]:
         self._expect("[")
@@ -178,15 +178,11 @@ class _Reader:
             self.position += 1
             return
         while True:
-            yield self._event(self._value())
+            yield self._value()
             if self._peek() == "]":
                 self.position += 1
                 return
             self._expect(",")
-
-    def _event(self, value: Any) -> Any:
-        self.visit(value)
-        return value
 
     def _peek(self) -> str:
         """The next character that is not white space; "" at the end."""
@@ -287,8 +283,9 @@ def _object(value: Any, name: str, what: str) -> dict[str, Any]:
 class _Builder:
     """Collects a plan from steps and fields in any order."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, visit: Visit) -> None:
         self.result = Plan(source="digest" if source == "digest" else "events")
+        self.visit = visit
         self.steps: dict[tuple[str, str], Step] = {}
         self.refreshing: set[str] = set()
 
@@ -315,7 +312,22 @@ class _Builder:
 
     def step(self, raw: Mapping[str, Any]) -> None:
         old, new = raw.get("oldState", raw.get("old")), raw.get("newState", raw.get("new"))
+        same = raw.get("op") == "same" and _is_plainly_same(raw, old, new)
+        for side in (new,) if same else (old, new):
+            if isinstance(side, dict):
+                self.visit(side.get("inputs"))
+                self.visit(side.get("outputs"))
+        if same:
+            self.name(_text(raw.get("urn")))
+            return
         self.add(raw, _state(old), _state(new), _mapping(new) or _mapping(old))
+
+    def name(self, urn: str) -> None:
+        """Takes stack and project from the first URN."""
+        if not self.result.stack:
+            parts = urn.split("::")
+            if len(parts) >= 4 and parts[0].startswith("urn:pulumi:"):
+                self.result.stack, self.result.project = parts[0].removeprefix("urn:pulumi:"), parts[1]
 
     def add(self, raw: Mapping[str, Any], old: State | None, new: State | None, either: Mapping[str, Any]) -> None:
         op, urn = _text(raw.get("op")), _text(raw.get("urn"))
@@ -336,10 +348,7 @@ class _Builder:
             replace_reasons=_texts(raw.get("replaceReasons", raw.get("keys"))),
             detailed_diff=detailed,
         )
-        if not self.result.stack:
-            parts = urn.split("::")
-            if len(parts) >= 4 and parts[0].startswith("urn:pulumi:"):
-                self.result.stack, self.result.project = parts[0].removeprefix("urn:pulumi:"), parts[1]
+        self.name(urn)
         if step.quiet:
             if step.kind.endswith(KEPT):
                 self.result.unchanged.append(step)
@@ -370,8 +379,8 @@ class _Builder:
         return self.result
 
 
-def _from_events(events: Iterator[Any], name: str) -> Plan:
-    builder = _Builder("events")
+def _from_events(events: Iterator[Any], name: str, visit: Visit) -> Plan:
+    builder = _Builder("events", visit)
     plan = builder.result
     ended = False
     for raw in events:
@@ -381,6 +390,8 @@ def _from_events(events: Iterator[Any], name: str) -> Plan:
                 f"{name}: holds a line that is no engine event, so it is no preview; make the preview again"
             )
         ended |= "cancelEvent" in event or "summaryEvent" in event
+        if "resourcePreEvent" not in event and "resOutputsEvent" not in event:
+            visit(event)
         _event(builder, event)
     if not ended:
         raise AuditError(
@@ -425,6 +436,13 @@ def _event(builder: _Builder, event: Mapping[str, Any]) -> None:
                 urn=_text(item.get("resourceUrn")),
             )
         )
+
+
+def _is_plainly_same(raw: Mapping[str, Any], old: Any, new: Any) -> bool:
+    """The usual unchanged resource, of which nothing is kept; told apart without looking at it closely."""
+    if not isinstance(old, dict) or not isinstance(new, dict) or not isinstance(raw.get("urn"), str):
+        return False
+    return bool(old.get("protect") == new.get("protect")) and not _text(new.get("type")).endswith(KEPT)
 
 
 def _state(raw: Any) -> State | None:

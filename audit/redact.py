@@ -56,32 +56,42 @@ _ASSIGNED = (
     r"(?i:(?:password|passwd|passphrase|secret|secret_?access_?key|secret_?key|token|api_?key|\bauth|accountkey"
     r"|sharedaccesskey)[\\\"']{0,4}\s*[=:]\s*[\\\"']{0,4})(?!\[)[^\s\\\"',;&{}\[\]()$]{6,}"
 )
-_SHAPES = re.compile(
-    "|".join(
-        (
-            rf"(?P<pem>{_PEM})",
-            r"(?P<jwt>(?:\beyJ[A-Za-z0-9_+/-]{16,}|eyJ[A-Za-z0-9_+/-]{60,})={0,2}(?:\.[A-Za-z0-9_-]*){0,4})",
-            r"(?P<docker>\bQVdTO[A-Za-z0-9+/=_-]{12,})",
-            r"(?P<session>\b(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9+/=_-]{80,})",
-            rf"(?P<service>\b(?:{_SERVICES}))",
-            r"(?P<url>(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@))",
-            r"(?P<header>(?i:\b(?:basic|bearer)\s+)[A-Za-z0-9+/=_.~-]{8,})",
-            rf"(?P<assigned>{_ASSIGNED})",
-            r"(?P<base32>(?<![A-Za-z0-9])[a-z2-7]{52}(?![A-Za-z0-9]))",
-            r"(?P<azdo>[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})",
-            r"(?P<pat84>(?<![A-Za-z0-9])[A-Za-z0-9]{84}(?![A-Za-z0-9]))",
-            r"(?P<aws40>(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))",
-        )
-    ),
-    re.DOTALL,
+_LONG_RUN = re.compile(r"[A-Za-z0-9/+]{40}")
+_LONG = re.compile(
+    r"(?P<base32>(?<![A-Za-z0-9])[a-z2-7]{52}(?![A-Za-z0-9]))"
+    r"|(?P<azdo>[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})"
+    r"|(?P<pat84>(?<![A-Za-z0-9])[A-Za-z0-9]{84}(?![A-Za-z0-9]))"
+    r"|(?P<aws40>(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))"
 )
+_SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
+    (("-----begin",), re.compile(rf"(?P<pem>{_PEM})", re.DOTALL)),
+    (
+        ("eyj",),
+        re.compile(r"(?P<jwt>(?:\beyJ[A-Za-z0-9_+/-]{16,}|eyJ[A-Za-z0-9_+/-]{60,})={0,2}(?:\.[A-Za-z0-9_-]*){0,4})"),
+    ),
+    (("qvdto",), re.compile(r"(?P<docker>\bQVdTO[A-Za-z0-9+/=_-]{12,})")),
+    (
+        ("iqoj", "fwog", "fqog", "aqod"),
+        re.compile(r"(?P<session>\b(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9+/=_-]{80,})"),
+    ),
+    (
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "pul-", "npm_", "xox", "dckr_pat_", "sk-"),
+        re.compile(rf"(?P<service>\b(?:{_SERVICES}))"),
+    ),
+    (("://",), re.compile(r"(?P<url>(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@))")),
+    (("basic", "bearer"), re.compile(r"(?P<header>(?i:\b(?:basic|bearer)\s+)[A-Za-z0-9+/=_.~-]{8,})")),
+    (("pass", "secret", "token", "key", "auth"), re.compile(rf"(?P<assigned>{_ASSIGNED})")),
+)
+"""What a text in lower case has to hold before a shape is looked for, and the shape."""
+
 _ASSIGNMENT = re.compile(r"[=:]\s*[\\\"']{0,4}")
 _PATH = re.compile(r"/?[A-Za-z]{3,}[0-9]{0,4}(?:/[A-Za-z]{3,}[0-9]{0,4})+/?")
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_INTERESTING = re.compile(
-    r"[A-Za-z0-9+/_-]{16}|://|(?i:pass|secret|token|auth|api_?key|accountkey|basic|bearer)|-----BEGIN"
-)
-"""What any of the shapes needs: a text without it is not looked at further."""
+_NEEDLE = re.compile("|".join(re.escape(needle) for needles, _ in _SHAPES for needle in needles))
+
+MOST_FOUND = 200
+"""Secrets found in the plan that are looked for in every encoding; further ones are masked where they are the whole
+value."""
 
 
 class Redactor:
@@ -89,37 +99,40 @@ class Redactor:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         """`known`: secret values, for instance from the environment. They are never printed."""
-        self.known = {secret for secret in known if secret}
+        self.given = {secret for secret in known if secret}
+        self.known = set(self.given)
         self.secret_config: set[str] = set()
         self._forms: list[str] | None = None
         self._cache: dict[str, str] = {}
         self._names: dict[str, bool] = {}
+        self._keys: dict[str, tuple[str, bool]] = {}
 
     # --- collecting
 
     def visit(self, value: Any) -> None:
         """Collects what a raw value shows to be secret: by its name, by its mark or by its envelope."""
         todo = [value]
-        names = self._names
         while todo:
             item = todo.pop()
-            if isinstance(item, list):
-                todo.extend(child for child in item if isinstance(child, (dict, list)))
-                continue
-            for key, child in item.items() if isinstance(item, dict) else ():
-                if isinstance(child, (dict, list)):
-                    todo.append(child)
-                elif isinstance(child, str):
-                    secret = names.get(key)
-                    if secret is None:
-                        secret = self._is_secret_name(key)
-                    if secret:
-                        self._collect(child)
             if isinstance(item, dict):
-                if SECRET_ENVELOPE in item or self._marked(item):
-                    self._collect_marked(item)
-                if isinstance(item.get("config"), dict):
-                    self._collect_config(item["config"])
+                self._visit_mapping(item, todo)
+            elif isinstance(item, list):
+                todo.extend(child for child in item if isinstance(child, (dict, list)))
+
+    def _visit_mapping(self, item: Mapping[str, Any], todo: list[Any]) -> None:
+        """Collects from one object, and adds what has to be visited below it to `todo`."""
+        names = self._names
+        for key, child in item.items():
+            if isinstance(child, str):
+                secret = names.get(key)
+                if self._is_secret_name(key) if secret is None else secret:
+                    self._collect(child)
+            elif isinstance(child, (dict, list)):
+                todo.append(child)
+        if "name" in item or "isSecret" in item or SECRET_ENVELOPE in item:
+            self._collect_marked(item)
+        if isinstance(item.get("config"), dict):
+            self._collect_config(item["config"])
 
     def _collect_config(self, config: Mapping[str, Any]) -> None:
         """Names of configuration that the engine masks: a property of the same name in clear is that secret."""
@@ -128,6 +141,7 @@ class Redactor:
                 short = name.rsplit(":", 1)[-1]
                 self.secret_config.add(_flat(short))
                 self._names.clear()
+                self._keys.clear()
 
     def _collect_marked(self, item: Mapping[str, Any]) -> None:
         if item.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
@@ -150,6 +164,8 @@ class Redactor:
         if 8 <= len(value) <= 1 << 16 and value not in self.known and _is_secret_value(value):
             self.known.add(value)
             self._forms = None
+            self._cache.clear()
+            self._keys.clear()
 
     def _is_secret_name(self, key: str) -> bool:
         secret = bool(_SECRET_NAME.search(key)) and not _NOT_SECRET_NAME.search(key)
@@ -182,49 +198,72 @@ class Redactor:
         return plan
 
     def _state(self, state: State) -> None:
-        state.inputs, state.outputs = self.value(state.inputs), self.value(state.outputs)
+        inputs, outputs = state.inputs, state.outputs
+        state.inputs = self.value(inputs)
+        state.outputs = state.inputs if outputs == inputs else self._outputs(outputs, inputs, state.inputs)
         state.id, state.parent, state.provider = self.text(state.id), self.text(state.parent), self.text(state.provider)
         state.source = self.text(state.source)
         state.dependencies = [self.text(urn) for urn in state.dependencies]
         state.secret_outputs = [self.text(name) for name in state.secret_outputs]
         state.property_dependencies = {
-            self.text(name): [self.text(urn) for urn in urns] for name, urns in state.property_dependencies.items()
+            self.text(name): [self.text(urn) for urn in urns]
+            for name, urns in state.property_dependencies.items()
+            if urns
         }
+
+    def _outputs(self, outputs: dict[str, Any], inputs: dict[str, Any], redacted: dict[str, Any]) -> dict[str, Any]:
+        """Most outputs repeat their input: what was redacted there is taken over."""
+        own = {name: item for name, item in outputs.items() if name not in inputs or inputs[name] != item}
+        repeated = {name: redacted[name] for name in outputs if name not in own and name in redacted}
+        return {**self.value(own), **repeated}
 
     def value(self, value: Any, name: str = "") -> Any:
         """A JSON value without secrets. `name` is the key that it stands under."""
         if isinstance(value, str):
-            if name and (value in self.known or (self._secret_name(name) and _is_secret_value(value))):
+            if name and self._secret_name(name) and _is_secret_value(value):
                 return REDACTED
             return self.text(value)
         if isinstance(value, dict):
             return self._mapping(value, name)
         if isinstance(value, list):
             return [self.value(item, name) for item in value]
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) in self.known:
-            return REDACTED
-        return value
+        return self._number(value)
 
     def _mapping(self, value: dict[str, Any], name: str) -> Any:
         if value.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
             return ENGINE_SECRET
-        marked = self._marked(value)
+        marked = ("name" in value or "isSecret" in value) and self._marked(value)
+        # A map under a secret name (docker `auths`, `credentials`) is secret in its leaves.
+        below_secret = bool(name) and self._secret_name(name)
         result: dict[str, Any] = {}
+        keys, cache = self._keys, self._cache
         for key, item in value.items():
-            shown = self.text(key)
+            known = keys.get(key)
+            shown, says_secret = self._key(key) if known is None else known
             while shown in result and shown != key:
                 shown += "'"
-            if marked and key in ("value", "secretValue") and isinstance(item, str) and _is_secret_value(item):
-                result[shown] = REDACTED
-            elif isinstance(item, (str, list, dict)):
-                # A map under a secret name (docker `auths`, `credentials`) is secret in its leaves.
-                inherits = (
-                    name if isinstance(item, str) and not self._secret_name(key) and self._secret_name(name) else key
-                )
-                result[shown] = self.value(item, inherits)
+            if isinstance(item, str):
+                secret = says_secret or below_secret or (marked and key in ("value", "secretValue"))
+                if secret and _is_secret_value(item):
+                    result[shown] = REDACTED
+                else:
+                    cached = cache.get(item)
+                    result[shown] = self.text(item) if cached is None else cached
+            elif isinstance(item, (dict, list)):
+                result[shown] = self.value(item, name if below_secret and not says_secret else key)
             else:
-                result[shown] = self.value(item, key)
+                result[shown] = self._number(item)
         return result
+
+    def _key(self, key: str) -> tuple[str, bool]:
+        """How a key is shown, and whether it says secret."""
+        self._keys[key] = known = (self.text(key), self._secret_name(key))
+        return known
+
+    def _number(self, value: Any) -> Any:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) in self.known:
+            return REDACTED
+        return value
 
     def _secret_name(self, key: str) -> bool:
         secret = self._names.get(key)
@@ -251,24 +290,23 @@ class Redactor:
         for form in self.forms():
             if form in text:
                 text = text.replace(form, REDACTED)
-        if not _INTERESTING.search(text):
-            return text
-        text = _ENCODED.sub(self._encoded, text)
-        return _SHAPES.sub(_mask_shape, text)
+        return _without_shapes(_ENCODED.sub(self._encoded, text) if len(text) >= 16 else text)
 
     def _encoded(self, match: re.Match[str]) -> str:
         """A run of base64 that holds a secret once decoded is masked as a whole."""
         run = match.group()
+        if run.islower() or run.isupper():  # base64 of a text has both
+            return run
         for decoded in _decodings(run):
-            if any(form in decoded for form in self.forms()) or _SHAPES.sub(_mask_shape, decoded) != decoded:
+            if any(form in decoded for form in self.forms()) or _without_shapes(decoded) != decoded:
                 return REDACTED
         return run
 
     def forms(self) -> list[str]:
         """Every form in which a known secret is looked for, longest first."""
         if self._forms is None:
-            self._cache.clear()
-            found = {form for secret in self.known if len(secret) >= SHORTEST for form in encodings(secret)}
+            searched = self.given | set(sorted(self.known - self.given)[:MOST_FOUND])
+            found = {form for secret in searched if len(secret) >= SHORTEST for form in encodings(secret)}
             self._forms = sorted(found, key=lambda form: (-len(form), form))
         return self._forms
 
@@ -315,6 +353,15 @@ def _decodings(run: str) -> list[str]:
         if text.count("\ufffd") * 8 <= len(text):
             found.append(text)
     return found
+
+
+def _without_shapes(text: str) -> str:
+    lower = text.lower()
+    if _NEEDLE.search(lower):
+        for needles, shape in _SHAPES:
+            if any(needle in lower for needle in needles):
+                text = shape.sub(_mask_shape, text)
+    return _LONG.sub(_mask_shape, text) if len(text) >= 40 and _LONG_RUN.search(text) else text
 
 
 def _mask_shape(match: re.Match[str]) -> str:

@@ -26,6 +26,8 @@ def judge(step: Step) -> Iterator[Finding]:
 
 
 def _in_clear(step: Step, new: State) -> Iterator[Finding]:
+    if not step.sensitive and not (step.old and step.old.secret_outputs):
+        return
     before = dict(_leaves("", step.old.inputs)) if step.old else {}
     after = dict(_leaves("", new.inputs))
     for path, value in after.items():
