@@ -41,15 +41,22 @@ ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
 class Aws:
     """A reader of one account. Clients are made when they are first needed, one for each service and region."""
 
-    def __init__(self, endpoint: str | None = None) -> None:
-        """`endpoint`: URL of the service, for a look-up that names its own (a bucket's); else the environment's."""
+    def __init__(self, endpoint: str | None = None, profile: str | None = None) -> None:
+        """`endpoint`: URL of the service, for a look-up that names its own (a bucket's), else the environment's;
+        `profile`: of the shared configuration. Raises AuditError."""
         try:
             import boto3
             from botocore.config import Config
+            from botocore.exceptions import BotoCoreError
         except ImportError:
             raise AuditError("boto3 is missing: install the requirements of this project") from None
         # boto3 reads AWS_DEFAULT_REGION alone; the Pulumi provider and the other SDKs read AWS_REGION.
-        self._session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
+        try:
+            self._session = boto3.session.Session(
+                region_name=os.environ.get("AWS_REGION") or None, profile_name=profile
+            )
+        except BotoCoreError as error:
+            raise AuditError(f"AWS: {error}") from None
         self._config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
         self._endpoint = endpoint
         self._clients: dict[tuple[str, str | None], Any] = {}
@@ -77,8 +84,8 @@ class Aws:
         second look is answered from the first, so that one report shows one moment.
 
         Raises LookupRefusedError where the caller lacks the permission or AWS answers with another error,
-        LookupNotOfferedError where the endpoint does not know the operation, AuditError where AWS cannot be reached or the
-        credentials are no good.
+        LookupNotOfferedError where the endpoint does not know the operation, AuditError where AWS cannot be
+        reached or the credentials are no good.
         """
         return self._once(self._call, service, operation, region, parameters)  # type: ignore[no-any-return]
 

@@ -52,15 +52,12 @@ def _variables(sheet: Sheet, clouds: Clouds, real: Mapping[str, Any]) -> None:
         if changed:
             sheet.find("drift-variables", f"{sheet.subject} {changed}.", HOW_TO_SEE, proved=False)
         return
-    different = _compare_variables(sheet, recorded, now)
-    if changed and not different:
+    if not _compare_variables(sheet, recorded, now, changed) and changed:
         sheet.find(
             "drift-variables",
             f"{sheet.subject} {changed}; all that can be read is as recorded, so a secret may have another value.",
             proved=False,
         )
-    elif changed:
-        sheet.find("drift-variables", f"{sheet.subject} {changed}.")
 
 
 def _changed_since(sheet: Sheet, clouds: Clouds, real: Mapping[str, Any]) -> str:
@@ -85,27 +82,36 @@ def moment(text: Any) -> datetime | None:
     return found if found.tzinfo else None
 
 
-def _compare_variables(sheet: Sheet, recorded: Any, now: Mapping[str, Any]) -> bool:
+def _compare_variables(sheet: Sheet, recorded: Any, now: Mapping[str, Any], changed: str) -> bool:
+    """Compares the variables one by one; whether one differs. A value that the stack does not know is not shown."""
     declared = {str(item["name"]): item for item in sheet.resource.inputs.get("variables") or [] if "name" in item}
     known = {str(item["name"]): item for item in recorded or [] if isinstance(item, dict) and "name" in item}
+    details = [f"The group {changed}; its secrets may have other values too."] if changed else []
     different = False
     for name in dict.fromkeys((*known, *now)):
         before, after = known.get(name), now.get(name)
-        shown = _variable(declared.get(name))
-        same = sheet.fact(f"variables[{name}]", shown, _variable(before), _variable(after))
-        different = different or not same
+        sides = _variable(before), _variable(after)
+        shown = sides[1] if before and not before.get("isSecret") else after and _kind(after)
+        same = sides[0] == sides[1]
+        sheet.fact(f"variables[{name}]", _variable(declared.get(name)), sides[0], shown, "same" if same else "differs")
         if same:
             continue
+        different = True
+        what, rule = f"Variable '{name}' of {sheet.subject}", "drift-variables"
         if after is None:
-            sheet.find("drift-variables", f"Variable '{name}' of {sheet.subject} is not there any more.")
+            reason = "is not there any more"
         elif before is None:
-            secret = "a secret" if after.get("isSecret") else "in clear"
-            sheet.find("drift-variables", f"Variable '{name}' of {sheet.subject} was added by hand, {secret}.")
+            reason = f"was added by hand, {_kind(after)}"
         elif before.get("isSecret") and not after.get("isSecret"):
-            sheet.find("drift-secret-in-clear", f"Variable '{name}' of {sheet.subject} is not a secret any more.")
+            rule, reason = "drift-secret-in-clear", "is not a secret any more"
         else:
-            sheet.find("drift-variables", f"Variable '{name}' of {sheet.subject} has another value than recorded.")
+            reason = "has another value than recorded"
+        sheet.find(rule, f"{what} {reason}.", *details)
     return different
+
+
+def _kind(item: Mapping[str, Any]) -> str:
+    return "(secret)" if item.get("isSecret") else "(in clear)"
 
 
 def _variable(item: Mapping[str, Any] | None) -> str | None:

@@ -131,7 +131,8 @@ RULES: tuple[Risk, ...] = (
         "The variables of a group are not those that the stack wrote, or were changed after it wrote them.",
         "A pipeline may run with another key, another account or a value that no one reviewed.",
         "Which variable differs; who changed the group, and when.",
-        "`pulumi refresh`, then `pulumi up` writes the declared ones.",
+        "`pulumi refresh`, then `pulumi up` writes the declared ones; where only a secret may differ, rotate the key: "
+        "that writes the group anew.",
     ),
     Risk(
         "drift-tag-moved",
@@ -176,7 +177,7 @@ RULES: tuple[Risk, ...] = (
     Risk(
         "key-not-published",
         "exposure",
-        "An active access key is published nowhere that was looked at, and the stack does not record it.",
+        "An active access key is published in no variable group that was looked at.",
         "Nobody can say what uses it.",
         "Who made it, and its last use.",
         "Deactivate it, see that nothing breaks, delete it.",

@@ -1,0 +1,72 @@
+"""`python -m audit keys`: access keys, their age and use, and where each is published."""
+
+import argparse
+import os
+from datetime import UTC, datetime
+
+from audit.errors import AuditError
+from audit.survey import command
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `keys`."""
+    parser.add_argument("--user", action="append", default=[], metavar="NAME", help="only this IAM user; repeatable")
+    parser.add_argument(
+        "--project", action="append", default=[], metavar="NAME", help="only this Azure DevOps project; repeatable"
+    )
+    parser.add_argument("--state", metavar="STATE", help="`pulumi stack export` or -: says which keys a stack records")
+    parser.add_argument("--max-age-days", type=int, default=90, metavar="N", help="older is a finding (default: 90)")
+    parser.add_argument(
+        "--max-unused-days", type=int, default=45, metavar="N", help="longer unused is a finding (default: 45)"
+    )
+    parser.add_argument(
+        "--as-of", metavar="DATE", help="judge ages as they are on this day (YYYY-MM-DD); default: today"
+    )
+    command.add_output_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command; the exit code. Raises AuditError."""
+    if command.explained(arguments):
+        return command.OK
+    if arguments.max_age_days < 0 or arguments.max_unused_days < 0:
+        raise AuditError("--max-age-days and --max-unused-days must not be negative")
+    now = _moment(arguments.as_of)
+    command.check(arguments)
+    from audit import state
+    from audit.clouds.aws import Aws
+    from audit.clouds.azure_devops import AzureDevOps
+    from audit.keys.survey import Inventory, survey
+    from audit.redact import Redactor
+    from audit.survey.model import redacted
+
+    redactor = Redactor(command.known_secrets(arguments))
+    recorded = None
+    if arguments.state:
+        recorded, document = state.load(arguments.state, arguments.max_bytes)
+        redactor.visit(document)
+        redactor.known.update(state.secrets_in(document))
+    asked = os.environ.get("AZDO_ORG_SERVICE_URL") or os.environ.get("AZDO_PERSONAL_ACCESS_TOKEN") or arguments.project
+    inventory = Inventory(
+        aws=Aws(),
+        devops=AzureDevOps() if asked else None,
+        state=recorded,
+        now=now,
+        users=arguments.user,
+        projects=arguments.project,
+        max_age_days=arguments.max_age_days,
+        max_unused_days=arguments.max_unused_days,
+    )
+    return command.finish(redacted(survey(inventory), redactor), arguments)
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise AuditError(f"--as-of {text[:40]}: must be a day, such as 2027-03-31") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

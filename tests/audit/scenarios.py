@@ -1,0 +1,197 @@
+"""Previews of this project's own stack: what is asked of the engine, in which order, and what it must be judged as."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.model import UNKNOWNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.workstation import Workstation
+
+GOLDEN = Path(__file__).with_name("golden")
+PREVIEW = ("preview", "--json", "--show-sames")
+DESTROY = ("destroy", "--preview-only", "--json")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One preview. `classes` are the findings that it must give, counted; `fails` that the engine refuses it."""
+
+    name: str
+    classes: dict[str, int]
+    settings: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = PREVIEW
+    edit: tuple[str, str, str] | None = None
+    fails: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Previews from one state of the stack. `up` is what the stack is brought to before them; None: nothing yet."""
+
+    up: dict[str, str] | None
+    scenarios: tuple[Scenario, ...]
+
+
+ALL_OPEN = (
+    "infra/access.py",
+    "policy=push_policy_document(args),",
+    'policy=push_policy_document(args).replace("ecr:PutImage", "ecr:*").replace(args.repository_arn, "*"),',
+)
+"""The wildcard that the program's own lint would refuse, written past it."""
+
+STAGES = (
+    Stage(
+        None,
+        (
+            Scenario(
+                "first-up",
+                {
+                    "access-broadened": 2,  # the push policy, and the group that it is attached to
+                    "group-membership": 1,
+                    "credential-created": 1,
+                    # The stack and its four components; repository, lifecycle, group, user, variable group, image.
+                    "change": 11,
+                },
+            ),
+        ),
+    ),
+    Stage(
+        {},
+        (
+            Scenario("nothing", {}),
+            Scenario(
+                "rotation",
+                {"credential-created": 1, "loss-credential": 1, "rotation": 1, "change": 1},
+                {"accessKeyGeneration": "2"},
+            ),
+            Scenario(
+                "rotation-with-overlap",
+                {"credential-created": 1, "rotation": 1, "change": 1},
+                {"accessKeyGeneration": "2", "accessKeyKeepPrevious": "true"},
+            ),
+            Scenario("opened-group", {"group-opened": 1}, {"allowAllPipelines": "true"}),
+            Scenario("mutable-tags", {"exposure-mutable-tags": 1}, {"imageTagMutability": "MUTABLE"}),
+            Scenario("broadened-policy", {"access-broadened": 1}, {"allowPull": "true"}),
+            Scenario("wildcard-policy", {"access-broadened": 1}, edit=ALL_OPEN),
+            Scenario(
+                "unprotected",
+                {"loss-force-delete": 1, "loss-protection-removed": 1},
+                {"forceDelete": "true"},
+            ),
+            Scenario(
+                "protected-repository",
+                {"preview-incomplete": 1, "loss-repository-replaced": 1, "change": 2},
+                {"encryptionType": "KMS"},
+                fails=True,
+            ),
+        ),
+    ),
+    Stage(
+        {"forceDelete": "true", "accessKeyGeneration": "2", "accessKeyKeepPrevious": "true"},
+        (
+            Scenario("deleted-key", {"loss-credential": 1}, {"accessKeyKeepPrevious": "false"}),
+            Scenario(
+                "replaced-repository",
+                {"loss-repository-replaced": 1, "change": 2},  # lifecycle policy and image follow
+                {"encryptionType": "KMS"},
+            ),
+            Scenario(
+                "destroy",
+                {
+                    "group-membership": 1,
+                    "loss-repository-deleted": 1,
+                    "loss-variable-group": 1,
+                    "loss-credential": 2,
+                    "loss-resource": 1,  # the user
+                    "access-narrowed": 2,  # the push policy and its attachment
+                    # The stack and its four components; lifecycle policy, group, image.
+                    "change": 8,
+                },
+                command=DESTROY,
+            ),
+        ),
+    ),
+)
+SCENARIOS = {scenario.name: scenario for stage in STAGES for scenario in stage.scenarios}
+
+
+def play(workstation: Workstation) -> Iterator[tuple[Scenario, str]]:
+    """Every scenario with what the engine printed, in order; the stack must be empty and stays as the last one left
+    it."""
+    for stage in STAGES:
+        base = stage.up or {}
+        if stage.up is not None:
+            workstation.config(**base)
+            workstation.up()
+        for scenario in stage.scenarios:
+            yield scenario, _preview(workstation, scenario, base)
+
+
+def _preview(workstation: Workstation, scenario: Scenario, base: dict[str, str]) -> str:
+    workstation.config(**scenario.settings)
+    path, before, after = scenario.edit or ("Pulumi.yaml", "", "")
+    source = workstation.folder / path
+    original = source.read_text(encoding="utf-8")
+    assert before in original, f"{path} does not hold {before!r} any more"
+    try:
+        source.write_text(original.replace(before, after) if before else original, encoding="utf-8")
+        return workstation.pulumi(*scenario.command, expect=None if scenario.fails else 0).stdout
+    finally:
+        source.write_text(original, encoding="utf-8")
+        for name in scenario.settings:
+            if name in base:
+                workstation.config(**{name: base[name]})
+            else:
+                workstation.pulumi("config", "rm", f"app-one:{name}")
+
+
+# --- what differs from machine to machine is replaced, so that a golden preview made again is the same
+
+
+NUMBERED: tuple[tuple[str, Callable[[int], str]], ...] = (
+    (
+        rf"(?!{'|'.join(sorted(UNKNOWNS))})\b[0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}\b",
+        lambda number: f"00000000-0000-4000-8000-{number:012x}",
+    ),
+    (r"\bAKIA[A-Z2-7]{16}\b", lambda number: f"AKIAEXAMPLE{number:09d}"),
+    (r"\b[0-9a-f]{64}\b", lambda number: f"{number:064x}"),
+    (r"(?<=content-)[0-9a-f]{12}\b", lambda number: f"{number:012x}"),
+    (r"(?<=\.build/context/)[0-9a-f]{12}\b", lambda number: f"{number:012x}"),
+    (r"(?<=\b127\.0\.0\.1:)\d+", lambda number: f"{4999 + number}"),
+    (r"(?<=terraform-)\d{26}\b|(?<=app-one-push-)\d{20,30}\b", lambda number: f"{20260101 * 10**18 + number}"),
+    (r'(?<="uniqueId": ")\w+|(?<="policyId": ")\w+', lambda number: f"EXAMPLE{number:013d}"),
+)
+"""Volatile texts: each distinct one becomes a number, in the order of the resources."""
+
+TIMES = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+
+
+def normalised(printed: str) -> str:
+    """The preview without times, ports, ids, positions in files and order of steps, as JSON over several lines."""
+    preview = json.loads(printed)
+    preview["duration"] = 0
+    preview["steps"].sort(key=lambda step: (step["urn"], step["op"]))
+    text = json.dumps(_without_places(preview), indent=1, sort_keys=True)
+    text = TIMES.sub("2026-01-01T00:00:00Z", text)
+    for pattern, name in NUMBERED:
+        seen: dict[str, str] = {}
+        text = re.sub(pattern, lambda match: seen.setdefault(match.group(), name(len(seen) + 1)), text)  # noqa: B023
+    return text + "\n"
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _without_places(item) for key, item in value.items() if key not in ("stackTrace", "sourcePosition")
+        }
+    if isinstance(value, list):
+        return [_without_places(item) for item in value]
+    return value
