@@ -10,6 +10,7 @@ from itertools import chain
 
 from iam.patterns import Glob, Part, Wild, arn_segments, fold_case
 
+LARGEST = 65_536  # characters of all globs together: several times the largest policy that IAM takes
 _OTHERS = "xyz0123456789abcdefghijklmnopqrstuvwABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 
 
@@ -34,7 +35,7 @@ class Automaton:
     """Globs without variables, matched together. A class of strings is an integer: bit i is set if glob i matches.
 
     A glob without wildcard is one string, so it is looked up by itself. Only if the example of a class happens to be
-    such a string (the class may then hold no other) are all of them put through the automaton.
+    such a string (the class may then hold no other) are all of them put through the automaton. Raises TooHardError.
     """
 
     def __init__(self, globs: Sequence[Glob], *, literals_too: bool = False, opaque: str = "") -> None:
@@ -45,6 +46,8 @@ class Automaton:
         self._specific: dict[int, str] = {}  # by position: the characters expected there
         self._number: dict[int, int] = {}  # by accepting position: the glob
         self._size = 0
+        if sum(len(glob.text) for glob in globs) > LARGEST:
+            raise TooHardError(f"the patterns have more than {LARGEST} characters")
         for number, glob in enumerate(globs):
             if literals_too or glob.fold or not glob.is_literal:
                 self._add(number, glob)
@@ -143,6 +146,10 @@ class Automaton:
     def _branches(self, expected: int) -> str:
         """The characters that lead from a state to different places; the last of `_always` stands for all others."""
         characters = self._always
+        if expected.bit_count() > len(self._adv):
+            return characters + "".join(
+                c for c, leaving in self._adv.items() if expected & leaving and c not in characters
+            )
         while expected:
             lowest = expected & -expected
             expected ^= lowest

@@ -11,14 +11,14 @@ from typing import Literal
 
 from iam.automaton import Budget, TooHardError
 from iam.decide import decide
-from iam.model import Condition, Policy, Request, Statement
-from iam.space import Box, Space, condition_identity
-from iam.values import identity
+from iam.model import Policy, Request, Statement
+from iam.space import Box, Space
+from iam.texts import Texts
 from iam.variables import bind, candidates
-from iam.witness import requests
+from iam.witness import guesses, requests
 
 Verdict = Literal["broadened", "narrowed", "both", "equal", "unknown"]
-STEPS_OF_SPACE = 150_000  # transitions and classes
+STEPS_OF_SPACE = 100_000  # transitions and classes
 STEPS_OF_SEARCH = 400_000  # boxes looked at, in one direction
 _MOST_WITNESSES = 10
 _MOST_LEAVES = 8  # boxes left over for one statement that are searched for a request
@@ -112,23 +112,23 @@ class _Search:
 
     def run(self) -> _Gain:
         """All that can be found and proved."""
-        kept = [s for s in self.before.statements if s.effect == "Allow"]
-        lost = [s for s in self.before.statements if s.effect == "Deny" and not self._within(s, self.after, "Deny")]
+        kept, denied = Texts(self.before, "Allow"), Texts(self.after, "Deny")
+        lost = [s for s in self.before.statements if s.effect == "Deny" and not denied.include(s, self.budget)]
         for statement in self.after.statements:
             if statement.effect != "Allow":
                 continue
-            is_kept = any(_included(statement, other) for other in kept)
+            is_kept = kept.include(statement, self.budget)
             if is_kept and not lost:
                 continue
             try:
                 self._look(statement, lost, is_kept=is_kept)
             except TooHardError as error:
-                self._give_up(statement, str(error))
+                guessed = next((found for found in guesses(statement) if self._confirmed(found[0])), None)
+                if guessed:
+                    self._claim(statement, guessed[0], is_known=guessed[1])
+                else:
+                    self._give_up(statement, str(error))
         return self.gain
-
-    @staticmethod
-    def _within(statement: Statement, policy: Policy, effect: str) -> bool:
-        return any(other.effect == effect and _included(statement, other) for other in policy.statements)
 
     def _look(self, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> None:
         leaves = self._leaves(statement, lost, is_kept=is_kept)
@@ -259,23 +259,3 @@ def _cut(rest: list[int], covers: Sequence[Box], budget: Budget) -> list[tuple[l
                 left.append((outside, cover))
         covers = [cover for _, cover in left]
     return left
-
-
-def _included(inner: Statement, outer: Statement) -> bool:
-    """Whether a statement covers no more than another, as far as a look at their texts tells."""
-    if inner.principals != outer.principals and outer.principals is not None:
-        return False
-    for mine, other in ((inner.actions, outer.actions), (inner.resources, outer.resources)):
-        if other is None or mine == other:
-            continue
-        if mine is None or mine.negated != other.negated:
-            return False
-        small, large = (mine, other) if not mine.negated else (other, mine)
-        held = {identity("glob", glob) for glob in large.patterns}
-        if not all(identity("glob", glob) in held for glob in small.patterns):
-            return False
-    return _names(outer.conditions) <= _names(inner.conditions)
-
-
-def _names(conditions: Sequence[Condition]) -> set[tuple[object, ...]]:
-    return {condition_identity(condition) for condition in conditions}

@@ -10,6 +10,7 @@ from iam.space import Box, Dimension, Space
 
 _MOST_SERVICES = 12
 _MOST_ACTIONS = 600
+_MOST_GUESSES = 50
 _PRINCIPALS = (
     "arn:aws:iam::123456789012:user/example",
     "arn:aws:iam::123456789012:role/example",
@@ -38,6 +39,24 @@ def requests(space: Space, box: Box, statement: Statement, context: Context) -> 
             except RequestError:  # an example that no request may have, such as one that is too long
                 continue
             break
+
+
+def guesses(statement: Statement) -> Iterator[tuple[Request, bool]]:
+    """Some requests that the statement may cover, made of its own texts: for policies too hard to cut into classes."""
+    actions = [glob.text for glob in statement.actions.patterns if glob.is_literal][:2]
+    actions += islice(_known_actions(statement.actions), 2)
+    clause = statement.resources
+    arns = [filled(glob.parts) for glob in clause.patterns[:_MOST_GUESSES]] if clause and not clause.negated else ["*"]
+    context = {
+        c.written_key: filled(c.values[0].parts) for c in statement.conditions if not c.negated and c.kind != "null"
+    }
+    who = statement.principals.entries[0][1] if statement.principals else None
+    for action in actions:
+        for arn in arns:
+            try:
+                yield Request(catalogue.known(action) or action, arn, who, context), catalogue.known(action) is not None
+            except RequestError:
+                continue
 
 
 def _examples(dimension: Dimension, wanted: int) -> list[str]:

@@ -7,16 +7,49 @@ from typing import Any
 from iam import Request
 
 ACTIONS = (
-    "*", "*:*", "s3:*", "s3:Get*", "S3:GETOBJECT", "s3:GetObject", "s3:?etObject", "s3:*Object", "s3:*e*t*", "s3:Put*",
-    "ecr:*", "ecr:PutImage", "e*:*", "ecr:Put?mage", "iam:PassRole", "s3:*O*", "*:Put*", "s3:GetObject*", "s3:G*t", "nosuch:Thing",
-)  # fmt: skip
+    "*",
+    "*:*",
+    "s3:*",
+    "s3:Get*",
+    "S3:GETOBJECT",
+    "s3:GetObject",
+    "s3:?etObject",
+    "s3:*Object",
+    "s3:*e*t*",
+    "s3:Put*",
+    "ecr:*",
+    "ecr:PutImage",
+    "e*:*",
+    "ecr:Put?mage",
+    "iam:PassRole",
+    "s3:*O*",
+    "*:Put*",
+    "s3:GetObject*",
+    "s3:G*t",
+    "nosuch:Thing",
+)
 RESOURCES = (
-    "*", "arn:*", "arn:aws:s3:::b", "arn:aws:s3:::b/*", "arn:aws:s3:::*", "arn:aws:s3:::b/a*", "arn:aws:s3:::?/*",
-    "arn:aws:s3:::b/*/x", "arn:aws:s3:::b/a/x", "arn:aws:s3:::b*", "arn:aws:s3:::b/*x*", "arn:aws:s3:::*/a",
-    "arn:aws:s3:::b/${aws:username}/*", "arn:aws:s3:::b/${aws:username}", "arn:aws:s3:::b/${aws:username}/x",
-    "arn:aws:s3:::b/${aws:username, 'a'}/*", "arn:aws:s3:::b/${*}", "arn:aws:s3:::b/${aws:PrincipalTag/t}/*",
-    "arn:aws:ecr:*:123456789012:repository/*", "arn:aws:ecr:us-east-2:123456789012:repository/a",
-)  # fmt: skip
+    "*",
+    "arn:*",
+    "arn:aws:s3:::b",
+    "arn:aws:s3:::b/*",
+    "arn:aws:s3:::*",
+    "arn:aws:s3:::b/a*",
+    "arn:aws:s3:::?/*",
+    "arn:aws:s3:::b/*/x",
+    "arn:aws:s3:::b/a/x",
+    "arn:aws:s3:::b*",
+    "arn:aws:s3:::b/*x*",
+    "arn:aws:s3:::*/a",
+    "arn:aws:s3:::b/${aws:username}/*",
+    "arn:aws:s3:::b/${aws:username}",
+    "arn:aws:s3:::b/${aws:username}/x",
+    "arn:aws:s3:::b/${aws:username, 'a'}/*",
+    "arn:aws:s3:::b/${*}",
+    "arn:aws:s3:::b/${aws:PrincipalTag/t}/*",
+    "arn:aws:ecr:*:123456789012:repository/*",
+    "arn:aws:ecr:us-east-2:123456789012:repository/a",
+)
 REQUEST_ACTIONS = (
     "s3:GetObject",
     "s3:PutObject",
@@ -27,38 +60,85 @@ REQUEST_ACTIONS = (
     "s3:Get",
 )
 REQUEST_RESOURCES = (
-    "arn:aws:s3:::b", "arn:aws:s3:::b/", "arn:aws:s3:::b/a", "arn:aws:s3:::b/a/x", "arn:aws:s3:::b/a/b/x", "arn:aws:s3:::c/a",
-    "arn:aws:s3:::b/bob/x", "arn:aws:s3:::bb/a", "arn:aws:s3:::b/xx", "arn:aws:ecr:us-east-2:123456789012:repository/a",
-    "arn:aws:ecr:eu-west-1:123456789012:repository/b", "arn:aws:iam::123456789012:role/r", "arn:aws:s3:::b/bob", "arn:aws:s3:::b/*",
-)  # fmt: skip
+    "arn:aws:s3:::b",
+    "arn:aws:s3:::b/",
+    "arn:aws:s3:::b/a",
+    "arn:aws:s3:::b/a/x",
+    "arn:aws:s3:::b/a/b/x",
+    "arn:aws:s3:::c/a",
+    "arn:aws:s3:::b/bob/x",
+    "arn:aws:s3:::bb/a",
+    "arn:aws:s3:::b/xx",
+    "arn:aws:ecr:us-east-2:123456789012:repository/a",
+    "arn:aws:ecr:eu-west-1:123456789012:repository/b",
+    "arn:aws:iam::123456789012:role/r",
+    "arn:aws:s3:::b/bob",
+    "arn:aws:s3:::b/*",
+)
 PRINCIPALS: tuple[Any, ...] = (
-    "*", {"AWS": "*"}, {"AWS": "123456789012"}, {"AWS": "arn:aws:iam::123456789012:root"},
-    {"AWS": "arn:aws:iam::123456789012:user/bob"}, {"AWS": ["arn:aws:iam::123456789012:role/r", "210987654321"]},
-    {"Service": "ec2.amazonaws.com"}, {"AWS": "arn:aws:iam::123456789012:role/r", "Service": ["ec2.amazonaws.com"]},
+    "*",
+    {"AWS": "*"},
+    {"AWS": "123456789012"},
+    {"AWS": "arn:aws:iam::123456789012:root"},
+    {"AWS": "arn:aws:iam::123456789012:user/bob"},
+    {"AWS": ["arn:aws:iam::123456789012:role/r", "210987654321"]},
+    {"Service": "ec2.amazonaws.com"},
+    {"AWS": "arn:aws:iam::123456789012:role/r", "Service": ["ec2.amazonaws.com"]},
     {"AWS": "arn:aws:sts::123456789012:assumed-role/r/s"},
-)  # fmt: skip
+)
 REQUEST_PRINCIPALS = (
-    "arn:aws:iam::123456789012:user/bob", "arn:aws:iam::123456789012:user/eve", "arn:aws:sts::123456789012:assumed-role/r/s",
-    "arn:aws:sts::123456789012:assumed-role/r/t", "arn:aws:iam::210987654321:user/bob", "ec2.amazonaws.com", "*",
-)  # fmt: skip
+    "arn:aws:iam::123456789012:user/bob",
+    "arn:aws:iam::123456789012:user/eve",
+    "arn:aws:sts::123456789012:assumed-role/r/s",
+    "arn:aws:sts::123456789012:assumed-role/r/t",
+    "arn:aws:iam::210987654321:user/bob",
+    "ec2.amazonaws.com",
+    "*",
+)
 # By key: operators and the values they are tried with. Keys of one kind, as real ones are, and one that mixes kinds.
 CONDITIONS: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {
     "aws:PrincipalTag/t": (
-        ("StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "StringLikeIfExists"),
+        (
+            "StringEquals",
+            "StringNotEquals",
+            "StringLike",
+            "StringNotLike",
+            "StringEqualsIgnoreCase",
+            "StringLikeIfExists",
+        ),
         ("a", "b", "A", "a*", "?", "*", "a*b", "${aws:username}", "${aws:username}*", ""),
     ),
     "aws:TagKeys": (
-        ("ForAnyValue:StringEquals", "ForAllValues:StringEquals", "ForAnyValue:StringLike", "ForAllValues:StringNotEquals",
-         "ForAnyValue:StringNotLike", "ForAllValues:StringLike"),
+        (
+            "ForAnyValue:StringEquals",
+            "ForAllValues:StringEquals",
+            "ForAnyValue:StringLike",
+            "ForAllValues:StringNotEquals",
+            "ForAnyValue:StringNotLike",
+            "ForAllValues:StringLike",
+        ),
         ("a", "b", "c*", "*", "a?"),
     ),
     "s3:max-keys": (
-        ("NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan",
-         "NumericGreaterThanEqualsIfExists"),
+        (
+            "NumericEquals",
+            "NumericNotEquals",
+            "NumericLessThan",
+            "NumericLessThanEquals",
+            "NumericGreaterThan",
+            "NumericGreaterThanEqualsIfExists",
+        ),
         ("1", "5", "5.0", "5.5", "10", 7),
     ),
     "aws:CurrentTime": (
-        ("DateLessThan", "DateGreaterThan", "DateLessThanEquals", "DateEquals", "DateNotEquals", "DateGreaterThanEquals"),
+        (
+            "DateLessThan",
+            "DateGreaterThan",
+            "DateLessThanEquals",
+            "DateEquals",
+            "DateNotEquals",
+            "DateGreaterThanEquals",
+        ),
         ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "1704067200", "2024-06-01T12:00:00Z"),
     ),
     "aws:SourceIp": (
@@ -72,7 +152,7 @@ CONDITIONS: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {
     ),
     "aws:username": (("StringEquals", "StringNotEquals", "StringLike", "Null"), ("a", "bob", "b*", "true")),
     "mixed:key": (("StringEquals", "Bool", "NumericLessThan", "StringLike", "Frob"), ("true", "5", "*", "4")),
-}  # fmt: skip
+}
 REQUEST_VALUES: dict[str, tuple[Any, ...]] = {
     "aws:PrincipalTag/t": ("a", "b", "A", "ab", "aXb", "bob", "zzz"),
     "aws:TagKeys": (["a"], ["b"], ["a", "b"], ["c1", "a"], ["z"], ["ab", "z"]),

@@ -1,4 +1,4 @@
-"""Asks an IAM simulator that others wrote (npm @cloud-copilot/iam-simulate, pinned in tools/) what it makes of requests."""
+"""Asks an IAM simulator that others wrote (npm @cloud-copilot/iam-simulate, pinned in tools/) for its decisions."""
 
 import json
 import shutil
@@ -21,7 +21,8 @@ def install() -> None:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             raise MissingToolError(
-                f"{program} is not on PATH; the independent IAM evaluator needs Node.js 18 or later with npm (set E2E=0 to leave it out)"
+                f"{program} is not on PATH: the independent IAM evaluator needs Node.js 18 or later with npm "
+                "(E2E=0 leaves it out)"
             )
     lock = (TOOLS / "package-lock.json").read_bytes()
     mark = TOOLS / "node_modules" / ".installed-lock"
