@@ -312,6 +312,7 @@ class _Builder:
 
     def step(self, raw: Mapping[str, Any]) -> None:
         old, new = raw.get("oldState", raw.get("old")), raw.get("newState", raw.get("new"))
+        self.result.shows_unchanged |= raw.get("op") == "same"
         same = raw.get("op") == "same" and _is_plainly_same(raw, old, new)
         for side in (new,) if same else (old, new):
             if isinstance(side, dict):

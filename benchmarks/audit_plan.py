@@ -20,6 +20,7 @@ from typing import Any
 GOAL = 3.0
 ROUNDS = 3
 FORMATS = ("json", "html", "markdown", "sarif", "junit", "terminal")
+PROVIDER = "urn:pulumi:prod::fleet::pulumi:providers:aws::default_7_51_1::7c1f4e5e-0000-4000-8000-000000000000"
 LOAD = "import json, sys; json.load(open(sys.argv[1], encoding='utf-8'))"
 AUDIT = "import runpy, sys; sys.argv[0] = 'audit'; runpy.run_module('audit', run_name='__main__', alter_sys=True)"
 
@@ -38,8 +39,7 @@ def steps(count: int) -> Iterator[dict[str, Any]]:
                 _policy(number, "ecr:PutImage", "ecr:BatchGetImage"),
             )
         elif kind == 0:
-            user = {"name": name, "path": "/apps/", "tags": {"team": f"team-{number % 50}", "stack": name}}
-            yield _step("aws:iam/user:User", name, user, {**user, "tags": {**user["tags"], "owner": "platform"}})
+            yield _step("aws:iam/user:User", name, _user(name, number), {**_user(name, number), "forceDestroy": False})
         elif kind == 1:
             yield _step(
                 "aws:ecr/repository:Repository",
@@ -52,8 +52,7 @@ def steps(count: int) -> Iterator[dict[str, Any]]:
         elif kind == 3:
             yield _step("docker:index/image:Image", name, _image(name, 1), _image(name, 2))
         else:
-            user = {"name": name, "path": "/apps/", "tags": {"team": f"team-{number % 50}", "stack": name}}
-            yield _step("aws:iam/user:User", name, user, user, op="same")
+            yield _step("aws:iam/user:User", name, _user(name, number), _user(name, number), op="same")
 
 
 def _step(
@@ -63,7 +62,7 @@ def _step(
     step: dict[str, Any] = {
         "op": op or ("create" if old is None else "update"),
         "urn": urn,
-        "provider": "urn:pulumi:prod::fleet::pulumi:providers:aws::default_7_51_1::7c1f4e5e-0000-4000-8000-000000000000",
+        "provider": PROVIDER,
     }
     for side, inputs in (("oldState", old), ("newState", new)):
         if inputs is not None:
@@ -88,6 +87,10 @@ def _step(
             }
     step["detailedDiff"] = None
     return step
+
+
+def _user(name: str, number: int) -> dict[str, Any]:
+    return {"name": name, "path": "/apps/", "tags": {"team": f"team-{number % 50}", "stack": name}}
 
 
 def _policy(number: int, *actions: str) -> dict[str, Any]:

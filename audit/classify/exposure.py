@@ -145,7 +145,7 @@ def _encryption(step: Step, new: State) -> Iterator[Finding]:
         new_type, new_key = _encryption_of(after)
         if step.kind in REPOSITORIES:  # the service's default where nothing is declared
             old_type, new_type = old_type or "AES256", new_type or "AES256"
-        if STRENGTH.get(new_type, -1) < STRENGTH.get(old_type, 0):
+        if STRENGTH.get(new_type, -1) < STRENGTH.get(old_type, max(STRENGTH.values())):
             yield Finding(
                 "exposure-encryption-weaker",
                 step.urn,
@@ -171,7 +171,8 @@ def _encryption_of(value: Any) -> tuple[str | None, str | None]:
     item = value[0] if isinstance(value, list) and value else value
     if not isinstance(item, dict):
         return None, None
-    return item.get("encryptionType"), item.get("kmsKey")
+    kind, key = item.get("encryptionType"), item.get("kmsKey")
+    return kind if kind is None or isinstance(kind, str) else "(unreadable)", str(key) if key else None
 
 
 def _differs(step: Step, name: str) -> bool:

@@ -13,6 +13,7 @@ class Known:
 
     def __init__(self, plan: Plan) -> None:
         self.steps = plan.by_urn()
+        self.shows_unchanged = plan.shows_unchanged
         self._policies: dict[str, Step] = {}
         self._authorizations: dict[str, list[Step]] = {}
         self._new_repositories: dict[str, Step] = {}

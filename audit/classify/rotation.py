@@ -148,6 +148,8 @@ def _pipelines(group: Step, known: Known) -> list[dict[str, str]]:
         found.append({"what": "pipeline", "urn": step.urn, "name": name})
     if not found:
         hint = "use `pulumi preview --json --show-sames` to see authorisations that do not change"
+        if known.shows_unchanged:
+            hint = "the stack declares no authorisation: see the group's pipeline permissions in the project"
         found.append({"what": "pipeline-unknown", "urn": group.urn, "name": hint})
     return found
 
