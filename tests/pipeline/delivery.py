@@ -1,8 +1,8 @@
 """A team's whole delivery on the sandbox: an operator's stack, a repository, a pipeline in its organisation, agents.
 
-The operator has run `pulumi up` once, which declares the pipeline and lets it use the variable group; the group that
-says where the state is was made by hand. A run takes the first group's own key from the service, and every AWS call is
-authorised by its policies.
+The state is in S3, its secrets are encrypted by KMS. The operator has run `pulumi up` once, which declares the pipeline
+and lets it use the variable group; the group that says where the state is was made by hand. A run takes the first
+group's own key from the service, and every AWS call, to the state too, is authorised by its policies.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAIN = "refs/heads/main"
 PIPELINE = "azure-pipelines.yml"
+BUCKET, PREFIX, KEY = "pulumi-state", "app-one", "pulumi"
 STAGES_OF_MAIN = ("preview_dev", "deploy_dev")
 NOT_OF_AN_AGENT = (
     "AWS_ACCESS_KEY_ID",
@@ -49,7 +50,7 @@ NOT_OF_AN_AGENT = (
 class Delivery:
     """See the module.
 
-    operator: their checkout, which is the git repository too. pipeline: its id. state_group: what was put in by hand.
+    operator: their checkout, which is the git repository too. pipeline: its id.
     """
 
     sandbox: Sandbox = field(repr=False)
@@ -57,7 +58,6 @@ class Delivery:
     operator: Workstation = field(repr=False)
     organization: Organization = field(repr=False)
     pipeline: int
-    state_group: Mapping[str, Value] = field(repr=False)
     derived: set[str] = field(default_factory=set, repr=False)
     """Secrets that steps derived, as they told the agent."""
     _runs: int = 0
@@ -65,23 +65,25 @@ class Delivery:
     @classmethod
     def make(cls, sandbox: Sandbox, root: Path) -> Delivery:
         """Everything from a fresh sandbox to a pipeline that could run."""
+        backend, key = _place_of_state(sandbox)
         operator = Workstation.make(root / "sources", sandbox)
+        operator.extra["PULUMI_BACKEND_URL"] = backend
+        operator.pulumi("stack", "init", "dev", "--secrets-provider", f"awskms://alias/{KEY}?awssdk=v2")
+        operator.config(stateBucket=BUCKET, statePrefix=PREFIX, stateKmsKeyArn=key, allowScanFindings="true")
+        operator.config(pipelineEnabled="true")
         organization = Organization(
             sandbox.environment["AZDO_ORG_SERVICE_URL"], sandbox.environment["AZDO_PERSONAL_ACCESS_TOKEN"]
         )
-        _configure(operator.folder / "Pulumi.dev.yaml", organization.id_of("Project Administrators"))
+        approver = organization.id_of("Project Administrators")
+        operator.pulumi("config", "set", "--path", "app-one:pipelineApprovers[0]", approver)
         operator.up()
-        passphrase = Path(sandbox.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text(encoding="utf-8").strip()
-        state = {
-            "Pulumi.Backend": Value(sandbox.environment["PULUMI_BACKEND_URL"]),
-            "Pulumi.Passphrase": Value(passphrase, secret=True),
-        }
-        made = cls(sandbox, root, operator, organization, organization.find_pipeline("app-one"), state)
+        made = cls(sandbox, root, operator, organization, organization.find_pipeline("app-one"))
         made.git("init", "--quiet", "--initial-branch=main")
         made.commit("First")
         organization.push(made.yaml(), MAIN)
         # The program's group is authorised by the program; where the state is, it cannot declare.
-        organization.authorize(organization.create_group("app-one-state", state), made.pipeline)
+        state = organization.create_group("app-one-state", {"Pulumi.Backend": Value(backend)})
+        organization.authorize(state, made.pipeline)
         return made
 
     def git(self, *arguments: str) -> str:
@@ -148,7 +150,6 @@ class Delivery:
 
     def _secrets_of(self, job: Job) -> None:
         self.derived.add(job.access_token)
-        self.derived |= {value.text for value in self.state_group.values() if value.secret}
         self.derived.add(self.operator_secret())
 
     def operator_secret(self) -> str:
@@ -220,12 +221,15 @@ def _plain(value: Any) -> Any:
     return {key: _plain(part) for key, part in value.items() if key != "ciphertext"}
 
 
-def _configure(file: Path, approver: str) -> None:
-    """Set in a stack's file what the pipeline needs of the stack, as docs/azure-devops.md tells an operator to."""
-    wanted = {"allowScanFindings": "true", "pipelineApprovers": f"[{approver}]", "pipelineEnabled": "true"}
-    text = file.read_text(encoding="utf-8")
-    missing = [f"  app-one:{name}: {value}\n" for name, value in wanted.items() if f"app-one:{name}:" not in text]
-    file.write_text(text + "".join(missing), encoding="utf-8")
+def _place_of_state(sandbox: Sandbox) -> tuple[str, str]:
+    """Make bucket and key, as docs/azure-devops.md has an operator make them: the backend's URL and the key's ARN."""
+    region, endpoint = sandbox.environment["AWS_REGION"], sandbox.environment["AWS_ENDPOINT_URL"]
+    sandbox.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
+    kms = sandbox.client("kms")
+    key = kms.create_key(Description="Pulumi secrets")["KeyMetadata"]
+    kms.create_alias(AliasName=f"alias/{KEY}", TargetKeyId=key["KeyId"])
+    query = f"region={region}&endpoint={endpoint}&s3ForcePathStyle=true&awssdk=v2"
+    return f"s3://{BUCKET}/{PREFIX}?{query}", str(key["Arn"])
 
 
 def _forms(secret: str) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.lint import WAYS, check
+from tests.pipeline.lint import WAYS, check, declared
 from tests.pipeline.runner.model import read
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -213,3 +213,12 @@ def test_the_command_names_file_line_and_remedy(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "azure-pipelines.yml:" in done.stdout
     assert "build-number" in done.stdout
+
+
+def test_the_documentation_names_what_has_to_be_made_by_hand() -> None:
+    text = (CHECKOUT / "docs/azure-devops.md").read_text(encoding="utf-8")
+    stack = read(CHECKOUT, PIPELINE, WAYS["push to main"], {}).stages[-1]
+    groups = [variable.group for variable in stack.variables if variable.group]
+    environment = stack.jobs[0].environment
+    for name in (*declared(CHECKOUT).own_names, *declared(CHECKOUT).group_names, *groups, environment):
+        assert name in text, f"docs/azure-devops.md does not say what {name} is"
