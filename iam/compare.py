@@ -19,7 +19,8 @@ from iam.witness import guesses, requests
 
 Verdict = Literal["broadened", "narrowed", "both", "equal", "unknown"]
 STEPS_OF_SPACE = 100_000  # transitions and classes
-STEPS_OF_SEARCH = 400_000  # boxes looked at, in one direction
+STEPS_OF_SEARCH = 400_000  # boxes and statements looked at, in one direction
+STEPS_OF_GUESSING = 30_000  # statements looked at, in one direction
 _MOST_WITNESSES = 10
 _MOST_LEAVES = 8  # boxes left over for one statement that are searched for a request
 
@@ -109,6 +110,7 @@ class _Search:
         self.originals = (before, after)
         self.gain = _Gain()
         self.budget = Budget(STEPS_OF_SEARCH, "the statements overlap in too many ways")
+        self.guessing = Budget(STEPS_OF_GUESSING, "too many statements")
 
     def run(self) -> _Gain:
         """All that can be found and proved."""
@@ -123,12 +125,20 @@ class _Search:
             try:
                 self._look(statement, lost, is_kept=is_kept)
             except TooHardError as error:
-                guessed = next((found for found in guesses(statement) if self._confirmed(found[0])), None)
-                if guessed:
-                    self._claim(statement, guessed[0], is_known=guessed[1])
-                else:
+                if not self._guess(statement):
                     self._give_up(statement, str(error))
         return self.gain
+
+    def _guess(self, statement: Statement) -> bool:
+        """Try some requests where a search is too hard; whether one was found."""
+        try:
+            for request, is_known in guesses(statement):
+                if self._confirmed(request, self.guessing):
+                    self._claim(statement, request, is_known=is_known)
+                    return True
+        except TooHardError:
+            return False
+        return False
 
     def _look(self, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> None:
         leaves = self._leaves(statement, lost, is_kept=is_kept)
@@ -138,7 +148,7 @@ class _Search:
         for leaf in leaves:
             looked += 1
             for request, is_known in requests(space, leaf, statement, self.context):
-                if self._confirmed(request):
+                if self._confirmed(request, self.budget):
                     if is_known or len(self.gain.requests) >= _MOST_WITNESSES:
                         self._claim(statement, request, is_known=is_known)
                         return
@@ -165,8 +175,9 @@ class _Search:
             shared = tuple(a & b for a, b in zip(box, space.box(other), strict=True))
             yield from uncovered(shared, denied, self.budget)
 
-    def _confirmed(self, request: Request) -> bool:
+    def _confirmed(self, request: Request, budget: Budget) -> bool:
         before, after = self.originals
+        budget.spend(len(before.statements) + len(after.statements))
         refused = decide([before], request).effect in ("implicit_deny", "explicit_deny")
         return refused and decide([after], request).effect == "allow"
 

@@ -46,6 +46,8 @@ class Space:
     def __init__(self, policies: Sequence[Policy], budget: Budget) -> None:
         statements = [statement for policy in policies for statement in policy.statements]
         self._budget = budget
+        self._policies = policies
+        self._boxes: dict[int, Box] = {}
         clauses = [s.principals for s in statements if s.principals is not None]
         self._who: dict[tuple[frozenset[tuple[str, str]], bool], int] = {}
         principal = self._principal_dimension(clauses)
@@ -58,6 +60,12 @@ class Space:
 
     def box(self, statement: Statement) -> Box:
         """The requests that a statement covers."""
+        found = self._boxes.get(id(statement))  # the policies keep their statements alive
+        if found is None:
+            found = self._boxes[id(statement)] = self._box(statement)
+        return found
+
+    def _box(self, statement: Statement) -> Box:
         box = [dimension.all for dimension in self.dimensions]
         if statement.principals is not None:
             box[0] = self._who[_who(statement.principals)]
