@@ -53,7 +53,8 @@ def on_path() -> Path | None:
     if found is None:
         return None
     version = _version([found, "version"])
-    return Path(found) if version and version >= MINIMUM and version[0] == MINIMUM[0] else None
+    # Resolved: in the shell of a sandbox, PATH leads to that sandbox's own link.
+    return Path(found).resolve() if version and version >= MINIMUM and version[0] == MINIMUM[0] else None
 
 
 def _version(command: list[str]) -> tuple[int, int, int] | None:

@@ -150,6 +150,10 @@ class Workstation:
         state = json.loads(self.pulumi("stack", "export").stdout)
         return list(state["deployment"].get("resources") or [])
 
+    def record(self) -> list[tuple[str, str, str]]:
+        """URN, id and time of the last change of each resource: what a failed update must leave as it is."""
+        return [(each["urn"], each.get("id", ""), each.get("modified", "")) for each in self.resources()]
+
     def config(self, **settings: str) -> None:
         """`pulumi config set` for each setting of the program."""
         for name, value in settings.items():

@@ -297,7 +297,7 @@ def test_all_errors_of_a_bad_configuration_come_in_one_message_and_nothing_is_to
     checkout: Callable[..., Workstation],
 ) -> None:
     bad = checkout("bad")
-    before = bad.resources()
+    before = bad.record()
     bad.config(**BAD)
     done = bad.up(expect=None)
     printed = done.stdout + done.stderr
@@ -305,7 +305,7 @@ def test_all_errors_of_a_bad_configuration_come_in_one_message_and_nothing_is_to
     missing = [name for name in BAD if f"app-one:{name}" not in printed]
     assert not missing, f"not named: {missing}\n{printed}"
     assert "Traceback" not in printed
-    assert bad.resources() == before
+    assert bad.record() == before
 
 
 @pytest.mark.usefixtures("first")
@@ -400,12 +400,12 @@ def test_no_secret_value_occurs_in_clear_outside_of_the_key_store(
 
 
 def test_destroy_refuses_to_delete_images_without_permission_and_leaves_all(first: Workstation) -> None:
-    before = [resource["urn"] for resource in first.resources()]
+    before = first.record()
     images = first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"]
     done = first.pulumi("destroy", "--yes", expect=None)
     assert done.returncode != 0
     assert "protect" in done.stdout + done.stderr
-    assert [resource["urn"] for resource in first.resources()] == before
+    assert first.record() == before
     assert len(first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"]) == len(images)
     assert first.sandbox.client("iam").get_user(UserName=USER)
 

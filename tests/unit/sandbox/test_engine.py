@@ -30,6 +30,17 @@ def test_an_engine_on_path_of_an_accepted_version_is_taken(tmp_path: Path, monke
     assert engine.find(tmp_path / "cache", print) == installed
 
 
+def test_a_link_on_path_is_followed_so_that_a_sandbox_does_not_link_to_its_own_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = executable(tmp_path / "real" / "pulumi", "echo v3.300.1")
+    link = tmp_path / "bin" / "pulumi"
+    link.parent.mkdir()
+    link.symlink_to(installed)
+    monkeypatch.setenv("PATH", str(link.parent))
+    assert engine.on_path() == installed
+
+
 @pytest.mark.parametrize("printed", ["v3.10.0", "v4.0.0", "no version"])
 def test_an_engine_on_path_of_another_version_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str
