@@ -232,8 +232,14 @@ def build_definition(sheet: Sheet, clouds: Clouds) -> None:
         ("ymlPath", (real.get("process") or {}).get("yamlFilename")),
     ):
         declared = (resource.inputs.get("repository") or {}).get(name)
+        sheet.taken(f"repository.{name}", declared, recorded.get(name))
         if not sheet.fact(f"repository.{name}", declared, recorded.get(name), now):
             sheet.find("drift-guard-weakened", f"{sheet.subject}: {name} is {now}, recorded is {recorded.get(name)}.")
+    sheet.taken(
+        "jobAuthorizationScope",
+        resource.inputs.get("jobAuthorizationScope"),
+        resource.outputs.get("jobAuthorizationScope"),
+    )
     scope = str(real.get("jobAuthorizationScope") or "")
     before = str(resource.get("jobAuthorizationScope") or "projectCollection")
     same = {"1": "projectcollection", "2": "project"}.get(scope, scope).lower() == before.lower()

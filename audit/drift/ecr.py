@@ -45,7 +45,9 @@ def repository(sheet: Sheet, clouds: Clouds) -> None:
     recorded = (resource.get("encryptionConfigurations") or [{}])[0]
     for key in ("encryptionType", "kmsKey"):
         default = "AES256" if key == "encryptionType" else ""
-        if not sheet.fact(key, None, recorded.get(key) or default, encryption.get(key) or default):
+        declared = (resource.inputs.get("encryptionConfigurations") or [{}])[0].get(key)
+        sheet.taken(key, declared, recorded.get(key) or default)
+        if not sheet.fact(key, declared, recorded.get(key) or default, encryption.get(key) or default):
             sheet.find("drift-property", f"{sheet.subject}: {key} is {encryption.get(key)}.")
     tags = sheet.look(lambda: aws.call("ecr", "ListTagsForResource", where, resourceArn=real["repositoryArn"]))
     if tags is not REFUSED:
@@ -89,6 +91,7 @@ def _scan(sheet: Sheet, real: dict[str, Any]) -> None:
     configuration = sheet.resource.get("imageScanningConfiguration") or {}
     declared = (sheet.resource.inputs.get("imageScanningConfiguration") or {}).get("scanOnPush")
     recorded = configuration.get("scanOnPush") is True
+    sheet.taken("scanOnPush", declared, recorded)
     now = (real.get("imageScanningConfiguration") or {}).get("scanOnPush") is True
     if not sheet.fact("scanOnPush", declared, recorded, now):
         rule = "drift-property" if now else "drift-exposure"

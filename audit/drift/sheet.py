@@ -46,15 +46,24 @@ class Sheet:
         return status == "same"
 
     def own(self, name: str, real: Any, default: Any = None) -> bool:
-        """The same for a property of the resource by its name; `default` is what an unset one means."""
+        """The same for a property of the resource by its name; `default` is what an unset one means. What the stack
+        declares and did not get is a finding by itself."""
         resource = self.resource
         recorded = resource.get(name)
+        self.taken(name, resource.inputs.get(name), recorded)
         recorded = default if recorded is None or recorded == "" else recorded
         return self.fact(name, resource.inputs.get(name), recorded, default if real in (None, "") else real)
 
     def find(self, rule: str, reason: str, *details: str, proved: bool = True, policy: Any = None) -> None:
         """Adds a finding about this resource."""
         self.findings.append(Finding(rule, self.resource.urn, reason, [*details], proved, policy))
+
+    def taken(self, name: str, declared: Any, recorded: Any) -> None:
+        """Says so where the update did not bring about what was declared: `pulumi preview` does not show it again
+        where the provider ignores the difference."""
+        if declared not in (None, "") and not is_hidden(declared) and not is_hidden(recorded) and declared != recorded:
+            self.find("drift-declared", f"{self.subject}: {name} is declared as {_show(declared)}, recorded is "
+                      f"{_show(recorded)}.")  # fmt: skip
 
     def differs(self, name: str, real: Any, rule: str = "drift-property", default: Any = None) -> None:
         """`own`, and a finding where the value differs."""
@@ -84,6 +93,9 @@ class Sheet:
 
     def judge(self, name: str, recorded: Any, real: Any, rule: str = "drift-access-broadened", what: str = "") -> None:
         """Compares two policy documents by meaning and notes the outcome; None is no document."""
+        declared, kept = self.resource.inputs.get(name), self.resource.outputs.get(name)
+        if declared and kept and declared != kept and documents.judge(name, kept, declared).outcome != "equal":
+            self.find("drift-declared", f"{self.subject}: the recorded {name} does not mean what is declared.")
         verdict = documents.judge(name, recorded, real)
         same = verdict.outcome == "equal"
         self.fact(

@@ -191,6 +191,14 @@ RULES: tuple[Risk, ...] = (
         "Delete it.",
     ),
     Risk(
+        "drift-declared",
+        "exposure",
+        "What the stack declares is not what it recorded after its last update.",
+        "The service or the provider did not take it; a review of the program approved something that is not there.",
+        "Whether the provider or the service ignores the property.",
+        "Find out why it was not taken; until then the declared value must not be relied on.",
+    ),
+    Risk(
         "drift-lifecycle",
         "change",
         "The lifecycle policy of a repository is not the recorded one, and does not expire what is deployed.",
