@@ -7,6 +7,7 @@ provider sees (`python -m audit drift`) and the keys (`python -m audit keys`). N
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,16 +25,22 @@ FINDING = 3
 """Exit code of audit for a finding."""
 
 
-def deployed_tag(stack: str) -> str:
-    """The tag of the image that is deployed, empty where none is."""
-    argv = ["pulumi", "stack", "output", "image_tag", "--stack", stack]
-    return agent.captured(argv, env=agent.environment()).strip()
+def own_user(region: str) -> list[str]:
+    """The IAM user whose key this run uses: its age counts too. Empty for a role, which has no key."""
+    import boto3
+    import botocore.exceptions
+
+    try:
+        arn = boto3.client("sts", region_name=region).get_caller_identity()["Arn"]
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise agent.Stop(f"AWS does not know this run's key: {error}") from None
+    return [arn.rpartition("/")[2]] if ":user/" in arn else []
 
 
-def survey(look: str, state: Path, options: argparse.Namespace) -> bool:
+def survey(look: str, arguments: list[str], options: argparse.Namespace) -> bool:
     """Have the audit look at what is really there; whether it found anything."""
     page = options.report / f"{look}.md"
-    command = [sys.executable, "-m", "audit", look, str(state), "--fail-on", "change", "--report", f"markdown={page}"]
+    command = [sys.executable, "-m", "audit", look, *arguments, "--fail-on", "change", "--report", f"markdown={page}"]
     if known := [name for name in SECRETS if agent.optional(name)]:
         command += ["--known-secrets", *known]
     code = agent.call(command, env=agent.environment(AWS_REGION=region(options.stack)))
@@ -51,8 +58,11 @@ def main() -> None:
     parser.add_argument("--report", type=Path, required=True, help="folder for the reports")
     options = parser.parse_args()
     options.report.mkdir(parents=True, exist_ok=True)
-    tag = deployed_tag(options.stack)
-    found = []
+    printed = agent.captured(["pulumi", "stack", "output", "--json", "--stack", options.stack], env=agent.environment())
+    outputs = json.loads(printed)
+    if not {"image_tag", "user_name"} <= set(outputs):
+        raise agent.Stop(f"{options.stack} has no outputs: an operator runs pulumi up first", agent.USAGE)
+    tag, found = outputs["image_tag"], []
     preview(options.stack, options.private, options.report, refresh=True, BUILD_BUILDNUMBER=tag)
     agent.upload_summary(options.report / REPORTS["markdown"])
     if steps := plan.read(options.report / REPORTS["json"]).steps:
@@ -66,7 +76,13 @@ def main() -> None:
     state = options.private / "state.json"
     if agent.call(["pulumi", "stack", "export", "--stack", options.stack], env=agent.environment(), output=state):
         raise agent.Stop(f"the state of {options.stack} could not be read: see the log above")
-    found += [f"audit {look} has findings" for look in ("drift", "keys") if survey(look, state, options)]
+    users = [outputs["user_name"], *own_user(region(options.stack))]
+    keys = ["--state", str(state), *(part for user in users for part in ("--user", user))]
+    if project := agent.optional("SYSTEM_TEAMPROJECT"):
+        keys += ["--project", project]
+    for look, arguments in (("drift", [str(state)]), ("keys", keys)):
+        if survey(look, arguments, options):
+            found.append(f"audit {look} has findings")
     if found:
         raise agent.Stop(f"{options.stack}: {'; '.join(found)}. The summaries of this run say what.", agent.REFUSED)
     print(f"{options.stack} is as declared and as recorded, and its keys are young enough")

@@ -281,6 +281,7 @@ def reader(delivery: Delivery) -> None:
     iam.create_user(UserName="reader")
     document = json.dumps({"Version": "2012-10-17", "Statement": [READING]})
     iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=document)
+    iam.attach_user_policy(UserName="reader", PolicyArn="arn:aws:iam::123456789012:policy/app-one-state")
     key = iam.create_access_key(UserName="reader")["AccessKey"]
     values = {
         "App-One.AccessKey": Value(key["AccessKeyId"]),
