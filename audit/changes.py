@@ -39,12 +39,11 @@ def _one_sided(name: str, kind: str, value: Any) -> Change:
 
 def _announced(step: Step, seen: set[str]) -> Iterator[Change]:
     """What the engine says that differs although both inputs look alike: masked values, and outputs that drifted."""
-    paths = [*step.detailed_diff, *step.diff_reasons, *step.replace_reasons]
-    for path in dict.fromkeys(paths):
-        first = first_part(path)
-        if first in seen or first.startswith("__"):
+    told = {first_part(path) for path in step.detailed_diff}
+    reasons = [path for path in (*step.diff_reasons, *step.replace_reasons) if first_part(path) not in told]
+    for path in dict.fromkeys((*step.detailed_diff, *reasons)):
+        if first_part(path) in seen or path.startswith("__"):
             continue
-        seen.add(first)
         old, new = lookup(step.old, path), lookup(step.new, path)
         hidden = holds_hidden(old) or holds_hidden(new)
         yield Change(path, "hidden" if hidden else "update", old, new, replaces=_replaces(step, path))

@@ -1,11 +1,12 @@
 """The digest of what would happen: equal for two previews of the same change to the same prior state, different
 otherwise.
 
-It covers, for each resource that would change, the operation, the URN, the type, what the program declares (inputs
-and options) and what is recorded before (id, inputs, outputs and options). Steps are taken in the order of their
-URNs. Left out are what differs between two previews of the same thing: order and duration, times of creation and
-modification, positions in source files, ids of provider instances, and secrets, which are masked before (so a fresh
-registry token is no difference). Unchanged resources do not count either: whether they are shown is a flag of the CLI.
+It covers, for each resource that would change, the operation, the URN, the type, which properties differ, what the
+program declares (inputs and options) and what is recorded before (id, inputs, outputs and options). Steps are taken
+in the order of their URNs. Left out are what differs between two previews of the same thing: order and duration,
+times of creation and modification, positions in source files, ids of provider instances, and secrets, which are
+masked before (so a fresh registry token is no difference). Unchanged resources do not count either: whether they are
+shown is a flag of the CLI.
 """
 
 import hashlib
@@ -41,7 +42,9 @@ def combine(rows: Iterable[tuple[str, str, str, str]], *, incomplete: bool) -> s
 
 
 def _planned(step: Step) -> Any:
-    return [step.op, step.type, _options(step.new), _declared(step.new.inputs) if step.new else None]
+    # Where values are masked, the paths that differ are all that tells one change from another.
+    paths = [sorted(step.detailed_diff.items()), sorted(step.diff_reasons), sorted(step.replace_reasons)]
+    return [step.op, step.type, _options(step.new), _declared(step.new.inputs) if step.new else None, paths]
 
 
 def _recorded(state: State | None) -> Any:

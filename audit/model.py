@@ -198,7 +198,8 @@ class Plan:
     config: dict[str, str] = field(default_factory=dict)
     maybe_corrupt: bool = False
     shows_unchanged: bool = False
-    """Whether unchanged resources are listed (`--show-sames`, or an event log): then what is not there does not exist."""
+    """Whether unchanged resources are listed (`--show-sames`, or an event log): then what is not there does not
+    exist."""
     failed: bool = False
     stack: str = ""
     project: str = ""

@@ -313,6 +313,8 @@ class _Builder:
     def step(self, raw: Mapping[str, Any]) -> None:
         old, new = raw.get("oldState", raw.get("old")), raw.get("newState", raw.get("new"))
         self.result.shows_unchanged |= raw.get("op") == "same"
+        if "::pulumi:providers:" in _text(raw.get("urn")) and "::default" in raw["urn"]:
+            return  # the engine's own; a digest leaves them out, an event log does not
         same = raw.get("op") == "same" and _is_plainly_same(raw, old, new)
         for side in (new,) if same else (old, new):
             if isinstance(side, dict):

@@ -13,6 +13,8 @@ from audit.classify.access import CREDENTIALS
 from audit.classify.known import Known
 from audit.model import Finding, Plan, Step, is_hidden, is_unknown
 
+_PLACE = re.compile(r"variables\[\d+\]")
+
 
 def judge(plan: Plan, known: Known) -> Iterator[Finding]:
     """One finding for each credential that is rotated by this plan."""
@@ -112,12 +114,13 @@ def _dependencies(step: Step) -> Iterator[str]:
 
 
 def _variables(step: Step) -> list[str]:
-    """Names of the variables that can have changed: masked, unknown or different. The whole list where it is masked."""
+    """Names of the variables that can have changed: masked, unknown or different; places where the list is masked."""
     new = step.new.inputs.get("variables") if step.new else None
     old = step.old.inputs.get("variables") if step.old else None
     after, before = _named(new), _named(old)
     if not after:
-        return list(before) or [f"(variables of '{step.name}')"]
+        places = [match.group() for path in step.detailed_diff if (match := _PLACE.match(path))]
+        return list(before) or list(dict.fromkeys(places)) or [f"(variables of '{step.name}')"]
     changed = [name for name, value in after.items() if _may_differ(value, before.get(name))]
     return changed or [f"(variables of '{step.name}')"]
 

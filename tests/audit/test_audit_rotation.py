@@ -101,3 +101,21 @@ def test_an_event_log_without_dependencies_is_followed_too(tmp_path: Path) -> No
     names = [name for _, name in _chain(_rotation(tmp_path, p.events(*steps)))]
     assert "App-One.SecretKey" in names
     assert "pipeline 12" in names
+
+
+def test_variables_that_are_masked_as_a_whole_are_named_by_their_place(tmp_path: Path) -> None:
+    """What the engine shows of this project's own group: one mask for the list, and the paths that differ."""
+    key = p.step(p.KEY, "key", {"user": "u"}, {"user": "u"}, op="replace")
+    group = _group("key")
+    for side in ("oldState", "newState"):
+        group[side]["inputs"]["variables"] = group[side]["outputs"]["variables"] = "[secret]"
+    group["diffReasons"] = ["variables"]
+    paths = ("variables[1].value", "variables[2].secretValue")
+    group["detailedDiff"] = {path: {"kind": "update", "inputDiff": False} for path in paths}
+    preview = p.digest(key, group, _authorization())
+    names = [name for what, name in _chain(_rotation(tmp_path, preview)) if what == "variable"]
+    assert names == ["variables[1]", "variables[2]"]
+    changes = next(
+        row.step.changes for row in p.report_of(tmp_path, preview).rows if row.step.kind.endswith("VariableGroup")
+    )
+    assert [(change.path, change.kind) for change in changes] == [(path, "hidden") for path in paths]
