@@ -9,6 +9,7 @@ from infra.access import PushAccess, PushAccessArgs
 from infra.account import Account
 from infra.build_context import prepare_context
 from infra.image import Image, plan_build
+from infra.lookup import look_up
 from infra.pipeline import Pipeline, PipelineArgs
 from infra.repository import Repository, RepositoryArgs
 from infra.settings import load_settings
@@ -28,6 +29,11 @@ build = plan_build(
     created=settings.image_created,
 )
 account = Account.look_up()
+devops_project_id = look_up(
+    f"the Azure DevOps project {settings.azure_dev_ops_project!r}",
+    "Check AZDO_ORG_SERVICE_URL, AZDO_PERSONAL_ACCESS_TOKEN (it may have expired) and app-one:azureDevOpsProject.",
+    lambda: azuredevops.get_project(name=settings.azure_dev_ops_project),
+).id
 
 repository = Repository(
     "repository",
@@ -60,7 +66,6 @@ access = PushAccess(
         tags=settings.tags,
     ),
 )
-devops_project_id = azuredevops.get_project_output(name=settings.azure_dev_ops_project).id
 variable_group = VariableGroup(
     "variable-group",
     VariableGroupArgs(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pulumi_aws as aws
 
+from infra.lookup import look_up
+
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
@@ -22,11 +24,15 @@ class Account:
 
     @classmethod
     def look_up(cls) -> "Account":
-        """Asks STS and the provider's configuration; fails as the provider does when there are no credentials."""
-        return cls(
-            id=aws.get_caller_identity().account_id,
-            region=aws.get_region().region,
-            partition=aws.get_partition().partition,
+        """Asks STS and the provider's configuration. Raises `LookUpError` where there are no valid credentials."""
+        return look_up(
+            "the AWS account",
+            "Check the AWS credentials in the environment (`aws sts get-caller-identity`) and aws:region.",
+            lambda: cls(
+                id=aws.get_caller_identity().account_id,
+                region=aws.get_region().region,
+                partition=aws.get_partition().partition,
+            ),
         )
 
     def repository_arn(self, name: str) -> str:

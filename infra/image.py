@@ -10,6 +10,7 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 
 from infra.build_context import BuildContext
+from infra.lookup import look_up
 from infra.repository import Repository
 
 
@@ -59,8 +60,10 @@ class Image(pulumi.ComponentResource):
         self, name: str, build: Build, repository: Repository, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("app-one:infra:Image", name, None, opts)
-        token = aws.ecr.get_authorization_token_output(
-            registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=self)
+        token = look_up(
+            "a token for the registry",
+            "Let the AWS credentials have ecr:GetAuthorizationToken on *.",
+            aws.ecr.get_authorization_token,
         )
         image = docker.Image(
             name,

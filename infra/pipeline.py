@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_azuredevops as azuredevops
 
+from infra.lookup import look_up
+
 _APPROVAL_MINUTES = 7 * 24 * 60
 _LOCK_MINUTES = 24 * 60
 _VALID_MINUTES = 12 * 60
@@ -17,7 +19,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 class PipelineArgs:
     """The pipeline and its surroundings; everything is in one Azure DevOps project."""
 
-    project_id: pulumi.Input[str]
+    project_id: str
     """UUID of the project."""
     pipeline_name: str
     repository_name: str
@@ -41,8 +43,10 @@ class Pipeline(pulumi.ComponentResource):
     def __init__(self, name: str, args: PipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("app-one:infra:Pipeline", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        repository = azuredevops.get_git_repository_output(
-            project_id=args.project_id, name=args.repository_name, opts=pulumi.InvokeOutputOptions(parent=self)
+        repository = look_up(
+            f"the git repository {args.repository_name!r} in Azure Repos",
+            "Create it, or set app-one:pipelineRepository to one that is there.",
+            lambda: azuredevops.get_git_repository(project_id=args.project_id, name=args.repository_name),
         )
         branch = f"refs/heads/{args.branch}"
         definition = azuredevops.BuildDefinition(
@@ -115,10 +119,12 @@ class Pipeline(pulumi.ComponentResource):
         self.id = definition.id
         self.register_outputs({"id": self.id})
 
-    def _approver(self, args: PipelineArgs, approver: str) -> pulumi.Input[str]:
+    def _approver(self, args: PipelineArgs, approver: str) -> str:
         if _UUID.fullmatch(approver):
             return approver
-        group = azuredevops.get_group_output(
-            project_id=args.project_id, name=approver, opts=pulumi.InvokeOutputOptions(parent=self)
+        group = look_up(
+            f"the group {approver!r} of the Azure DevOps project",
+            "Set app-one:pipelineApprovers to names of groups of the project, or to ids of users and groups.",
+            lambda: azuredevops.get_group(project_id=args.project_id, name=approver),
         )
         return group.group_id
