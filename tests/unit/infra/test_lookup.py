@@ -15,7 +15,7 @@ def test_a_refusal_names_what_was_asked_the_reason_and_the_remedy_without_a_trac
         raise Exception("invoke of aws:index/getCallerIdentity:getCallerIdentity failed: no valid credentials")
 
     with pytest.raises(
-        pulumi.RunError, match="the AWS account could not be looked up: .*no valid credentials\nCheck"
+        pulumi.RunError, match=r"the AWS account could not be looked up: .*no valid credentials\nCheck"
     ) as e:
         look_up("the AWS account", "Check the credentials.", refuse)
     assert e.value.__suppress_context__
