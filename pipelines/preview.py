@@ -12,7 +12,6 @@ from pathlib import Path
 from pipelines import agent
 
 SECRETS = (
-    "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AZDO_PERSONAL_ACCESS_TOKEN",
