@@ -24,6 +24,12 @@ POLICY_PROPERTIES = {
     "aws:secretsmanager:SecretPolicy": "policy",
     "aws:iam:Role": "assumeRolePolicy",
 }
+HOLDERS = ("user", "group", "role", "repository", "bucket", "keyId", "queueUrl", "arn", "secretArn")
+"""Properties that say whose policy it is: the same document for another holder is new to it."""
+
+EMBEDDED = re.compile(r"polic(?:y|ies)$|policyDocument$", re.IGNORECASE)
+"""Properties of any AWS resource that may hold a policy document."""
+
 ATTACHMENTS = {
     "aws:iam:UserPolicyAttachment": "user",
     "aws:iam:GroupPolicyAttachment": "group",
@@ -73,6 +79,9 @@ def judge(step: Step, known: Known) -> Iterator[Finding]:
         yield from _guard(step, known)
     elif kind.startswith("azuredevops:index:ServiceEndpoint"):
         yield from _credential(step, known)
+    elif documented := _embedded(step):
+        for name in documented:
+            yield from _judged(step, name, *_both(step, name))
     elif kind not in HARMLESS and SOUNDS_LIKE_ACCESS.search(kind.partition(":")[2]) and not step.deletes:
         yield _finding(
             step,
@@ -125,9 +134,23 @@ def _document(step: Step, known: Known) -> Iterator[Finding]:
     del known
     name = POLICY_PROPERTIES[step.kind]
     old, new = _both(step, name)
+    if step.old is not None and step.new is not None and any(_changed(step, holder) for holder in HOLDERS):
+        old = None  # what the new holder had before is not this document
     if old == new and not is_unknown(new) and not (step.op != "same" and documents.masked(new)):
         return
     yield from _judged(step, name, old, new, trust=name == "assumeRolePolicy")
+
+
+def _embedded(step: Step) -> list[str]:
+    """Changed properties of an AWS resource without a rule of its own that hold a policy document on one side."""
+    if not step.kind.startswith(("aws:", "aws-native:")) or step.kind in HARMLESS:
+        return []
+    names = {name for side in (step.old, step.new) if side is not None for name in side.inputs if EMBEDDED.search(name)}
+    return sorted(name for name in names if _changed(step, name) and any(map(_is_document, _both(step, name))))
+
+
+def _is_document(value: Any) -> bool:
+    return (isinstance(value, str) and '"Statement"' in value) or (isinstance(value, dict) and "Statement" in value)
 
 
 def _judged(step: Step, name: str, old: Any, new: Any, *, trust: bool = False) -> Iterator[Finding]:

@@ -282,3 +282,31 @@ def test_the_same_document_in_another_spelling_is_only_a_change(tmp_path: Path) 
         p.POLICY, "push", {"policy": json.dumps(document)}, {"policy": json.dumps(document, indent=4, sort_keys=True)}
     )
     assert p.report_of(tmp_path, p.digest(step)).worst == "change"
+
+
+def test_a_document_for_another_holder_is_new_to_it(tmp_path: Path) -> None:
+    token = "aws:iam/groupPolicy:GroupPolicy"
+    old, new = ({"group": group, "policy": policy(PUSH)} for group in ("builders", "everyone"))
+    assert p.risks_of(tmp_path, p.step(token, "g", old, new, op="replace")) == {"access-broadened"}
+
+
+def test_a_policy_inside_another_resource_is_judged_too(tmp_path: Path) -> None:
+    def queue(principal: str) -> dict[str, Any]:
+        return {"name": "q", "policy": policy({**allow("sqs:SendMessage", "*"), "Principal": {"AWS": principal}})}
+
+    token = "aws:sqs/queue:Queue"
+    assert p.risks_of(tmp_path, p.step(token, "q", queue("111111111111"), queue("*"))) == {"access-broadened"}
+    assert p.risks_of(tmp_path, p.step(token, "q", queue("*"), queue("111111111111"))) == {"access-narrowed"}
+    assert p.risks_of(tmp_path, p.step(token, "q", queue("*"), {**queue("*"), "delaySeconds": 1})) == {"change"}
+    assert p.risks_of(tmp_path, p.step(token, "q", queue("*"), {"name": "q", "policy": UNKNOWN})) == {"access-unknown"}
+
+
+def test_a_repository_policy_that_lets_another_account_in_is_broadened(tmp_path: Path) -> None:
+    token = "aws:ecr/repositoryPolicy:RepositoryPolicy"
+    statement = {
+        "Effect": "Allow",
+        "Action": "ecr:BatchGetImage",
+        "Principal": {"AWS": "arn:aws:iam::222222222222:root"},
+    }
+    inputs = {"repository": "app-one", "policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
+    assert p.risks_of(tmp_path, p.step(token, "r", None, inputs)) == {"access-broadened"}
