@@ -5,7 +5,7 @@ statements). Whether one such set holds something that another does not is decid
 where nothing is left, that is a proof. What is left gives a request, which is claimed only if `decide` confirms it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,7 @@ from iam.decide import decide
 from iam.model import Policy, Request, Statement
 from iam.space import Box, Space
 from iam.texts import Texts
-from iam.variables import bind, candidates
+from iam.variables import Values, bind, candidates
 from iam.witness import guesses, requests
 
 Verdict = Literal["broadened", "narrowed", "both", "equal", "unknown"]
@@ -103,10 +103,10 @@ class _Search:
     """Looks for requests that `after` allows and `before` does not. `forward`: before is the old policy."""
 
     def __init__(
-        self, before: Policy, after: Policy, spaces: _Spaces, *, forward: bool, context: Mapping[str, str] = {}
-    ):
+        self, before: Policy, after: Policy, spaces: _Spaces, *, forward: bool, bound: Values | None = None
+    ) -> None:
         self.before, self.after, self.spaces, self.forward = before, after, spaces, forward
-        self.context = dict(context)
+        self.bound = bound  # values of the keys that variables stood for
         self.originals = (before, after)
         self.gain = _Gain()
         self.budget = Budget(STEPS_OF_SEARCH, "the statements overlap in too many ways")
@@ -147,7 +147,7 @@ class _Search:
         looked = 0
         for leaf in leaves:
             looked += 1
-            for request, is_known in requests(space, leaf, statement, self.context):
+            for request, is_known in requests(space, leaf, statement, self.bound or {}):
                 if self._confirmed(request, self.budget):
                     if is_known or len(self.gain.requests) >= _MOST_WITNESSES:
                         self._claim(statement, request, is_known=is_known)
@@ -157,7 +157,7 @@ class _Search:
                 break
         if fallback:
             self._claim(statement, fallback, is_known=False)
-        elif looked and not (not self.context and self._with_variables(statement)):
+        elif looked and not (self.bound is None and self._with_variables(statement)):
             self._give_up(statement, "it may, but no request could be found that shows it")
 
     def _leaves(self, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> Iterator[Box]:
@@ -165,8 +165,9 @@ class _Search:
         space = self.spaces.get()
         box = list(space.box(statement))
         for place, dimension in enumerate(space.dimensions):
-            if dimension.name.lower() in self.context and place > 2:
-                box[place] &= dimension.find(self.context[dimension.name.lower()])
+            if place > 2 and self.bound and dimension.name.lower() in self.bound:
+                value = self.bound[dimension.name.lower()]
+                box[place] &= dimension.missing if value is None else dimension.find(value)
         denied = [space.box(s) for s in self.after.statements if s.effect == "Deny"]
         if not is_kept:
             allowed = [space.box(s) for s in self.before.statements if s.effect == "Allow"]
@@ -183,9 +184,9 @@ class _Search:
 
     def _with_variables(self, statement: Statement) -> bool:
         """Look again with values put in for policy variables; whether a request was found."""
-        for context in candidates(self.originals):
-            before, after = (bind(policy, context) for policy in self.originals)
-            search = _Search(before, after, _Spaces((before, after)), forward=self.forward, context=context)
+        for values in candidates(self.originals):
+            before, after = (bind(policy, values) for policy in self.originals)
+            search = _Search(before, after, _Spaces((before, after)), forward=self.forward, bound=values)
             search.originals = self.originals
             lost = [s for s in before.statements if s.effect == "Deny"]
             try:

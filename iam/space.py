@@ -35,6 +35,11 @@ class Dimension:
     single: int = 0
 
     @property
+    def missing(self) -> int:
+        """The classes of a request without this key."""
+        return sum(1 << place for place, example in enumerate(self.examples) if example == ())
+
+    @property
     def all(self) -> int:
         """The set of all classes."""
         return (1 << len(self.examples)) - 1

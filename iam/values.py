@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from iam.automaton import Automaton, Budget, TooHardError
 from iam.conditions import element_matches, parse_binary, parse_bool, parse_date, parse_network, parse_number
-from iam.patterns import Glob, Part, Variable, Wild, arn_segments
+from iam.patterns import Glob, Variable, Wild, arn_segments
 
 Element = tuple[str, Glob]  # a kind of comparison (iam.conditions) and one value of a policy
 Classes = dict[int, str | None]  # by the elements that match (bit i: element i): an example value, if there is one
@@ -122,26 +122,45 @@ def choices(
 def implications(globs: Sequence[Glob], budget: Budget) -> list[tuple[Glob, Glob]]:
     """Pairs of globs with variables where the first matches only what the second matches, whatever the variables are.
 
-    A variable is read as one character of its own, which `*` takes in and `?` does not; ARN patterns are left out, for
+    A variable is read as one character of its own, which `*` takes in and `?` does not. ARN patterns are left out, for
     there a value with colons moves what follows it.
     """
     plain = [glob for glob in globs if not glob.arn and not any(p == Variable(None) for p in glob.parts)]
     if len(plain) < 2:
         return []
-    letters: dict[Part, str] = {}
+    letters: dict[str | None, str] = {}
     for glob in plain:
         for part in glob.parts:
             if isinstance(part, Variable):
-                letters.setdefault(part, chr(0xF0000 + len(letters)))
-    marked = [Glob(g.text, tuple(letters.get(part, part) for part in g.parts), g.fold) for g in plain]
+                letters.setdefault(part.key, chr(0xF0000 + len(letters)))
+    marked = [
+        Glob(g.text, tuple(letters[p.key] if isinstance(p, Variable) else p for p in g.parts), g.fold) for g in plain
+    ]
     classes = Automaton(marked, literals_too=True, opaque="".join(letters.values())).classes(budget)
     budget.spend(len(plain) ** 2 * len(classes) // 8)
     return [
         (first, second)
         for i, first in enumerate(plain)
         for j, second in enumerate(plain)
-        if i != j and not any(mask >> i & 1 and not mask >> j & 1 for mask in classes)
+        if i != j and _same_values(first, second) and not any(mask >> i & 1 and not mask >> j & 1 for mask in classes)
     ]
+
+
+def _same_values(first: Glob, second: Glob) -> bool:
+    """Whether each variable of both has one value wherever the first can match.
+
+    A variable without default gives the first a value only if its key is there: then no default counts.
+    """
+    mine, other = _defaults(first), _defaults(second)
+    return all(None in mine[k] or (len(mine[k]) == 1 and mine[k] == other[k]) for k in mine.keys() & other.keys())
+
+
+def _defaults(glob: Glob) -> dict[str | None, set[str | None]]:
+    found: dict[str | None, set[str | None]] = {}
+    for part in glob.parts:
+        if isinstance(part, Variable):
+            found.setdefault(part.key, set()).add(part.default)
+    return found
 
 
 def _examined(

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from iam.model import Clause, Policy, Statement
-from iam.patterns import Glob, Variable
+from iam.patterns import Context, Glob, Variable
 
+Values = Mapping[str, str | None]  # by condition key in lower case; None for a key that is missing
 _NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 
 
@@ -16,36 +17,39 @@ def keys(policies: Sequence[Policy]) -> list[str]:
     return list(dict.fromkeys(key for key in found if key))
 
 
-def candidates(policies: Sequence[Policy]) -> Iterator[Mapping[str, str]]:
-    """Values to try: all different, all the same, then each text that a condition compares a variable's key with."""
+def candidates(policies: Sequence[Policy]) -> Iterator[Values]:
+    """Values to try: all different, all the same, none, then what a condition compares a variable's key with."""
     wanted = keys(policies)
     if not wanted:
         return
     yield {key: _NAMES[place % len(_NAMES)] for place, key in enumerate(wanted)}
     if len(wanted) > 1:
         yield dict.fromkeys(wanted, _NAMES[0])
+    yield dict.fromkeys(wanted)
     conditions = [c for policy in policies for statement in policy.statements for c in statement.conditions]
     texts = [g.text for c in conditions if c.key in wanted for g in c.values if g.is_literal and g.text]
     for text in list(dict.fromkeys(texts))[:4]:
         yield dict.fromkeys(wanted, text)
 
 
-def bind(policy: Policy, context: Mapping[str, str]) -> Policy:
-    """The policy with its variables replaced by the values of the context."""
+def bind(policy: Policy, values: Values) -> Policy:
+    """The policy with its variables replaced."""
+    context = {key: value for key, value in values.items() if value is not None}
     return replace(policy, statements=tuple(_bind(statement, context) for statement in policy.statements))
 
 
-def _bind(statement: Statement, context: Mapping[str, str]) -> Statement:
+def _bind(statement: Statement, context: Context) -> Statement:
     resources = statement.resources
     if resources is not None:
-        resources = Clause(_bound(resources.patterns, context), resources.negated)
-    conditions = tuple(replace(c, values=_bound(c.values, context)) for c in statement.conditions)
+        resources = Clause(_bound(resources.patterns, context, resources.negated), resources.negated)
+    conditions = tuple(replace(c, values=_bound(c.values, context, c.negated)) for c in statement.conditions)
     return replace(statement, resources=resources, conditions=conditions)
 
 
-def _bound(globs: Sequence[Glob], context: Mapping[str, str]) -> tuple[Glob, ...]:
-    # Every key of a variable has a value, so a glob never comes to nothing.
-    return tuple(glob.bind(context) or glob for glob in globs)
+def _bound(globs: Sequence[Glob], context: Context, negated: bool) -> tuple[Glob, ...]:
+    """A glob whose variable has no value matches nothing, so it goes; under a negation it stays, for it is unknown."""
+    found = [(glob, glob.bind(context)) for glob in globs]
+    return tuple(bound or glob for glob, bound in found if bound or negated)
 
 
 def _globs(statement: Statement) -> Iterator[Glob]:

@@ -5,8 +5,9 @@ from itertools import islice
 
 from iam import catalogue
 from iam.model import Clause, Request, RequestError, Statement
-from iam.patterns import Context, Glob, Wild, filled
+from iam.patterns import Glob, Wild, filled
 from iam.space import Box, Dimension, Space
+from iam.variables import Values
 
 _MOST_SERVICES = 12
 _MOST_ACTIONS = 600
@@ -22,7 +23,7 @@ _PRINCIPALS = (
 )
 
 
-def requests(space: Space, box: Box, statement: Statement, context: Context) -> Iterator[tuple[Request, bool]]:
+def requests(space: Space, box: Box, statement: Statement, context: Values) -> Iterator[tuple[Request, bool]]:
     """Requests in the box that a statement covers, the most likely first, and whether their action is a known one.
 
     They are candidates: where variables or unknown conditions are involved only `decide` can tell.
@@ -63,8 +64,8 @@ def _examples(dimension: Dimension, wanted: int) -> list[str]:
     return [e for place, e in enumerate(dimension.examples) if wanted >> place & 1 and isinstance(e, str) and e]
 
 
-def _values(keys: list[Dimension], wanted: Box, context: Context) -> dict[str, str | tuple[str, ...]] | None:
-    values: dict[str, str | tuple[str, ...]] = dict(context)
+def _values(keys: list[Dimension], wanted: Box, context: Values) -> dict[str, str | tuple[str, ...]] | None:
+    values: dict[str, str | tuple[str, ...]] = {key: value for key, value in context.items() if value is not None}
     for dimension, classes in zip(keys, wanted, strict=True):
         if not dimension.name or dimension.name.lower() in context:
             continue
