@@ -5,9 +5,10 @@ from iam.decide import decide
 from iam.lint import Finding, lint
 from iam.model import Decision, Effect, Policy, PolicyError, Request, RequestError, Statement, StatementRef
 from iam.parse import parse
-from iam.table import Row, table
+from iam.table import HEADINGS, Row, table
 
 __all__ = [
+    "HEADINGS",
     "Cause",
     "Comparison",
     "Decision",

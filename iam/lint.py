@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from iam import catalogue
 from iam.document import statement as as_document
@@ -107,12 +107,28 @@ def _parliament(policy: Policy, statement: Statement, told: set[str]) -> Iterato
     """Findings of parliament, one statement at a time: it gives lines and columns, not statements."""
     from parliament import analyze_policy_string, enhance_finding
 
-    text = json.dumps({"Version": policy.version, "Statement": [as_document(statement)]})
-    for raw in analyze_policy_string(text).findings:
+    text = json.dumps({"Version": policy.version, "Statement": [_single_values(as_document(statement))]})
+
+    def finding(level: Level, rule: str, message: str) -> Finding:
+        return Finding(level, rule, statement.index, statement.sid, f"{statement.name}: {message}")
+
+    try:
+        raw_findings = analyze_policy_string(text).findings
+    except Exception as error:  # noqa: BLE001 - it fails on documents that are unusual but valid, in many ways
+        yield finding("note", "parliament-failed", f"parliament could not read it ({type(error).__name__})")
+        return
+    for raw in raw_findings:
         rule = _SAME.get(raw.issue, raw.issue.lower().replace("_", "-"))
         if rule in told or (rule == "malformed" and statement.principals is not None):
             continue  # told above, or a resource policy, which parliament does not read
         known = enhance_finding(raw)
         detail = raw.detail if isinstance(raw.detail, str) else json.dumps(raw.detail, default=str)
-        message = f"{statement.name}: {known.title or raw.issue}" + (f" ({detail})" if detail else "")
-        yield Finding(_SEVERITIES.get(known.severity, "note"), rule, statement.index, statement.sid, message)
+        message = (known.title or raw.issue) + (f" ({detail})" if detail else "")
+        yield finding(_SEVERITIES.get(known.severity, "note"), rule, message)
+
+
+def _single_values(value: Any) -> Any:
+    """A document with lists of one value written as that value: parliament does not read some of them otherwise."""
+    if isinstance(value, dict):
+        return {name: _single_values(item) for name, item in value.items()}
+    return value[0] if isinstance(value, list) and len(value) == 1 else value

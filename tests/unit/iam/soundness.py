@@ -1,0 +1,40 @@
+"""What a verdict promises, held against the effects of requests."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from iam import Comparison, Request, compare, decide, parse
+
+
+class UnsoundError(AssertionError):
+    """A request shows that a verdict is wrong."""
+
+
+def contradictions(
+    found: Comparison, requests: Sequence[Request], before: Sequence[str], after: Sequence[str]
+) -> list[Request]:
+    """The requests that a proof says cannot be: newly allowed or refused by these effects ("unknown" is neither)."""
+    wrong = []
+    for request, old, new in zip(requests, before, after, strict=True):
+        gained = old in ("implicit_deny", "explicit_deny") and new == "allow"
+        lost = new in ("implicit_deny", "explicit_deny") and old == "allow"
+        if (gained and found.allows_nothing_new) or (lost and found.refuses_nothing_new):
+            wrong.append(request)
+    return wrong
+
+
+def check_pair(old: dict[str, Any], new: dict[str, Any], requests: Sequence[Request]) -> Comparison:
+    """Compare a pair and hold the verdict and its witnesses against `decide`. Raises UnsoundError."""
+    before, after = parse(old), parse(new)
+    found = compare(before, after)
+    asked = [*requests, *found.newly_allowed, *found.newly_refused]
+    effects = [[decide([policy], request).effect for request in asked] for policy in (before, after)]
+    if contradictions(found, asked, *effects):
+        raise UnsoundError(f"{found.verdict}: {old} {new} {contradictions(found, asked, *effects)}")
+    for request in found.newly_allowed:
+        if decide([before], request).allowed or not decide([after], request).allowed:
+            raise UnsoundError(f"not newly allowed: {old} {new} {request}")
+    for request in found.newly_refused:
+        if decide([after], request).allowed or not decide([before], request).allowed:
+            raise UnsoundError(f"not newly refused: {old} {new} {request}")
+    return found
