@@ -31,9 +31,10 @@ def render(name: str, ledger: Ledger) -> str:
 
 
 def as_json(ledger: Ledger) -> str:
-    """The ledger itself, by docs/audit-history.schema.json: what --append and --verify read."""
-    text = json.dumps(ledger, ensure_ascii=True, indent=1, allow_nan=False)
-    return _COMMAND.sub(lambda _match: "\\u0023", text)
+    """The ledger itself, by docs/audit-history.schema.json, an entry a line: what --append and --verify read."""
+    head = json.dumps({name: item for name, item in ledger.items() if name != "entries"}, ensure_ascii=True)
+    entries = ",\n".join(json.dumps(entry, separators=(",", ":"), allow_nan=False) for entry in ledger["entries"])
+    return _COMMAND.sub(lambda _match: "\\u0023", f'{head[:-1]}, "entries": [\n{entries}\n]}}')
 
 
 def _title(ledger: Ledger) -> str:

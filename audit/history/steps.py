@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.classify import judge
-from audit.model import Finding, Plan, State, Step
+from audit.model import ENGINE_SECRET, Finding, Plan, State, Step
 from audit.preview import KEPT
 from audit.redact import SECRET_ENVELOPE, SECRET_SIGNATURE, Redactor
+from audit.state import secrets_in
 
 Resources = dict[str, dict[str, Any]]
 """Raw resources of a deployment, by URN."""
@@ -33,7 +34,10 @@ def plan(before: Resources, after: Resources, redactor: Redactor) -> tuple[Plan,
     for step in steps:
         for side in (before.get(step.urn), after.get(step.urn)):
             if side is not None:
-                redactor.visit([side.get("inputs"), side.get("outputs")])
+                redactor.known.update(secrets_in(side))
+        for state in (step.old, step.new):
+            if state is not None:
+                redactor.visit([state.inputs, state.outputs])
     changed = {step.urn for step in steps}
     for urn, raw in after.items():
         if urn not in changed and str(raw.get("type", "")).endswith(KEPT):
@@ -72,7 +76,7 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for name in dict.fromkeys((*left, *right)):
             if name.startswith("__") or left.get(name) == right.get(name):
                 continue
-            if (untouched or side == "outputs") and _unsealed(left.get(name)) == _unsealed(right.get(name)):
+            if (untouched or side == "outputs") and _masked(left.get(name)) == _masked(right.get(name)):
                 continue
             names[name] = None
     return list(names)
@@ -82,13 +86,15 @@ def _options_differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return any(bool(old.get(option)) != bool(new.get(option)) for option in OPTIONS)
 
 
-def _unsealed(value: Any) -> Any:
+def _masked(value: Any) -> Any:
+    """The value with the engine's mask in place of every sealed secret. (A sealed text must not become one of the
+    texts that the redactor looks for: there are new ones in every state.)"""
     if isinstance(value, dict):
         if value.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
-            return SECRET_SIGNATURE
-        return {name: _unsealed(item) for name, item in value.items()}
+            return ENGINE_SECRET
+        return {name: _masked(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_unsealed(item) for item in value]
+        return [_masked(item) for item in value]
     return value
 
 
@@ -96,8 +102,8 @@ def _state(raw: Mapping[str, Any]) -> State:
     return State(
         id=str(raw.get("id") or ""),
         custom=raw.get("custom") is True,
-        inputs=dict(raw.get("inputs") or {}),
-        outputs=dict(raw.get("outputs") or {}),
+        inputs=_masked(raw.get("inputs") or {}),
+        outputs=_masked(raw.get("outputs") or {}),
         protect=raw.get("protect") is True,
         retain_on_delete=raw.get("retainOnDelete") is True,
         parent=str(raw.get("parent") or ""),
