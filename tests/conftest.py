@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workstation import CHECKOUT, Sandbox, Workstation
+from tests.workstation import Sandbox, Workstation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,17 +35,9 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox of the tests' own, up for the session; its folder is searched and removed at the end."""
-    home = tmp_path_factory.mktemp("sandbox")
-    environment = {**os.environ, "SANDBOX_HOME": str(home)}
-    command = [sys.executable, "-m", "sandbox"]
-    up = subprocess.run([*command, "up"], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
-    if up.returncode:
-        pytest.fail(f"the end-to-end tests need the sandbox, and it did not start:\n{up.stderr}", pytrace=False)
-    try:
-        yield Sandbox.of(home)
-    finally:
-        subprocess.run([*command, "down"], cwd=CHECKOUT, env=environment, check=True, capture_output=True)
+    """A sandbox of the tests' own, up for the session."""
+    with Sandbox.running(tmp_path_factory.mktemp("sandbox")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -7,9 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +40,22 @@ class Sandbox:
             check=True,
         )
         return cls(home, json.loads(answer.stdout))
+
+    @classmethod
+    @contextmanager
+    def running(cls, home: Path) -> Iterator[Sandbox]:
+        """A sandbox of its own in a folder, up for the block; fails with the reason where there can be none."""
+        environment = {**os.environ, "SANDBOX_HOME": str(home)}
+        command = [sys.executable, "-m", "sandbox"]
+        up = subprocess.run(
+            [*command, "up"], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
+        )
+        if up.returncode:
+            pytest.fail(f"the end-to-end tests need the sandbox, and it did not start:\n{up.stderr}", pytrace=False)
+        try:
+            yield cls.of(home)
+        finally:
+            subprocess.run([*command, "down"], cwd=CHECKOUT, env=environment, check=True, capture_output=True)
 
     def client(self, service: str, **credentials: str) -> Any:
         """A boto3 client of the operator, or of the credentials given."""

@@ -93,7 +93,8 @@ def test_up_makes_the_repository_as_declared(first: Workstation) -> None:
     ecr = first.sandbox.client("ecr")
     repository = ecr.describe_repositories(repositoryNames=[REPOSITORY])["repositories"][0]
     assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
-    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert repository["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+    assert [each["filter"] for each in repository["imageTagMutabilityExclusionFilters"]] == ["content-*"]
     assert repository["encryptionConfiguration"]["encryptionType"] == "AES256"
     rules = json.loads(ecr.get_lifecycle_policy(repositoryName=REPOSITORY)["lifecyclePolicyText"])["rules"]
     assert [rule["selection"]["tagStatus"] for rule in rules] == ["untagged", "tagged"]
@@ -168,12 +169,28 @@ def test_a_changed_app_file_changes_exactly_the_image(checkout: Callable[..., Wo
     assert changed.steps() == {"update": ["image"]}
 
 
+@pytest.mark.usefixtures("first")
+def test_a_change_can_be_taken_back(checkout: Callable[..., Workstation]) -> None:
+    changing = checkout("changing")
+    before = changing.outputs()
+    page = changing.folder / "app" / "app.js"
+    original = page.read_bytes()
+    page.write_bytes(original + b"\n// changed\n")
+    changing.up()
+    changed = changing.outputs()
+    assert changed["image_by_digest"] != before["image_by_digest"]
+    page.write_bytes(original)
+    changing.up()
+    assert changing.outputs() == before
+
+
 def test_a_new_build_number_pushes_a_new_tag_and_the_old_one_still_pulls(first: Workstation, engine: Any) -> None:
     before = first.outputs()
     assert first.steps(env={"BUILD_BUILDNUMBER": "20261123.1"}) == {"update": ["image"]}
     first.up(env={"BUILD_BUILDNUMBER": "20261123.1"})
     after = first.outputs()
     assert after["image_tag"] == "20261123.1"
+    assert after["image_by_digest"] == before["image_by_digest"], "the same content has to be the same digest"
     tags = {
         tag
         for image in first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"]
@@ -236,6 +253,15 @@ def test_the_stacks_key_is_refused_every_iam_call(first: Workstation, pushers_ke
 def test_a_program_run_under_the_stacks_key_pushes_a_new_build(first: Workstation, pushers_key: dict[str, str]) -> None:
     first.up(env={"BUILD_BUILDNUMBER": "20261123.2", **pushers_key})
     assert first.outputs()["image_tag"] == "20261123.2"
+
+
+def test_a_build_number_that_was_pushed_is_never_pushed_over(
+    first: Workstation, engine: Any, pushers_key: dict[str, str]
+) -> None:
+    outputs = first.outputs()
+    engine.images.get(outputs["image_by_tag"]).tag(outputs["repository_url"], "20261123.1")
+    refused = push(engine, f"{outputs['repository_url']}:20261123.1", registry_login(first.sandbox, pushers_key))
+    assert "already exists" in refused
 
 
 def test_pulling_is_granted_by_its_setting(first: Workstation, engine: Any, pushers_key: dict[str, str]) -> None:
@@ -354,7 +380,7 @@ def test_what_is_missing_is_named_and_the_next_up_converges(
     assert done.returncode != 0
     assert re.search(named, printed), printed
     assert "Traceback" not in printed
-    first.up("--expect-no-changes", env=number)
+    first.up(env=number)
 
 
 def test_an_unknown_project_is_named_and_the_next_up_converges(first: Workstation) -> None:
