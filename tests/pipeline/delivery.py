@@ -68,7 +68,9 @@ class Delivery:
         backend, key = _place_of_state(sandbox)
         operator = Workstation.make(root / "sources", sandbox)
         operator.extra["PULUMI_BACKEND_URL"] = backend
-        operator.pulumi("stack", "init", "dev", "--secrets-provider", f"awskms://alias/{KEY}?awssdk=v2")
+        # With its region: an agent has none in its environment.
+        provider = f"awskms://alias/{KEY}?region={sandbox.environment['AWS_REGION']}&awssdk=v2"
+        operator.pulumi("stack", "init", "dev", "--secrets-provider", provider)
         operator.config(stateBucket=BUCKET, statePrefix=PREFIX, stateKmsKeyArn=key, allowScanFindings="true")
         operator.config(pipelineEnabled="true")
         organization = Organization(
