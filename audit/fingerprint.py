@@ -22,12 +22,12 @@ DIGITS = 32
 
 
 def fingerprint(plan: Plan) -> str:
-    """`1:sha256:<64 hexadecimal digits>`; sets `planned`, `prior` and `sensitive` of every step. The plan must be
+    """`1:sha256:<64 hexadecimal digits>`; sets `planned`, `prior` and `redacted` of every step. The plan must be
     redacted already."""
     for step in plan.steps:
         planned, recorded = _canonical(_planned(step)), _canonical(_recorded(step.old))
         step.planned, step.prior = _digest(planned), _digest(recorded)
-        step.sensitive = any(mark in text for text in (planned, recorded) for mark in (b"ecret", b"[redacted]"))
+        step.redacted = b"[redacted]" in planned
     return combine(((step.urn, step.op, step.planned, step.prior) for step in plan.steps), incomplete=plan.failed)
 
 

@@ -70,8 +70,8 @@ class Step:
     changes: "Sequence[Change]" = ()
     planned: str = ""
     prior: str = ""
-    sensitive: bool = True
-    """Whether anything in it is masked or says secret; set with the fingerprint, which sees the whole text."""
+    redacted: bool = True
+    """Whether it declares something that stood in clear and is masked; set with the fingerprint."""
 
     @property
     def name(self) -> str:

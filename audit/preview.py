@@ -318,8 +318,10 @@ class _Builder:
         same = raw.get("op") == "same" and _is_plainly_same(raw, old, new)
         for side in (new,) if same else (old, new):
             if isinstance(side, dict):
-                self.visit(side.get("inputs"))
-                self.visit(side.get("outputs"))
+                inputs, outputs = side.get("inputs"), side.get("outputs")
+                self.visit(inputs)
+                if outputs != inputs:
+                    self.visit(outputs)
         if same:
             self.name(_text(raw.get("urn")))
             return

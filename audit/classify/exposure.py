@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from audit.changes import holds_hidden
 from audit.classify.loss import REPOSITORIES
-from audit.model import ENGINE_SECRET, REDACTED, Finding, State, Step, is_hidden, is_unknown
+from audit.model import ENGINE_SECRET, REDACTED, Change, Finding, State, Step, is_hidden, is_unknown
 
 STRENGTH = {None: 0, "": 0, "AES256": 1, "KMS": 2, "KMS_DSSE": 3, "aws:kms": 2, "aws:kms:dsse": 3}
 ENCRYPTION = ("encryptionConfigurations", "encryptionConfiguration")
@@ -26,7 +27,7 @@ def judge(step: Step) -> Iterator[Finding]:
 
 
 def _in_clear(step: Step, new: State) -> Iterator[Finding]:
-    if not step.sensitive and not (step.old and step.old.secret_outputs):
+    if not step.redacted and not (step.old and (step.old.secret_outputs or any(map(_touches_secret, step.changes)))):
         return
     before = dict(_leaves("", step.old.inputs)) if step.old else {}
     after = dict(_leaves("", new.inputs))
@@ -56,6 +57,10 @@ def _in_clear(step: Step, new: State) -> Iterator[Finding]:
         yield Finding(
             "exposure-secret-in-clear", step.urn, f"Outputs of '{step.name}' stop being secret: {', '.join(dropped)}."
         )
+
+
+def _touches_secret(change: Change) -> bool:
+    return change.path.endswith(("isSecret", "secret")) or holds_hidden(change.old)
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
