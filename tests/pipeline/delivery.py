@@ -50,7 +50,7 @@ NOT_OF_AN_AGENT = (
 class Delivery:
     """See the module.
 
-    operator: their checkout, which is the git repository too. pipeline: its id.
+    operator: their checkout, which is the git repository too. pipeline: its id. key_of_state: the KMS key's ARN.
     """
 
     sandbox: Sandbox = field(repr=False)
@@ -58,6 +58,7 @@ class Delivery:
     operator: Workstation = field(repr=False)
     organization: Organization = field(repr=False)
     pipeline: int
+    key_of_state: str
     derived: set[str] = field(default_factory=set, repr=False)
     """Secrets that steps derived, as they told the agent."""
     _runs: int = 0
@@ -79,7 +80,7 @@ class Delivery:
         approver = organization.id_of("Project Administrators")
         operator.pulumi("config", "set", "--path", "app-one:pipelineApprovers[0]", approver)
         operator.up()
-        made = cls(sandbox, root, operator, organization, organization.find_pipeline("app-one"))
+        made = cls(sandbox, root, operator, organization, organization.find_pipeline("app-one"), key)
         made.git("init", "--quiet", "--initial-branch=main")
         made.commit("First")
         organization.push(made.yaml(), MAIN)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.pipeline.delivery import STAGES_OF_MAIN, Delivery
+from tests.pipeline.delivery import BUCKET, STAGES_OF_MAIN, Delivery
 from tests.pipeline.runner import run as runs
 from tests.pipeline.runner.variables import Value
+from tests.workstation import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -267,21 +268,15 @@ def test_another_pipeline_is_refused_the_group_before_any_step(delivery: Deliver
     assert "app-one was not found or is not authorized for use" in results.issues[0][1]
 
 
-READING = {
-    "Effect": "Allow",
-    "Action": ["iam:Get*", "iam:List*", "ecr:Describe*", "ecr:Get*", "ecr:List*", "ecr:BatchGet*", "sts:Get*"],
-    "Resource": "*",
-}
-
-
 @pytest.fixture(scope="module")
 def reader(delivery: Delivery) -> None:
     """A user that only reads, and its group, as docs/azure-devops.md has an operator make them."""
-    iam = delivery.sandbox.client("iam")
+    iam, text = delivery.sandbox.client("iam"), (CHECKOUT / "pipelines/reader-policy.json").read_text(encoding="utf-8")
+    text = text.replace("YOUR-STATE", BUCKET).replace("THE-ARN", delivery.key_of_state)
+    iam.create_group(GroupName="reader")
+    iam.put_group_policy(GroupName="reader", PolicyName="read", PolicyDocument=text)
     iam.create_user(UserName="reader")
-    document = json.dumps({"Version": "2012-10-17", "Statement": [READING]})
-    iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=document)
-    iam.attach_user_policy(UserName="reader", PolicyArn="arn:aws:iam::123456789012:policy/app-one-state")
+    iam.add_user_to_group(GroupName="reader", UserName="reader")
     key = iam.create_access_key(UserName="reader")["AccessKey"]
     values = {
         "App-One.AccessKey": Value(key["AccessKeyId"]),
