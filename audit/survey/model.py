@@ -71,6 +71,7 @@ class Survey:
 
 def redacted(survey: Survey, redactor: Redactor) -> Survey:
     """The survey without secrets, changed in place."""
+    survey.project, survey.stack = redactor.text(survey.project), redactor.text(survey.stack)
     for table in survey.tables:
         table.title, table.subject = redactor.text(table.title), redactor.text(table.subject)
         for row in table.rows:
