@@ -324,14 +324,13 @@ def test_a_comment_is_cut_to_what_the_service_takes() -> None:
     )
 
 
-def test_the_lock_file_pins_uv_with_its_hashes() -> None:
-    lock = (CHECKOUT / "requirements-dev.txt").read_text(encoding="utf-8")
-    lines = install_python.pinned(lock, "uv").splitlines()
-    assert lines[0].startswith("uv==")
-    assert len(lines) > 2
-    assert all("--hash=sha256:" in line for line in lines[1:])
-    with pytest.raises(agent.Stop, match="pins no nothing"):
-        install_python.pinned(lock, "nothing")
+def test_the_packages_are_installed_with_a_uv_that_is_locked_too(tmp_path: Path) -> None:
+    done = entry_point("install_python", cwd=tmp_path)
+    assert done.returncode == agent.USAGE
+    assert "requirements.txt is missing" in done.stderr
+    lock = (CHECKOUT / install_python.UV).read_text(encoding="utf-8")
+    assert "uv==" in lock
+    assert "--hash=sha256:" in lock
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ class Run:
         dependencies = {
             name: {"result": results.stages[name], "outputs": self._stage_outputs(name)} for name in results.stages
         }
-        variables = self._variables(stage.variables[:0], groups=False)
+        variables = self._variables((), groups=False)
         scope = Scope({"dependencies": dependencies, "variables": variables.plain()}, self._status(states))
         if not truth(evaluate(parse(stage.condition), scope)):
             results.stages[stage.id] = CANCELED if self.cancellation.requested else SKIPPED
