@@ -1,7 +1,8 @@
 """A stand-in for pulumi-language-python: `python -m sandbox.language_host [flags] ENGINE_ADDRESS`.
 
-The engine starts it, reads its port from standard output and calls it over gRPC (pulumirpc.LanguageRuntime). It runs
-programs and plugins in its own interpreter: that of the virtual environment which Pulumi.yaml names.
+The engine starts it, reads its port from standard output and calls it over gRPC (pulumirpc.LanguageRuntime). As the
+official one does, it runs each program in a process of its own (sandbox.run_program); programs and plugins run in this
+interpreter: that of the virtual environment which Pulumi.yaml names.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -19,20 +19,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+if __name__ == "__main__":
+    from sandbox import sdk
+
+    sdk.messages_only()
+
 import grpc
-from pulumi.automation._server import LanguageServer
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
-class LanguageHost(LanguageServer):
-    """What the engine asks of a Python program; the SDK's own server runs it."""
+
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
+    """What the engine asks of Python programs."""
 
     def __init__(self, engine_address: str) -> None:
-        super().__init__(lambda: None)
         self.engine_address = engine_address
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
@@ -41,6 +45,9 @@ class LanguageHost(LanguageServer):
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
+
+    def About(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
+        return language_pb2.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
         return language_pb2.GetRequiredPackagesResponse(packages=list(required_packages()))
@@ -60,15 +67,21 @@ class LanguageHost(LanguageServer):
         return language_pb2.GetProgramDependenciesResponse(dependencies=dependencies)
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC)
-        """Run the program's directory, as `python DIRECTORY` would, in the SDK's own server."""
-        directory = request.info.program_directory or request.pwd
-        os.chdir(request.pwd or directory)
-        sys.path.insert(0, directory)
+        """Run the program's directory as `python DIRECTORY` would; what it prints goes where this process prints."""
         request.args[:] = [self.engine_address]
-        self.program = lambda: (runpy.run_path(directory, run_name="__main__"), None)[1]
-        answer = super().Run(request, context)  # type: ignore[no-untyped-call]  # the SDK's server has no types
-        # The SDK has logged the error by now; `bail` keeps the engine from printing it a second time.
-        return language_pb2.RunResponse(bail=True) if answer.error else answer
+        read, write = os.pipe()
+        command = [sys.executable, "-u", "-m", "sandbox.run_program", str(write)]
+        with (
+            subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(write,)) as process,
+            os.fdopen(read, "rb") as answer,
+        ):
+            os.close(write)
+            context.add_callback(process.terminate)
+            process.communicate(request.SerializeToString())
+            answered = answer.read()
+        if process.returncode:
+            return language_pb2.RunResponse(error=f"the program's process ended with status {process.returncode}")
+        return language_pb2.RunResponse.FromString(answered)
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)
         """Run a plugin that is a Python program (a policy pack, a provider) and stream what it prints."""
@@ -109,7 +122,7 @@ def required_packages() -> Iterator[Any]:
 def main(arguments: list[str]) -> int:
     """Serve until the engine ends this process."""
     engine_address = arguments[-1] if arguments and not arguments[-1].startswith("-") else ""
-    server = grpc.server(ThreadPoolExecutor(max_workers=4), options=_GRPC_CHANNEL_OPTIONS)
+    server = grpc.server(ThreadPoolExecutor(max_workers=4), options=_UNLIMITED)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
