@@ -5,14 +5,21 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class LookupRefusedError(Exception):
-    """One look-up was refused: what it would have shown is not known. `permission` is what the caller needs."""
+    """One look-up failed: what it would have shown is not known. `permission` is what the caller needs; empty where it
+    is not for want of one."""
 
     permission: str
     what: str
     why: str
 
     def __str__(self) -> str:
-        return f"{self.what} cannot be read ({self.why}); the permission {self.permission} is needed"
+        needed = f"; the permission {self.permission} is needed" if self.permission else ""
+        return f"{self.what} cannot be read ({self.why}){needed}"
+
+    @property
+    def details(self) -> list[str]:
+        """What a finding says besides."""
+        return [f"Needed: {self.permission}"] if self.permission else ["It was no matter of permission: look again."]
 
 
 @dataclass(slots=True)

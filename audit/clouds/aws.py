@@ -34,6 +34,8 @@ MISSING = frozenset(
         "404",
     }
 )
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AuthorizationError", "403",
+                    "UnauthorizedOperation"})  # fmt: skip
 NOT_OFFERED = frozenset({"InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation"})
 ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
 
@@ -172,7 +174,8 @@ class Aws:
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if code in NOT_OFFERED or status == 501:
             raise LookupNotOfferedError(f"{operation} of {_target(parameters)}") from None
-        raise LookupRefusedError(action, f"{operation} of {_target(parameters)}", f"{code or status}") from None
+        needed = action if code in DENIED or status == 403 else ""
+        raise LookupRefusedError(needed, f"{operation} of {_target(parameters)}", f"{code or status}") from None
 
 
 def _target(parameters: dict[str, Any]) -> str:

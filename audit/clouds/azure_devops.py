@@ -62,7 +62,8 @@ class AzureDevOps:
         if answer.status_code == 404:
             return None
         if not answer.ok:
-            raise LookupRefusedError(f"{permission} of the token", path, f"HTTP {answer.status_code}")
+            needed = f"{permission} of the token" if answer.status_code == 403 else ""
+            raise LookupRefusedError(needed, path, f"HTTP {answer.status_code}")
         try:
             return answer.json()
         except ValueError:

@@ -87,8 +87,8 @@ class Sheet:
             self.notes.append(f"{gap}.")
             return REFUSED
         except LookupRefusedError as refusal:
-            self.find("look-up-refused", f"{refusal}.", f"Needed: {refusal.permission}", proved=False)
-            self.rows.append(TableRow([refusal.what, None, None, f"needs {refusal.permission}"], "unknown"))
+            self.find("look-up-refused", f"{refusal}.", *refusal.details, proved=False)
+            self.rows.append(TableRow([refusal.what, None, None, refusal.details[0]], "unknown"))
             return REFUSED
 
     def judge(self, name: str, recorded: Any, real: Any, rule: str = "drift-access-broadened", what: str = "") -> None:

@@ -72,10 +72,7 @@ class Inventory:
 
     def refused(self, refusal: LookupRefusedError) -> None:
         """Notes a look-up that was refused."""
-        reason = f"{refusal}."
-        self.findings.append(
-            Finding("look-up-refused", "account", reason, [f"Needed: {refusal.permission}"], proved=False)
-        )
+        self.findings.append(Finding("look-up-refused", "account", f"{refusal}.", refusal.details, proved=False))
 
 
 def survey(inventory: Inventory) -> Survey:

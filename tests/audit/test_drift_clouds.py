@@ -1,0 +1,212 @@
+"""Reading the clouds: what refuses, what is not there and what cannot be reached are told apart."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import pytest
+
+from audit.__main__ import entry as audit
+from audit.clouds import LookupNotOfferedError, LookupRefusedError
+from audit.clouds.aws import Aws
+from audit.clouds.azure_devops import AzureDevOps
+from audit.errors import AuditError
+from tests.audit import histories
+
+PAT = "a" * 52
+
+
+class Service(BaseHTTPRequestHandler):
+    """Answers every request alike, as the test says."""
+
+    status: ClassVar[int] = 200
+    body: ClassVar[bytes] = b"{}"
+    headers_sent: ClassVar[dict[str, str]] = {}
+
+    def answer(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        self.send_response(self.status)
+        for name, value in self.headers_sent.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    Service.status, Service.body, Service.headers_sent = 200, b"{}", {}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("AZDO_ORG_SERVICE_URL", f"{url}/acme")
+        monkeypatch.setenv("AZDO_PERSONAL_ACCESS_TOKEN", PAT)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE000000001")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x" * 40)
+        monkeypatch.setenv("AWS_REGION", "us-east-2")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        yield url
+        server.shutdown()
+        thread.join()
+
+
+def devops() -> Any:
+    return AzureDevOps().get("one/_apis/distributedtask/variablegroups/1", "Variable Groups (Read)")
+
+
+def test_what_azure_devops_does_not_have_is_none(service: str) -> None:
+    del service
+    Service.status = 404
+    assert devops() is None
+    Service.status, Service.body = 200, b"null"
+    assert devops() is None
+
+
+@pytest.mark.parametrize("status", [401, 203, 302])
+def test_a_sign_in_page_means_a_wrong_token(service: str, status: int) -> None:
+    del service
+    Service.status, Service.headers_sent = status, {"Location": "http://127.0.0.1/_signin"}
+    with pytest.raises(AuditError, match="AZDO_PERSONAL_ACCESS_TOKEN") as raised:
+        devops()
+    assert PAT not in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [403, 429, 500])
+def test_another_refusal_names_the_scope_and_the_status(service: str, status: int) -> None:
+    del service
+    Service.status = status
+    with pytest.raises(LookupRefusedError) as raised:
+        devops()
+    assert raised.value.permission == ("Variable Groups (Read) of the token" if status == 403 else "")
+    assert f"HTTP {status}" in str(raised.value)
+
+
+def test_an_answer_that_is_no_json_is_named(service: str) -> None:
+    del service
+    Service.body = b"<html>"
+    with pytest.raises(AuditError, match="is not JSON"):
+        devops()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "set AZDO_ORG_SERVICE_URL"),
+        ("http://dev.azure.example/acme", "must begin with https"),
+        ("dev.azure.com/acme", "must be an address"),
+        ("https://user:pass@dev.azure.com/acme", "must be an address"),
+        ("http://127.0.0.1:9/acme", "cannot be reached"),
+    ],
+)
+def test_a_wrong_organisation_is_named(monkeypatch: pytest.MonkeyPatch, url: str, said: str) -> None:
+    monkeypatch.setenv("AZDO_ORG_SERVICE_URL", url)
+    monkeypatch.setenv("AZDO_PERSONAL_ACCESS_TOKEN", PAT)
+    with pytest.raises(AuditError, match=said):
+        devops()
+
+
+def aws_error(code: str, status: int = 400) -> None:
+    Service.status = status
+    Service.body = (
+        f'<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+        f"<Code>{code}</Code><Message>no</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "raised"),
+    [
+        ("AccessDenied", 403, LookupRefusedError),
+        ("Throttling", 400, LookupRefusedError),
+        ("InvalidClientTokenId", 403, AuditError),
+        ("SignatureDoesNotMatch", 403, AuditError),
+        ("ExpiredToken", 403, AuditError),
+        ("InvalidAction", 400, LookupNotOfferedError),
+    ],
+)
+def test_refusals_of_aws_are_told_apart(service: str, code: str, status: int, raised: type[Exception]) -> None:
+    del service
+    aws_error(code, status)
+    with pytest.raises(raised) as error:
+        Aws().call("iam", "GetUser", UserName="push")
+    if isinstance(error.value, LookupRefusedError):
+        assert error.value.permission == ("iam:GetUser" if status == 403 else "")
+        assert "push" in str(error.value)
+
+
+def test_what_aws_does_not_have_is_none_and_is_asked_once(service: str) -> None:
+    del service
+    aws_error("NoSuchEntity", 404)
+    aws = Aws()
+    assert aws.call("iam", "GetUser", UserName="push") is None
+    assert aws.pages("iam", "ListUserPolicies", "PolicyNames", UserName="push") is None
+    aws_error("AccessDenied", 403)
+    assert aws.call("iam", "GetUser", UserName="push") is None
+
+
+def test_a_wrong_profile_and_an_unreachable_endpoint_are_named(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    del service
+    with pytest.raises(AuditError, match="nowhere"):
+        Aws(profile="nowhere")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(AuditError, match="cannot be reached"):
+        Aws().account()
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("{", "truncated or no JSON"),
+        (json.dumps({"version": 3, "deployment": None}), "has no resources"),
+        (json.dumps({"steps": []}), "is a preview"),
+    ],
+)
+def test_drift_says_what_is_wrong_with_its_input(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str], state: str, said: str
+) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(state, encoding="utf-8")
+    assert audit(["drift", str(path)]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["x.json", "--expiry-days", "-1"], ["x.json", "--fail-on", "nonsense"], ["x.json", "--report", "pdf=x"],
+     ["x.json", "--known-secrets", "NOT_SET_ANYWHERE"], ["absent.json"]],
+)  # fmt: skip
+def test_wrong_usage_is_one_sentence(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(["drift", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("audit: ")
+    assert error.count("\n") == 1
+
+
+def test_the_credentials_of_another_account_are_refused(
+    service: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del service
+    Service.body = (
+        b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+        b"<Arn>arn:aws:iam::210987654321:user/x</Arn><Account>210987654321</Account></GetCallerIdentityResult>"
+        b"</GetCallerIdentityResponse>"
+    )
+    user = histories.resource("aws:iam/user:User", "u", {"arn": "arn:aws:iam::123456789012:user/u"})
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps({"version": 3, "deployment": {"resources": [user]}}), encoding="utf-8")
+    assert audit(["drift", str(path)]) == 2
+    assert "account 210987654321, the state is of 123456789012" in capsys.readouterr().err

@@ -1,0 +1,214 @@
+"""Access keys: limits, overlaps, and where they are published; IAM and STS answer as moto makes them."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import jsonschema
+import moto
+import pytest
+
+from audit.__main__ import entry as audit
+from audit.clouds import LookupRefusedError
+from audit.clouds.aws import Aws
+from audit.clouds.azure_devops import AzureDevOps
+from audit.keys.survey import Inventory, survey
+from audit.state import StackState, read
+from audit.survey import Survey, formats
+from tests.audit import histories
+from tests.audit.test_drift_formats import schema
+
+Groups = dict[str, dict[str, Any]]
+
+
+class OneProject(AzureDevOps):
+    """The variable groups of one project, without a service; asked for another it answers "not there"."""
+
+    def __init__(self, groups: Groups, *, refused: bool = False) -> None:
+        self.groups, self.refused = groups, refused
+
+    def get(self, path: str, permission: str, *_version: str, **_query: str) -> Any:
+        if self.refused:
+            raise LookupRefusedError(permission, path, "HTTP 403")
+        if path == "_apis/projects":
+            return {"value": [{"name": "one"}]}
+        if not path.startswith("one/"):
+            return None
+        return {
+            "value": [
+                {"id": number, "name": name, "variables": variables}
+                for number, (name, variables) in enumerate(self.groups.items(), 1)
+            ]
+        }
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("AWS_REGION", "us-east-2")
+    for name in ("AZDO_ORG_SERVICE_URL", "AZDO_PERSONAL_ACCESS_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with moto.mock_aws():
+        client = boto3.client("iam", region_name="us-east-2")
+        client.create_user(UserName="push")
+        yield client
+
+
+def new_key(iam: Any, user: str = "push") -> str:
+    return str(iam.create_access_key(UserName=user)["AccessKey"]["AccessKeyId"])
+
+
+def surveyed(groups: Groups | None = None, **options: Any) -> Survey:
+    options.setdefault("now", datetime.now(UTC))
+    devops = None if groups is None else OneProject(groups)
+    return survey(Inventory(**{"aws": Aws(), "devops": devops, "state": None, **options}))
+
+
+def rules(made: Survey) -> list[tuple[str, str]]:
+    return [(finding.risk, finding.urn.rpartition("/")[2]) for finding in made.findings]
+
+
+def published(*keys: str) -> Groups:
+    return {"group": {f"KEY_{number}": {"value": key} for number, key in enumerate(keys)}}
+
+
+def test_a_young_published_key_is_no_finding(iam: Any) -> None:
+    key = new_key(iam)
+    made = surveyed(published(key))
+    assert made.findings == []
+    assert made.data["keys"][0]["publishedIn"] == [
+        {"project": "one", "group": "group", "groupId": "1", "variable": "KEY_0"}
+    ]
+
+
+@pytest.mark.parametrize(("days", "expected"), [(90, []), (91, ["key-old"])])
+def test_a_key_is_old_only_beyond_the_limit(iam: Any, days: int, expected: list[str]) -> None:
+    key = new_key(iam)
+    made = surveyed(published(key), now=datetime.now(UTC) + timedelta(days=days, hours=1), max_unused_days=999)
+    assert [rule for rule, _ in rules(made)] == expected
+
+
+@pytest.mark.parametrize(("days", "expected"), [(45, []), (46, ["key-unused"])])
+def test_a_key_never_used_is_unused_since_it_was_made(iam: Any, days: int, expected: list[str]) -> None:
+    key = new_key(iam)
+    made = surveyed(published(key), now=datetime.now(UTC) + timedelta(days=days, hours=1))
+    assert [rule for rule, _ in rules(made)] == expected
+
+
+def test_an_inactive_key_is_a_finding_and_its_age_is_not(iam: Any) -> None:
+    key = new_key(iam)
+    iam.update_access_key(UserName="push", AccessKeyId=key, Status="Inactive")
+    later = datetime.now(UTC) + timedelta(days=400)
+    assert rules(surveyed({}, now=later)) == [("key-inactive", key)]
+
+
+def test_an_inactive_key_that_is_published_breaks_its_pipelines(iam: Any) -> None:
+    key = new_key(iam)
+    iam.update_access_key(UserName="push", AccessKeyId=key, Status="Inactive")
+    assert [rule for rule, _ in rules(surveyed(published(key)))] == ["key-published-but-gone", "key-inactive"]
+
+
+def test_two_active_keys_are_one_finding_at_the_older(iam: Any) -> None:
+    older, newer = new_key(iam), new_key(iam)
+    made = surveyed(published(older, newer))
+    assert len(made.findings) == 1
+    assert made.findings[0].risk == "key-two-active"
+    assert {older, newer} <= set(made.findings[0].details[0].replace(",", "").replace(".", "").split())
+
+
+def test_a_key_published_nowhere_says_whether_the_stack_records_it(iam: Any) -> None:
+    key = new_key(iam)
+    resource = {**histories.key(1), "id": key}
+    state = read({"version": 3, "deployment": {"resources": [resource]}}, "state")
+    (finding,) = surveyed({}, state=state).findings
+    assert (finding.risk, finding.details) == ("key-not-published", ["The stack records it as 'key-1'."])
+    (finding,) = surveyed({}, state=StackState("dev", "app-one", [])).findings
+    assert finding.details == ["The stack does not record it."]
+
+
+def test_a_published_key_that_no_user_has_is_a_finding(iam: Any) -> None:
+    key = new_key(iam)
+    iam.delete_access_key(UserName="push", AccessKeyId=key)
+    made = surveyed(published(key))
+    assert [finding.risk for finding in made.findings] == ["key-published-but-gone"]
+    assert key in made.findings[0].reason
+
+
+def test_secret_variables_and_other_values_are_not_taken_for_published_keys(iam: Any) -> None:
+    key = new_key(iam)
+    groups: Groups = {
+        "group": {"a": {"value": None, "isSecret": True}, "b": {"value": f"x{key}"}, "c": {"value": "AKIA"}}
+    }
+    assert rules(surveyed(groups)) == [("key-not-published", key)]
+
+
+def test_without_azure_devops_nothing_is_said_about_publication_but_that(iam: Any) -> None:
+    new_key(iam)
+    made = surveyed()
+    assert made.findings == []
+    assert "was not looked at" in made.notes[0]
+
+
+def test_a_refused_look_up_is_a_finding_and_never_a_wrong_one(iam: Any) -> None:
+    new_key(iam)
+    made = surveyed(devops=OneProject({}, refused=True))
+    (finding,) = made.findings
+    assert finding.risk == "look-up-refused"
+    assert finding.details == ["Needed: Project and Team (Read)"]
+
+
+class Refusing(Aws):
+    """AWS that refuses one operation."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__()
+        self.operation = operation
+
+    def _once(self, ask: Any, service: str, operation: str, region: str | None, parameters: dict[str, Any]) -> Any:
+        if operation == self.operation:
+            raise LookupRefusedError(f"iam:{operation}", operation, "AccessDenied")
+        return super()._once(ask, service, operation, region, parameters)
+
+
+@pytest.mark.parametrize("operation", ["ListUsers", "ListAccessKeys", "GetAccessKeyLastUsed"])
+def test_a_refused_call_of_iam_names_the_permission(iam: Any, operation: str) -> None:
+    key = new_key(iam)
+    later = datetime.now(UTC) + timedelta(days=60)
+    made = surveyed(published(key), aws=Refusing(operation), now=later)
+    refused = [finding for finding in made.findings if finding.risk == "look-up-refused"]
+    assert refused[0].details == [f"Needed: iam:{operation}"]
+    assert "key-unused" not in [finding.risk for finding in made.findings]
+    gone = [finding for finding in made.findings if finding.risk == "key-published-but-gone"]
+    assert not any(finding.proved for finding in gone)
+
+
+def test_only_the_users_asked_for_are_looked_at(iam: Any) -> None:
+    iam.create_user(UserName="other")
+    key = new_key(iam, "other")
+    new_key(iam)
+    made = surveyed(published("AKIAEXAMPLE000000009"), users=["other", "absent"])
+    assert rules(made) == [("key-not-published", key)]
+    assert made.notes == ["There is no user 'absent'."]
+
+
+def test_the_json_report_follows_its_schema(iam: Any) -> None:
+    new_key(iam)
+    new_key(iam)
+    made = surveyed({}, now=datetime.now(UTC) + timedelta(days=99))
+    jsonschema.validate(json.loads(formats.render("json", made)), schema("keys"))
+    for name in formats.NAMES:
+        assert formats.render(name, made)
+
+
+def test_the_command_line(iam: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    new_key(iam)
+    assert audit(["keys"]) == 0
+    assert "Nothing found" in capsys.readouterr().out
+    assert audit(["keys", "--as-of", "2099-01-01", "--fail-on", "exposure"]) == 3
+    assert "key-old" in capsys.readouterr().out
+    assert audit(["keys", "--explain", "key-old"]) == 0
+    assert "Remedy" in capsys.readouterr().out
+    for wrong in (["--as-of", "soon"], ["--max-age-days", "-1"], ["--fail-on", "x"], ["--report", "x"]):
+        assert audit(["keys", *wrong]) == 2
+        assert capsys.readouterr().err.startswith("audit: ")
