@@ -38,6 +38,7 @@ check: venv ## lint and types
 	git ls-files -z '*.yml' '*.yaml' | xargs -0 .venv/bin/yamllint --strict
 
 test: check ## check, then every test: units, conformance, and end to end with the real engine
+	@tests/prepare.sh
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 lock: venv ## lock the dependencies anew after a change of requirements*.in
