@@ -12,13 +12,14 @@ from typing import Literal
 from iam.automaton import Budget, TooHardError
 from iam.decide import decide
 from iam.model import Policy, Request, Statement
-from iam.space import Box, Space
-from iam.texts import Texts
+from iam.space import Box, Space, Texts, action_texts
 from iam.variables import Values, bind, candidates
 from iam.witness import guesses, requests
+from iam.written import Written
 
 Verdict = Literal["broadened", "narrowed", "both", "equal", "unknown"]
-STEPS_OF_SPACE = 100_000  # transitions and classes
+STEPS_OF_SPACE = 40_000  # transitions and classes
+STEPS_OF_SPACES = 120_000  # the same, in all further attempts
 STEPS_OF_SEARCH = 400_000  # boxes and statements looked at, in one direction
 STEPS_OF_GUESSING = 30_000  # statements looked at, in one direction
 _MOST_WITNESSES = 10
@@ -82,21 +83,47 @@ def compare(old: Policy, new: Policy) -> Comparison:
 
 
 class _Spaces:
-    """The space of the two policies, made when it is first needed; an attempt that failed is not made again."""
+    """The space of the two policies, or, where that is too hard, of the statements that matter for one of them.
+
+    A space is made when it is first needed; an attempt that failed is not made again.
+    """
 
     def __init__(self, policies: Sequence[Policy]) -> None:
-        self._policies = policies
-        self._made: Space | TooHardError | None = None
+        self._statements = [statement for policy in policies for statement in policy.statements]
+        self._texts: Texts | None = None
+        self._actions: dict[int, int] = {}  # by a statement's id: its action classes
+        self._whole: Space | None = None
+        self._failed = False
+        self._near: dict[frozenset[int], Space] = {}
+        self._budget = Budget(STEPS_OF_SPACES, "the patterns overlap in too many ways")
 
-    def get(self) -> Space:
-        if self._made is None:
+    def share_actions(self, one: Statement, other: Statement) -> bool:
+        """Whether some action is covered by both. Raises TooHardError."""
+        self._cut_actions()
+        return self._actions[id(one)] & self._actions[id(other)] != 0
+
+    def _cut_actions(self) -> Texts:
+        if self._texts is None:
+            self._texts = action_texts(self._statements, self._budget)
+            self._actions = {id(s): self._texts.covered(s.actions) for s in self._statements}
+        return self._texts
+
+    def get(self, statement: Statement) -> Space:
+        """A space that holds every statement that shares an action with this one. Raises TooHardError."""
+        texts = self._cut_actions()
+        if self._whole is None and not self._failed:
             try:
-                self._made = Space(self._policies, Budget(STEPS_OF_SPACE, "the patterns overlap in too many ways"))
-            except TooHardError as error:
-                self._made = error
-        if isinstance(self._made, TooHardError):
-            raise self._made
-        return self._made
+                budget = Budget(STEPS_OF_SPACE, "the patterns overlap in too many ways")
+                self._whole = Space(self._statements, texts, budget)
+            except TooHardError:
+                self._failed = True
+        if self._whole is not None:
+            return self._whole
+        near = [other for other in self._statements if self.share_actions(statement, other)]
+        key = frozenset(map(id, near))
+        if key not in self._near:
+            self._near[key] = Space(near, texts, self._budget)
+        return self._near[key]
 
 
 class _Search:
@@ -114,16 +141,16 @@ class _Search:
 
     def run(self) -> _Gain:
         """All that can be found and proved."""
-        kept, denied = Texts(self.before, "Allow"), Texts(self.after, "Deny")
+        kept, denied = Written(self.before, "Allow"), Written(self.after, "Deny")
         lost = [s for s in self.before.statements if s.effect == "Deny" and not denied.include(s, self.budget)]
         for statement in self.after.statements:
             if statement.effect != "Allow":
                 continue
             is_kept = kept.include(statement, self.budget)
-            if is_kept and not lost:
-                continue
             try:
-                self._look(statement, lost, is_kept=is_kept)
+                touched = [other for other in lost if self.spaces.share_actions(statement, other)]
+                if touched or not is_kept:
+                    self._look(statement, touched, is_kept=is_kept)
             except TooHardError as error:
                 if not self._guess(statement):
                     self._give_up(statement, str(error))
@@ -141,8 +168,8 @@ class _Search:
         return False
 
     def _look(self, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> None:
-        leaves = self._leaves(statement, lost, is_kept=is_kept)
-        space = self.spaces.get()
+        space = self.spaces.get(statement)
+        leaves = self._leaves(space, statement, lost, is_kept=is_kept)
         fallback: Request | None = None
         looked = 0
         for leaf in leaves:
@@ -160,19 +187,18 @@ class _Search:
         elif looked and not (self.bound is None and self._with_variables(statement)):
             self._give_up(statement, "it may, but no request could be found that shows it")
 
-    def _leaves(self, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> Iterator[Box]:
+    def _leaves(self, space: Space, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> Iterator[Box]:
         """Boxes of requests that `after` allows by the statement and `before` refuses."""
-        space = self.spaces.get()
         box = list(space.box(statement))
         for place, dimension in enumerate(space.dimensions):
             if place > 2 and self.bound and dimension.name.lower() in self.bound:
                 value = self.bound[dimension.name.lower()]
                 box[place] &= dimension.missing if value is None else dimension.find(value)
-        denied = [space.box(s) for s in self.after.statements if s.effect == "Deny"]
+        denied = [space.box(s) for s in self.after.statements if s.effect == "Deny" and space.holds(s)]
         if not is_kept:
-            allowed = [space.box(s) for s in self.before.statements if s.effect == "Allow"]
+            allowed = [space.box(s) for s in self.before.statements if s.effect == "Allow" and space.holds(s)]
             yield from uncovered(tuple(box), [*allowed, *denied], self.budget)
-        for other in lost:
+        for other in filter(space.holds, lost):
             shared = tuple(a & b for a, b in zip(box, space.box(other), strict=True))
             yield from uncovered(shared, denied, self.budget)
 

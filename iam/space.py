@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from iam.automaton import Automaton, Budget
 from iam.conditions import holds
-from iam.model import Clause, Condition, Policy, Principals, Statement, is_action
+from iam.model import Clause, Condition, Principals, Statement, is_action
 from iam.patterns import Glob, filled, fold_case, split
 from iam.principals import ANONYMOUS, canonical, is_account, patterns
 from iam.values import Element, choices, identity, implications, subsets, value_classes
@@ -46,26 +46,29 @@ class Dimension:
 
 
 class Space:
-    """The dimensions of some policies, and the boxes of their statements. Raises TooHardError."""
+    """The dimensions of some statements, and their boxes. `actions` cuts by theirs, and maybe more. Raises TooHardError."""
 
-    def __init__(self, policies: Sequence[Policy], budget: Budget) -> None:
-        statements = [statement for policy in policies for statement in policy.statements]
+    def __init__(self, statements: Sequence[Statement], actions: "Texts", budget: Budget) -> None:
         self._budget = budget
-        self._policies = policies
+        self._held = {id(statement): statement for statement in statements}  # kept alive, so that ids stay theirs
         self._boxes: dict[int, Box] = {}
         clauses = [s.principals for s in statements if s.principals is not None]
         self._who: dict[tuple[frozenset[tuple[str, str]], bool], int] = {}
         principal = self._principal_dimension(clauses)
-        self._actions = _Texts("action", _globs(s.actions for s in statements), _ACTION_UNIVERSE, budget)
+        self._actions = actions
         resources = _globs(s.resources for s in statements if s.resources is not None)
-        self._resources = _Texts("resource", resources, _RESOURCE_UNIVERSE, budget)
+        self._resources = Texts("resource", resources, _RESOURCE_UNIVERSE, budget)
         self.dimensions = [principal, self._actions.dimension, self._resources.dimension]
         self._covered: dict[tuple[object, ...], tuple[int, int]] = {}  # by condition: its dimension and set of classes
         self._condition_dimensions([condition for statement in statements for condition in statement.conditions])
 
+    def holds(self, statement: Statement) -> bool:
+        """Whether the statement is one of those that the space was made of."""
+        return id(statement) in self._held
+
     def box(self, statement: Statement) -> Box:
         """The requests that a statement covers."""
-        found = self._boxes.get(id(statement))  # the policies keep their statements alive
+        found = self._boxes.get(id(statement))
         if found is None:
             found = self._boxes[id(statement)] = self._box(statement)
         return found
@@ -87,7 +90,7 @@ class Space:
         if not clauses:
             return Dimension("principal", [None])
         entries = {entry: patterns(*entry) for clause in clauses for entry in clause.entries}
-        texts = _Texts(
+        texts = Texts(
             "principal", [g for found in entries.values() for g in found or ()], _PRINCIPAL_UNIVERSE, self._budget
         )
         aws = texts.matching(_AWS_PRINCIPAL)
@@ -118,7 +121,7 @@ class Space:
     def _judge(
         clause: Principals,
         entries: dict[tuple[str, str], tuple[Glob, ...] | None],
-        texts: "_Texts",
+        texts: "Texts",
         aws: int,
         everyone: int,
     ) -> tuple[int, int]:
@@ -166,7 +169,12 @@ class Space:
             )
 
 
-class _Texts:
+def action_texts(statements: Sequence[Statement], budget: Budget) -> "Texts":
+    """All actions, cut by those that the statements name. Raises TooHardError."""
+    return Texts("action", _globs(s.actions for s in statements), _ACTION_UNIVERSE, budget)
+
+
+class Texts:
     """A dimension of texts (action, resource, principal) cut by globs; only what one of `universe` matches exists."""
 
     def __init__(self, name: str, globs: Sequence[Glob], universe: Sequence[Glob], budget: Budget) -> None:
@@ -196,7 +204,7 @@ class _Texts:
                 for place in _bits(mask):
                     self._has[place] |= 1 << len(examples)
                 examples.append(example)
-        hints = [filled(glob.parts) for glob in globs] if name == "resource" else []
+        hints = [filled(glob.parts) for glob in globs if glob.text.startswith("arn:")] if name == "resource" else []
         self.dimension = Dimension(name, examples, self.find, hints, single)
 
     def find(self, text: str) -> int:

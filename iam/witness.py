@@ -1,17 +1,19 @@
 """Finds a request within a box of a space: a known action, an ARN and values that a reader expects, if possible."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from iam import catalogue
 from iam.model import Clause, Request, RequestError, Statement
 from iam.patterns import Glob, Wild, filled
+from iam.principals import canonical, is_account
 from iam.space import Box, Dimension, Space
 from iam.variables import Values
 
 _MOST_SERVICES = 12
 _MOST_ACTIONS = 600
 _MOST_GUESSES = 50
+_MOST_PAIRS = 40
 _PRINCIPALS = (
     "arn:aws:iam::123456789012:user/example",
     "arn:aws:iam::123456789012:role/example",
@@ -33,13 +35,36 @@ def requests(space: Space, box: Box, statement: Statement, context: Values) -> I
     who = _principal(principal, box[0], statement)
     if values is None or who == "":
         return
-    for name, is_known in _actions(action, box[1], statement.actions):
-        for arn in _resources(resource, box[2], statement.resources, name):
-            try:
-                yield Request(name, arn, who, values), is_known
-            except RequestError:  # an example that no request may have, such as one that is too long
-                continue
-            break
+    for name, arn, is_known in _pairs(action, box[1], resource, box[2], statement):
+        try:
+            yield Request(name, arn, who, values), is_known
+        except RequestError:  # an example that no request may have, such as one that is too long
+            continue
+
+
+def _pairs(
+    action: Dimension, wanted: int, resource: Dimension, wanted_resources: int, statement: Statement
+) -> Iterator[tuple[str, str, bool]]:
+    """An action and a resource: first a known action with a resource that it takes, else what there is."""
+    found = list(islice(_actions(action, wanted, statement.actions), _MOST_PAIRS))
+    likely = (
+        (name, arn, known)
+        for name, known in found
+        for arn in _likely(statement.resources, resource, name)
+        if resource.find(arn) & wanted_resources
+    )
+    first = next(likely, None)
+    if first:
+        yield first
+    for name, known in found[:1]:
+        for arn in (
+            "*",
+            *(filled(glob.parts) for glob in _patterns(statement.resources)),
+            *_examples(resource, wanted_resources),
+        ):
+            if arn and resource.find(arn) & wanted_resources:
+                yield name, arn, known
+                return
 
 
 def guesses(statement: Statement) -> Iterator[tuple[Request, bool]]:
@@ -81,28 +106,33 @@ def _principal(dimension: Dimension, wanted: int, statement: Statement) -> str |
     """A principal of the wanted classes; None if none is needed, empty if none is known."""
     if dimension.examples == [None]:
         return None
-    named = [value for _, value in statement.principals.entries] if statement.principals else []
-    typed = [f"{kind}:{value}" for kind, value in statement.principals.entries] if statement.principals else []
-    for candidate in (*named, *_PRINCIPALS, *typed, *_examples(dimension, wanted)):
+    entries = statement.principals.entries if statement.principals else ()
+    named = [_short(f"{kind}:{value}") for kind, value in entries if not is_account(kind, value)]
+    for candidate in (*named, *_PRINCIPALS, *map(_short, _examples(dimension, wanted))):
         if candidate and dimension.find(candidate) & wanted:
             return candidate
     return ""
 
 
+def _short(typed: str) -> str:
+    """A principal without its type, where the form says which type it is."""
+    plain = typed.partition(":")[2]
+    return plain if plain and canonical(plain) == canonical(typed) else typed
+
+
 def _actions(dimension: Dimension, wanted: int, clause: Clause) -> Iterator[tuple[str, bool]]:
-    """One known action, if there is one, else one that is not known."""
+    """Known actions, if there are any, else one that is not known."""
     examples = _examples(dimension, wanted)
-    for example in examples:
-        found = catalogue.known(example)
-        if found:
-            yield found, True
-            return
+    told = False
+    for found in filter(None, map(catalogue.known, examples)):
+        told = True
+        yield found, True
     if wanted & ~dimension.single:  # some class holds more than its example
         for candidate in islice(_known_actions(clause), _MOST_ACTIONS):
             if dimension.find(candidate) & wanted:
+                told = True
                 yield candidate, True
-                return
-    if examples:
+    if examples and not told:
         yield examples[0], False
 
 
@@ -121,11 +151,16 @@ def _known_actions(clause: Clause) -> Iterator[str]:
             yield from (f"{name}:{action}" for low, action in catalogue.actions(name).items() if low.startswith(verb))
 
 
-def _resources(dimension: Dimension, wanted: int, clause: Clause | None, action: str) -> Iterator[str]:
+def _likely(clause: Clause | None, dimension: Dimension, action: str) -> Iterator[str]:
+    """Resources that requests for the action have, or look as if they had."""
     arns = catalogue.resources(action)
-    named = [filled(glob.parts) for glob in clause.patterns] if clause and not clause.negated else []
-    likely = [text for text in named if text.startswith("arn:")]
-    usual = ("*",) if arns == () else ()
-    for candidate in (*usual, *likely, *(arns or ()), "*", *dimension.hints, *named, *_examples(dimension, wanted)):
-        if candidate and dimension.find(candidate) & wanted:
-            yield candidate
+    if arns == ():
+        yield "*"
+        return
+    yield from (text for text in (filled(glob.parts) for glob in _patterns(clause)) if text.startswith("arn:"))
+    yield from arns or ("*",)
+    yield from dimension.hints
+
+
+def _patterns(clause: Clause | None) -> Sequence[Glob]:
+    return clause.patterns if clause and not clause.negated else ()

@@ -1,4 +1,4 @@
-"""The 20 changes on which `cdk diff` was tried (it judged 7 right): each is judged right, with a request that shows it."""
+"""The 20 changes on which `cdk diff` was tried (it judged 7 right): each judged right, with a request that shows it."""
 
 from typing import Any
 

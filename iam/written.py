@@ -20,7 +20,7 @@ class _Text:
     conditions: Names
 
 
-class Texts:
+class Written:
     """The statements of a policy that have an effect, by their texts."""
 
     def __init__(self, policy: Policy, effect: str) -> None:
