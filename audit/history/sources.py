@@ -175,6 +175,14 @@ def _files(backend: "_Folder | _Bucket", stack: str | None) -> Source:
     histories = sorted(found[project, chosen].items(), key=lambda item: int(item[1]["time"]))
     folder = "/".join(part for part in (project, chosen) if part)
     present = set(names)
+    described = {match["base"] for _, match in histories}
+    for name in names:
+        base = re.fullmatch(re.escape(f"{folder}/") + r"(.+)\.checkpoint\.json(?:\.gz)?", name)
+        if base and base[1] not in described:
+            raise AuditError(
+                f"{backend.where}/.pulumi/history/{folder}/{base[1]}.history.json: is missing, though its state is "
+                "there; the history was tampered with or is incomplete: restore the file"
+            )
 
     def updates() -> Iterator[Update]:
         pairs = []

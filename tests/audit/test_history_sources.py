@@ -75,6 +75,14 @@ def test_a_missing_state_is_named(backend: Path) -> None:
     assert path.name in str(raised.value)
 
 
+def test_a_missing_description_is_named(backend: Path) -> None:
+    path = sorted(folder(backend).glob("*.history.json"))[1]
+    path.unlink()
+    with pytest.raises(AuditError, match="is missing") as raised:
+        open_source(str(backend), None)
+    assert path.name in str(raised.value)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\x00\xff", b'{"a": "secret-in-a-broken-file', b"\x1f\x8bnot"])
 @pytest.mark.parametrize("kind", ["history", "checkpoint"])
 def test_a_corrupt_file_is_named_and_nothing_of_it_is_shown(backend: Path, kind: str, content: bytes) -> None:
