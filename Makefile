@@ -39,7 +39,7 @@ check: venv ## lint and types
 
 test: check ## check, then every test: units, conformance, and end to end with the real engine
 	@tests/prepare.sh
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lock: venv ## lock the dependencies anew after a change of requirements*.in
 	.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements.in -o requirements.txt

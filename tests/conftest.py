@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 E2E = os.environ.get("E2E", "1") != "0"
-_left_out: list[str] = []
+_LEFT_OUT = "left out by E2E=0"
+_left_out = 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,14 +24,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in items:
         if item.get_closest_marker("e2e"):
-            _left_out.append(item.nodeid)
-            item.add_marker(pytest.mark.skip(reason="E2E=0"))
+            item.add_marker(pytest.mark.skip(reason=_LEFT_OUT))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what was left out; with several workers only this process sees all reports."""
+    global _left_out  # noqa: PLW0603 (pytest's hooks share nothing else)
+    _left_out = sum(_LEFT_OUT in str(report.longrepr) for report in terminalreporter.stats.get("skipped", []))
 
 
 def pytest_unconfigure() -> None:
     """Say last, and loudly, what was not run."""
     if _left_out:
-        print(f"\nNOT RUN because of E2E=0: {len(_left_out)} end-to-end tests. Nothing above proves the whole path.")
+        print(f"\nNOT RUN because of E2E=0: {_left_out} end-to-end tests. Nothing above proves the whole path.")
 
 
 @pytest.fixture(scope="session")
