@@ -9,12 +9,11 @@ from audit.survey.command import add_input_arguments, known_secrets
 __all__ = ["add_arguments", "run"]
 
 OK, DIFFERS = 0, 4
+NAMES = ("terminal", "markdown", "html", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `history`."""
-    from audit.history.formats import NAMES
-
     parser.add_argument(
         "backend",
         nargs="?",
@@ -42,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command; the exit code. Raises AuditError."""
     from audit.history import formats, ledger as ledgers
 
-    extra = [_split(item, formats.NAMES) for item in arguments.report]
+    extra = [_split(item) for item in arguments.report]
     if arguments.verify:
         if arguments.backend or arguments.append or extra:
             raise AuditError("--verify reads a ledger only: leave BACKEND, --append and --report out")
@@ -88,10 +87,10 @@ def _verify(path: str, head: str | None, max_bytes: int | None) -> int:
     return OK
 
 
-def _split(item: str, names: tuple[str, ...]) -> tuple[str, str]:
+def _split(item: str) -> tuple[str, str]:
     name, equals, path = item.partition("=")
-    if not equals or not path or name not in names:
+    if not equals or not path or name not in NAMES:
         raise AuditError(
-            f"--report {item}: must be FORMAT=FILE, such as html=history.html; formats: {', '.join(names)}"
+            f"--report {item}: must be FORMAT=FILE, such as html=history.html; formats: {', '.join(NAMES)}"
         )
     return name, path

@@ -8,11 +8,13 @@ from typing import Any
 
 from audit.formats.markdown import LIMIT, ROOM, code, escaped, units
 from audit.formats.text import line, neutralised, value
+from audit.history import NAMES
 from audit.history.ledger import Entry, Ledger, worst_of
 from audit.risks import BY_NAME, RANK
 from audit.survey import page
 
-NAMES = ("terminal", "markdown", "html", "json")
+__all__ = ["NAMES", "render"]
+
 MARK = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
 MOST_IN_TERMINAL = 200
 

@@ -3,13 +3,16 @@
 import argparse
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from audit.errors import AuditError
-from audit.survey.formats import NAMES, render
-from audit.survey.model import Survey
 from audit.survey.rules import explain, threshold
 
+if TYPE_CHECKING:
+    from audit.survey.model import Survey
+
 OK, REACHED = 0, 3
+NAMES = ("terminal", "markdown", "html", "json", "sarif", "junit", "azure")
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +77,10 @@ def _long_lines(text: str) -> Iterable[str]:
     return (part for part in text.splitlines() if len(part) >= 8)
 
 
-def finish(survey: Survey, arguments: argparse.Namespace) -> int:
+def finish(survey: "Survey", arguments: argparse.Namespace) -> int:
     """Writes every report that was asked for and gives the exit code."""
     from audit.__main__ import write
+    from audit.survey.formats import render
 
     failed = bool(arguments.fail_on) and survey.reaches(threshold(arguments.fail_on))
     summary = None

@@ -16,11 +16,13 @@ from audit.formats.terminal import STYLE
 from audit.formats.text import clean, line, neutralised, pretty, value, witness
 from audit.model import Finding
 from audit.survey import page
+from audit.survey.command import NAMES
 from audit.survey.model import Survey, Table
 from audit.survey.rules import BY_NAME, RULES
 
+__all__ = ["NAMES", "render"]
+
 SCHEMA_VERSION = "1.0"
-NAMES = ("terminal", "markdown", "html", "json", "sarif", "junit", "azure")
 UNPROVED = " (cannot be proved)"
 MARK = {"same": "=", "differs": "≠", "missing": "✗", "unknown": "?", "not compared": "·"}
 MOST_ISSUES = 50

@@ -40,6 +40,9 @@ class Stage:
     scenarios: tuple[Scenario, ...]
 
 
+BASE = {"imageTagMutability": "IMMUTABLE", "imageTagMutabilityExclusions": "[]"}
+"""What a checkout's stack file may set otherwise, and what these previews are about."""
+
 ALL_OPEN = (
     "infra/access.py",
     "policy=push_policy_document(args),",
@@ -127,9 +130,9 @@ def play(workstation: Workstation) -> Iterator[tuple[Scenario, str]]:
     """Every scenario with what the engine printed, in order; the stack must be empty and stays as the last one left
     it."""
     for stage in STAGES:
-        base = stage.up or {}
+        base = BASE | (stage.up or {})
+        workstation.config(**base)
         if stage.up is not None:
-            workstation.config(**base)
             workstation.up()
         for scenario in stage.scenarios:
             yield scenario, _preview(workstation, scenario, base)
@@ -179,7 +182,7 @@ def normalised(printed: str) -> str:
     preview = json.loads(printed)
     preview["duration"] = 0
     preview["steps"].sort(key=lambda step: (step["urn"], step["op"]))
-    text = json.dumps(_without_places(preview), indent=1, sort_keys=True)
+    text = json.dumps(_tidy(preview), indent=1, sort_keys=True)
     text = TIMES.sub("2026-01-01T00:00:00Z", text)
     for pattern, name in NUMBERED:
         seen: dict[str, str] = {}
@@ -187,11 +190,16 @@ def normalised(printed: str) -> str:
     return text + "\n"
 
 
-def _without_places(value: Any) -> Any:
+def _tidy(value: Any, name: str = "") -> Any:
+    """The value without places in files, and with what the engine lists in any order in one order."""
     if isinstance(value, dict):
+        places = ("stackTrace", "sourcePosition")
         return {
-            key: _without_places(item) for key, item in value.items() if key not in ("stackTrace", "sourcePosition")
+            key: _tidy(item, key if name != "propertyDependencies" else "dependencies")
+            for key, item in value.items()
+            if key not in places
         }
     if isinstance(value, list):
-        return [_without_places(item) for item in value]
+        found = [_tidy(item) for item in value]
+        return sorted(found) if name == "dependencies" else found
     return value

@@ -16,7 +16,8 @@ from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
 from audit.keys.survey import Inventory, survey
 from audit.state import StackState, read
-from audit.survey import Survey, formats
+from audit.survey import formats
+from audit.survey.model import Survey
 from tests.audit import histories
 from tests.audit.test_drift_formats import schema
 
