@@ -21,7 +21,7 @@ from typing import Any
 from iam import compare, parse
 from tests.unit.iam import simulator
 from tests.unit.iam.pairs import Pairs
-from tests.unit.iam.soundness import UnsoundError, check_pair, contradictions
+from tests.unit.iam.soundness import UnsoundError, check, contradictions
 
 CHUNK = 500  # pairs of one task
 REQUESTS = 20  # a pair, by `decide`
@@ -40,10 +40,11 @@ def chunk(task: tuple[int, int, bool]) -> dict[str, Any]:
         old, new = pairs.pair()
         requests = [pairs.request(old, new) for _ in range(REQUESTS)]
         started = time.process_time()
-        compare(parse(old), parse(new))
+        before, after = parse(old), parse(new)
+        result = compare(before, after)
         seconds.append(time.process_time() - started)
         try:
-            result = check_pair(old, new, requests)
+            check(result, before, after, requests)
         except UnsoundError as error:
             unsound.append(str(error))
             continue
@@ -60,10 +61,10 @@ def chunk(task: tuple[int, int, bool]) -> dict[str, Any]:
         effects = simulator.effects(sides)
         tried += sum(len(requests) for requests in asked)
         for place, (pair, requests, result) in enumerate(zip(drawn, asked, found, strict=True)):
-            before, after = effects[2 * place], effects[2 * place + 1]
-            if contradictions(result, requests, before, after):
+            effects_before, effects_after = effects[2 * place], effects[2 * place + 1]
+            if contradictions(result, requests, effects_before, effects_after):
                 unsound.append(f"evaluator: {result.verdict} {pair}")
-            for old_effect, new_effect in list(zip(before, after, strict=True))[REQUESTS_OF_EVALUATOR:]:
+            for old_effect, new_effect in list(zip(effects_before, effects_after, strict=True))[REQUESTS_OF_EVALUATOR:]:
                 witnesses["confirmed" if (old_effect == "allow") != (new_effect == "allow") else "not confirmed"] += 1
     return {"verdicts": verdicts, "seconds": seconds, "unsound": unsound, "tried": tried, "witnesses": witnesses}
 

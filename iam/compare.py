@@ -119,6 +119,7 @@ class _Spaces:
                 self._failed = True
         if self._whole is not None:
             return self._whole
+        self._budget.spend(1 + len(self._statements) // 8)
         near = [other for other in self._statements if self.share_actions(statement, other)]
         key = frozenset(map(id, near))
         if key not in self._near:
@@ -143,11 +144,11 @@ class _Search:
         """All that can be found and proved."""
         kept, denied = Written(self.before, "Allow"), Written(self.after, "Deny")
         lost = [s for s in self.before.statements if s.effect == "Deny" and not denied.include(s, self.budget)]
-        for statement in self.after.statements:
-            if statement.effect != "Allow":
-                continue
-            is_kept = kept.include(statement, self.budget)
+        allows = [s for s in self.after.statements if s.effect == "Allow"]
+        found = [(kept.include(statement, self.budget), statement) for statement in allows]
+        for is_kept, statement in sorted(found, key=lambda pair: pair[0]):  # what was changed first
             try:
+                self.budget.spend(1 + len(lost) // 4)
                 touched = [other for other in lost if self.spaces.share_actions(statement, other)]
                 if touched or not is_kept:
                     self._look(statement, touched, is_kept=is_kept)

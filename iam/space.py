@@ -46,7 +46,7 @@ class Dimension:
 
 
 class Space:
-    """The dimensions of some statements, and their boxes. `actions` cuts by theirs, and maybe more. Raises TooHardError."""
+    """The dimensions of some statements, and their boxes; `actions` cuts by theirs at least. Raises TooHardError."""
 
     def __init__(self, statements: Sequence[Statement], actions: "Texts", budget: Budget) -> None:
         self._budget = budget

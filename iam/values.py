@@ -19,6 +19,7 @@ from iam.patterns import Glob, Variable, Wild, arn_segments
 Element = tuple[str, Glob]  # a kind of comparison (iam.conditions) and one value of a policy
 Classes = dict[int, str | None]  # by the elements that match (bit i: element i): an example value, if there is one
 _ANYTHING = Glob("*", (Wild.STAR,))
+_NOT_EMPTY = Glob("?*", (Wild.ANY, Wild.STAR))
 _TRUE, _FALSE = Glob("true", ("true",), fold=True), Glob("false", ("false",), fold=True)
 
 
@@ -69,7 +70,7 @@ def _product(elements: Sequence[Element], parts: Sequence[Classes], budget: Budg
 
 
 def _strings(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
-    globs: list[Glob] = [_TRUE, _FALSE]
+    globs: list[Glob] = []
     free = booleans = 0
     for number in numbers:
         kind, glob = elements[number]
@@ -82,21 +83,19 @@ def _strings(elements: Sequence[Element], numbers: Sequence[int], budget: Budget
         else:
             globs.append(glob.outer)
             free |= (1 << number) * glob.has_variables
-    if not booleans:
-        globs[:2] = []
+    not_empty, proper = 1 << len(globs), 6 << len(globs)
+    globs += [_NOT_EMPTY, _TRUE, _FALSE] if booleans else [_NOT_EMPTY]
     implied = implications([elements[number][1] for number in numbers if free >> number & 1], budget)
-    found: Classes = {}
-    improper: list[tuple[int, str]] = []
+    classes: list[tuple[int, int, str]] = []
     for matched, example in Automaton(globs).classes(budget).items():
-        rest = matched >> 2 if booleans else matched
-        mask = sum(1 << number for place, number in enumerate(numbers) if rest >> place & 1)
-        if booleans and not matched & 3:
+        mask = sum(1 << number for place, number in enumerate(numbers) if matched >> place & 1)
+        if booleans and not matched & proper:
             # A value that is no boolean: all Bool comparisons answer alike, but nobody says how.
-            improper += [(mask & ~booleans, example), (mask | booleans, example)]
-            continue
-        for chosen in choices(mask, free, implied, elements, budget):
-            found.setdefault(chosen, example)
-    for mask, example in improper:
+            classes += [(2, mask & ~booleans, example), (2, mask | booleans, example)]
+        else:
+            classes.append((0 if matched & not_empty else 1, mask, example))
+    found: Classes = {}
+    for _, mask, example in sorted(classes, key=lambda listed: listed[0]):  # the best examples first
         for chosen in choices(mask, free, implied, elements, budget):
             found.setdefault(chosen, example)
     return found

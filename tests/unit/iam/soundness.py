@@ -1,9 +1,11 @@
 """What a verdict promises, held against the effects of requests."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from iam import Comparison, Request, compare, decide, parse
+from iam import Comparison, Policy, Request, compare, decide, parse
+from iam.document import document
 
 
 class UnsoundError(AssertionError):
@@ -27,14 +29,23 @@ def check_pair(old: dict[str, Any], new: dict[str, Any], requests: Sequence[Requ
     """Compare a pair and hold the verdict and its witnesses against `decide`. Raises UnsoundError."""
     before, after = parse(old), parse(new)
     found = compare(before, after)
+    check(found, before, after, requests)
+    return found
+
+
+def check(found: Comparison, before: Policy, after: Policy, requests: Sequence[Request]) -> None:
+    """Hold a verdict and its witnesses against `decide`. Raises UnsoundError."""
     asked = [*requests, *found.newly_allowed, *found.newly_refused]
     effects = [[decide([policy], request).effect for request in asked] for policy in (before, after)]
     if contradictions(found, asked, *effects):
-        raise UnsoundError(f"{found.verdict}: {old} {new} {contradictions(found, asked, *effects)}")
+        raise UnsoundError(f"{found.verdict}: {_text(before, after)} {contradictions(found, asked, *effects)}")
     for request in found.newly_allowed:
         if decide([before], request).allowed or not decide([after], request).allowed:
-            raise UnsoundError(f"not newly allowed: {old} {new} {request}")
+            raise UnsoundError(f"not newly allowed: {_text(before, after)} {request}")
     for request in found.newly_refused:
         if decide([after], request).allowed or not decide([before], request).allowed:
-            raise UnsoundError(f"not newly refused: {old} {new} {request}")
-    return found
+            raise UnsoundError(f"not newly refused: {_text(before, after)} {request}")
+
+
+def _text(before: Policy, after: Policy) -> str:
+    return json.dumps([document(before), document(after)])
