@@ -70,6 +70,7 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
         print("\n".join(lines))
         return 0 if complete else 3
     variables = services.environment(layout)
+    os.environ.update({name: variables[name] for name in ("NO_PROXY", "no_proxy")})  # for calls of this process
     if chosen.command == "env":
         print(environment.shell(variables))
         return 0
@@ -87,8 +88,14 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
     outputs = stack.outputs(layout, complete_environment)
     if "image_by_digest" not in outputs:
         raise SandboxError("the stack has no image yet: `make up` makes one")
-    for line in summary.lines(outputs, variables):
-        print(line, flush=True)
+    try:
+        for line in summary.lines(outputs, variables):
+            print(line, flush=True)
+    except summary.failures() as error:
+        raise SandboxError(
+            f"a service did not answer as it should: {error}\n"
+            "`make status` says what runs; `pulumi refresh`, then `make up` mends what was changed by hand"
+        ) from None
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -101,7 +102,7 @@ def cli(cache: Path, say: Callable[[str], None]) -> Path:
     root = prepare(cache, say)
     command = root.parent / f"docker-{root.name}"
     # Up to 22 the command has BuildKit's client built in but asks to be told; later ones look for the plugin.
-    write(command, f'#!/bin/sh\nDOCKER_BUILDKIT=1 exec {root}/usr/bin/docker "$@"\n', mode=0o755)
+    write(command, f'#!/bin/sh\nDOCKER_BUILDKIT=1 exec {shlex.quote(f"{root}/usr/bin/docker")} "$@"\n', mode=0o755)
     return command
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import platform
 import re
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,14 +66,18 @@ def _version(command: list[str]) -> tuple[int, int, int] | None:
 def _make(folder: Path, cache: Path, say: Callable[[str], None]) -> None:
     """Fill the folder by a temporary one and a rename: an interrupted run leaves nothing that looks finished."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(".making-*"):  # of a run that was killed; the lock is ours
+        shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
         try:
             _download(made, say)
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError, as are TLS's and the disk's
             reason = getattr(error, "reason", error)
             say(f"the official release of pulumi {VERSION} is out of reach ({reason})")
+            for part in made.iterdir():
+                part.unlink()
             _build(made, cache, say)
         made.rename(folder)
 

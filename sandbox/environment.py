@@ -18,6 +18,10 @@ CLEARED = (
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
     "AWS_DEFAULT_REGION",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    *(f"AWS_ENDPOINT_URL_{service}" for service in ("ECR", "IAM", "KMS", "S3", "STS")),
     "AZDO_TOKEN",
     "DOCKER_CONTEXT",
     "PULUMI_ACCESS_TOKEN",
@@ -28,11 +32,12 @@ CLEARED = (
 
 def variables(layout: Layout, keys: Keys, ports: Ports, docker_host: str) -> dict[str, str]:
     """What the sandbox sets, by name: an operator's credentials, endpoints, and where the engine finds its things."""
-    no_proxy = {*filter(None, os.environ.get("NO_PROXY", "").split(",")), "127.0.0.1", "localhost"}
+    direct = no_proxy()
     path = [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if entry != str(layout.bin)]
     return {
         "PATH": os.pathsep.join([str(layout.bin), *path]),
-        "NO_PROXY": ",".join(sorted(no_proxy)),
+        "NO_PROXY": direct,
+        "no_proxy": direct,  # of the two spellings some clients read only this one, and prefer it
         "PULUMI_HOME": str(layout.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{layout.state}",
         "PULUMI_STACK": names.STACK,
@@ -52,6 +57,12 @@ def variables(layout: Layout, keys: Keys, ports: Ports, docker_host: str) -> dic
         # What `docker login` writes goes with the sandbox, and stays out of the user's own settings.
         "DOCKER_CONFIG": str(layout.keys / "docker"),
     }
+
+
+def no_proxy() -> str:
+    """What the user's shell excepts from its proxy, and the loopback."""
+    named = ",".join(os.environ.get(name, "") for name in ("NO_PROXY", "no_proxy"))
+    return ",".join(sorted({*filter(None, map(str.strip, named.split(","))), "127.0.0.1", "localhost"}))
 
 
 def full(sandbox: dict[str, str]) -> dict[str, str]:

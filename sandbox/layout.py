@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,11 @@ class Layout:
             home=Path(home).resolve() if home else CHECKOUT / ".sandbox",
             cache=Path(cache).resolve() if cache else platformdirs.user_cache_path("app-one-sandbox"),
         )
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever starts or stops this sandbox; outside of its folder, which `down` removes."""
+        return self.cache / "locks" / f"{hashlib.sha256(str(self.home).encode()).hexdigest()[:16]}.lock"
 
     @property
     def keys(self) -> Path:
@@ -84,11 +90,6 @@ class Layout:
     def registry(self) -> Path:
         """The registry's configuration and blobs."""
         return self.home / "registry"
-
-    @property
-    def docker(self) -> Path:
-        """The private Docker engine's folders, where there is one."""
-        return self.home / "docker"
 
     @property
     def ports_file(self) -> Path:

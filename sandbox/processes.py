@@ -6,13 +6,12 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from sandbox.errors import SandboxError
 from sandbox.files import write
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 START_LIMIT = 60.0
+_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 STOP_LIMIT = 15.0
 
 
@@ -30,7 +30,7 @@ class Ready(Protocol):
     def prepare(self, argv: list[str], env: dict[str, str]) -> tuple[int, ...]:
         """Change the command or its environment; return the descriptors that the child keeps."""
 
-    def wait(self, pidfd: int, limit: float) -> bool:
+    def wait(self, pid: int, pidfd: int, limit: float) -> bool:
         """Wait until it serves: False when it ended, or the limit (seconds) is over."""
 
 
@@ -46,7 +46,7 @@ class ReadyPipe:
         argv += ["--ready-fd", str(self._write)]
         return (self._write,)
 
-    def wait(self, pidfd: int, limit: float) -> bool:  # noqa: ARG002 (the pipe closes when the process ends)
+    def wait(self, pid: int, pidfd: int, limit: float) -> bool:  # noqa: ARG002 (the pipe closes when the process ends)
         os.close(self._write)
         with os.fdopen(self._read) as pipe:
             readable, _, _ = select.select([pipe], [], [], limit)
@@ -54,53 +54,42 @@ class ReadyPipe:
 
 
 @dataclass
-class ReadyNotify:
-    """A systemd-style service (dockerd): READY=1 on NOTIFY_SOCKET, see sd_notify(3). The path must be short."""
-
-    path: Path
-    _socket: socket.socket | None = field(default=None, init=False)
-
-    def prepare(self, argv: list[str], env: dict[str, str]) -> tuple[int, ...]:  # noqa: ARG002 (protocol)
-        self.path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self._socket.bind(str(self.path))
-        env["NOTIFY_SOCKET"] = str(self.path)
-        return ()
-
-    def wait(self, pidfd: int, limit: float) -> bool:
-        deadline = time.monotonic() + limit
-        with cast("socket.socket", self._socket) as notify:
-            while (left := deadline - time.monotonic()) > 0:
-                readable, _, _ = select.select([notify.fileno(), pidfd], [], [], left)
-                if notify.fileno() in readable:
-                    if b"READY=1" in notify.recv(4096).split(b"\n"):
-                        return True
-                elif pidfd in readable:
-                    return False
-        return False
-
-
-@dataclass
 class ReadyPort:
-    """A foreign server without a signal of its own: it serves when its TCP port on 127.0.0.1 accepts."""
+    """A foreign server without a signal of its own: it serves when it listens on its TCP port of 127.0.0.1.
+
+    That it does is read from /proc, since a connection could as well be answered by another process.
+    """
 
     port: int
 
     def prepare(self, argv: list[str], env: dict[str, str]) -> tuple[int, ...]:  # noqa: ARG002 (protocol)
         return ()
 
-    def wait(self, pidfd: int, limit: float) -> bool:
+    def wait(self, pid: int, pidfd: int, limit: float) -> bool:
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                ended, _, _ = select.select([pidfd], [], [], 0.02)
-                if ended:
-                    return False
-            else:
+            if self.port in listening(pid):
                 return True
+            ended, _, _ = select.select([pidfd], [], [], 0.02)
+            if ended:
+                return False
         return False
+
+
+def listening(pid: int) -> set[int]:
+    """The TCP ports on which a process listens, see proc(5)."""
+    sockets = set()
+    with suppress(FileNotFoundError, ProcessLookupError):  # it ends, or closes a file, while it is looked at
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                sockets.add(str(descriptor.readlink()))
+    ports = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text(encoding="utf-8").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTEN and f"socket:[{fields[9]}]" in sockets:
+                ports.add(int(fields[1].rpartition(":")[2], 16))
+    return ports
 
 
 def _start_time(pid: int) -> str | None:
@@ -126,13 +115,17 @@ class Starting:
         """Return when it serves; else stop it and raise SandboxError with the end of its log."""
         pidfd = os.pidfd_open(self.process.pid)
         try:
-            serves = self.ready.wait(pidfd, START_LIMIT)
+            serves = self.ready.wait(self.process.pid, pidfd, START_LIMIT)
         finally:
             os.close(pidfd)
         if not serves:
             stop(self.record.parent, self.name)
             tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-            raise SandboxError(f"{self.name} did not start; the end of {self.log}:\n  " + "\n  ".join(tail))
+            raise SandboxError(
+                f"{self.name} did not start; the end of {self.log}:\n  "
+                + "\n  ".join(tail)
+                + "\n(if another program has taken its port, `python -m sandbox down` and `up` choose new ones)"
+            )
 
 
 def start(

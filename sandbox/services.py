@@ -41,7 +41,7 @@ SERVICES = ("registry", "aws", "azure-devops")
 def up(layout: Layout) -> dict[str, str]:
     """Start what is missing, and make the stack; the environment in which pulumi works."""
     layout.home.mkdir(parents=True, exist_ok=True)
-    with files.lock(layout.home / "lock", say), step(f"Sandbox in {_short(layout.home)}"):
+    with files.lock(layout.lock, say), step(f"Sandbox in {_short(layout.home)}"):
         return _up(layout)
 
 
@@ -56,6 +56,7 @@ def _up(layout: Layout) -> dict[str, str]:
         raise error
     pulumi = building.result()
     _link(layout.bin / "pulumi", pulumi)
+    _docker_command(layout)
     used = plugins.install(layout.pulumi_home, pulumi)
     environment = variables.variables(layout, key_store, chosen, docker.result())
     complete = variables.full(environment)
@@ -121,26 +122,46 @@ def _link(link: Path, target: Path) -> None:
         link.symlink_to(target)
 
 
+def _docker_command(layout: Layout) -> None:
+    """Where the machine has no `docker` command, the sandbox's own comes first on its PATH."""
+    link = layout.bin / "docker"
+    path = os.pathsep.join(each for each in os.environ.get("PATH", "").split(os.pathsep) if each != str(layout.bin))
+    if shutil.which("docker", path=path) is None:
+        _link(link, docker_engine.cli(layout.cache, say))
+
+
 def environment(layout: Layout) -> dict[str, str]:
-    """The environment of a sandbox that is up."""
-    recorded = layout.run / "docker-host"
-    if not recorded.exists() or not layout.ports_file.exists():
-        raise SandboxError("the sandbox is not up: start it with `python -m sandbox up` (or `make up`)")
+    """The environment of a sandbox that is up, with all that belongs to it."""
+    running = _running(layout)
+    missing = sorted(name for name, pid in running.items() if pid is None)
+    if not _docker_host(layout) or missing:
+        what = (
+            f"the sandbox's {' and '.join(missing)} does not run" if _docker_host(layout) else "the sandbox is not up"
+        )
+        raise SandboxError(f"{what}: start it with `python -m sandbox up` (or `make up`)")
     chosen = ports.choose(layout.ports_file)
-    return variables.variables(layout, keys.make(layout), chosen, recorded.read_text(encoding="utf-8"))
+    return variables.variables(layout, keys.make(layout), chosen, _docker_host(layout))
+
+
+def _docker_host(layout: Layout) -> str:
+    """DOCKER_HOST as the last `up` recorded it, or an empty text."""
+    recorded = layout.run / "docker-host"
+    return recorded.read_text(encoding="utf-8") if recorded.exists() else ""
+
+
+def _running(layout: Layout) -> dict[str, int | None]:
+    """The process of each service that should run; None where it does not."""
+    private = _docker_host(layout) == docker_engine.host(layout.home)
+    expected = (*SERVICES, PRIVATE_ENGINE) if private else SERVICES
+    return {name: processes.pid(layout.run, name) for name in expected}
 
 
 def status(layout: Layout) -> tuple[list[str], bool]:
     """A line for each process, and whether everything that should run does."""
-    expected = list(SERVICES)
+    running, address = _running(layout), _docker_host(layout)
     lines = [f"sandbox         {_short(layout.home)}"]
-    recorded = layout.run / "docker-host"
-    address = recorded.read_text(encoding="utf-8") if recorded.exists() else ""
-    if address == docker_engine.host(layout.home):
-        expected.append(PRIVATE_ENGINE)
-    elif address:
+    if address and PRIVATE_ENGINE not in running:
         lines.append(f"{'docker':<15} the machine's own, {address}")
-    running = {name: processes.pid(layout.run, name) for name in expected}
     lines += [f"{name:<15} {f'runs, process {pid}' if pid else 'does not run'}" for name, pid in running.items()]
     return lines, bool(address) and all(running.values())
 
@@ -150,21 +171,19 @@ def down(layout: Layout, *, keep: bool) -> None:
     if not layout.home.exists():
         say("there is no sandbox here")
         return
-    with files.lock(layout.home / "lock", say), step("Stopping the sandbox"):
+    with files.lock(layout.lock, say), step("Stopping the sandbox"):
         for name in (*SERVICES, PRIVATE_ENGINE):
             if processes.stop(layout.run, name):
                 say(f"stopped {name}")
         docker_engine.clean(layout.home)
         if not keep:
             _leave_users_engine(layout)
-    if not keep:
-        shutil.rmtree(layout.home)
+            shutil.rmtree(layout.home)
 
 
 def _leave_users_engine(layout: Layout) -> None:
     """Take our images out of an engine that is the user's; a private one goes with its folder."""
-    recorded = layout.run / "docker-host"
-    address = recorded.read_text(encoding="utf-8") if recorded.exists() else ""
+    address = _docker_host(layout)
     if not address or address == docker_engine.host(layout.home):
         return
     import docker.errors

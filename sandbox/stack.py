@@ -49,7 +49,10 @@ def init(layout: Layout, environment: dict[str, str], say: Callable[[str], None]
 def unlock(layout: Layout, environment: dict[str, str], say: Callable[[str], None]) -> None:
     """Take away the locks of engines of this machine that are dead; a living one keeps its lock."""
     for lock in (layout.state / ".pulumi" / "locks").rglob("*.json"):
-        holder = json.loads(lock.read_text(encoding="utf-8"))
+        try:
+            holder = json.loads(lock.read_text(encoding="utf-8"))
+        except ValueError:  # half written: its writer died, or is about to finish
+            continue
         if holder.get("hostname") == os.uname().nodename and not Path(f"/proc/{holder.get('pid')}").exists():
             say(f"process {holder['pid']} ended without unlocking the stack: unlocking it")
             pulumi(layout, ["cancel", "--yes", "--stack", names.STACK], environment, quiet=True)

@@ -43,6 +43,16 @@ def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterato
     yield f"The app says   {app_answer(outputs['image_by_digest'], token, environment['DOCKER_HOST'])}"
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """What the services' clients raise when one does not answer, or not as expected."""
+    import botocore.exceptions
+    import docker.errors
+    import requests
+
+    aws = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+    return (*aws, docker.errors.DockerException, requests.RequestException, OSError)
+
+
 def variable_group(environment: Mapping[str, str], identifier: str) -> dict[str, Any]:
     """The group as the service shows it (Variablegroups - Get, API 7.1): secrets have no value there."""
     import requests
@@ -54,6 +64,8 @@ def variable_group(environment: Mapping[str, str], identifier: str) -> dict[str,
         timeout=30,
     )
     answer.raise_for_status()
+    if answer.json() is None:  # what the service says of a group that is not there
+        raise SandboxError(f"the variable group {identifier} is gone: `pulumi refresh`, then `make up` makes it again")
     return dict(answer.json())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -69,16 +69,25 @@ def test_another_process_with_a_recorded_id_is_never_taken_for_ours(tmp_path: Pa
         other.communicate(b"\n")
 
 
-def test_a_notified_start_waits_for_the_datagram(tmp_path: Path) -> None:
-    program = """
-import os, signal, socket
-socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"STATUS=x\\nREADY=1", os.environ["NOTIFY_SOCKET"])
-signal.pause()
-"""
-    ready = processes.ReadyNotify(tmp_path / "notify")
-    argv = [sys.executable, "-W", "ignore", "-c", program]
-    starting = processes.start("service", argv, run=tmp_path, logs=tmp_path, ready=ready, env=os.environ)
+def test_a_foreign_server_on_the_port_is_not_taken_for_ours(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        ready = processes.ReadyPort(foreign.getsockname()[1])
+        argv = [sys.executable, "-c", "raise SystemExit('address already in use')"]
+        starting = processes.start("service", argv, run=tmp_path, logs=tmp_path, ready=ready)
+        assert starting is not None
+        with pytest.raises(SandboxError, match=r"address already in use(.|\n)*choose new ones"):
+            starting.wait()
+        starting.process.wait()
+
+
+def test_a_server_is_ready_when_it_listens_itself(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as chosen:
+        port = chosen.getsockname()[1]
+    program = f"import signal, socket; s = socket.create_server(('127.0.0.1', {port})); signal.pause()"
+    argv = [sys.executable, "-c", program]
+    starting = processes.start("service", argv, run=tmp_path, logs=tmp_path, ready=processes.ReadyPort(port))
     assert starting is not None
     starting.wait()
+    assert processes.listening(starting.process.pid) == {port}
     assert processes.stop(tmp_path, "service")
     starting.process.wait()

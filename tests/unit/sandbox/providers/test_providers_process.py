@@ -56,8 +56,8 @@ def test_a_plugin_whose_engine_was_killed_ends_too() -> None:
 def test_a_plugin_does_not_import_the_sdk_of_its_provider(tmp_path: Path) -> None:
     script = (
         "import sys\n"
-        "from sandbox.providers import plugin\n"
-        "plugin._load_messages_only()\n"
+        "from sandbox import sdk\n"
+        "sdk.messages_only()\n"
         "import sandbox.providers.aws.provider\n"
         "import sandbox.providers.azuredevops.provider\n"
         "import sandbox.providers.docker.provider\n"
