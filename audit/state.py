@@ -132,12 +132,7 @@ def deployment_of(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def read(document: Mapping[str, Any], name: str) -> StackState:
     """The state in a decoded document. Raises AuditError."""
     deployment = deployment_of(document, name)
-    raw = deployment.get("resources") or []
-    if not isinstance(raw, list) or not all(
-        isinstance(item, dict) and isinstance(item.get("urn"), str) and isinstance(item.get("type"), str)
-        for item in raw
-    ):
-        raise AuditError(f"{name}: has a resource without URN or type, so it is no state of a stack; make it again")
+    raw = raw_resources(deployment, name)
     resources = [_resource(item) for item in raw]
     stack, project = stack_of(resources[0].urn) if resources else ("", "")
     manifest = deployment.get("manifest")
@@ -148,6 +143,30 @@ def read(document: Mapping[str, Any], name: str) -> StackState:
         pending_operations=len(deployment.get("pending_operations") or []),
         time=str(manifest.get("time") or "") if isinstance(manifest, dict) else "",
     )
+
+
+PARTS: dict[str, type | tuple[type, ...]] = {
+    "inputs": dict,
+    "outputs": dict,
+    "propertyDependencies": dict,
+    "dependencies": list,
+    "additionalSecretOutputs": list,
+}
+
+
+def raw_resources(deployment: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The resources of a deployment as they are written. Raises AuditError for what is no resource."""
+    raw = deployment.get("resources") or []
+    if not isinstance(raw, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("urn"), str) and isinstance(item.get("type"), str)
+        for item in raw
+    ):
+        raise AuditError(f"{name}: has a resource without URN or type, so it is no state of a stack; make it again")
+    for item in raw:
+        for part, kind in PARTS.items():
+            if item.get(part) is not None and not isinstance(item[part], kind):
+                raise AuditError(f"{name}: a resource's {part} are of a wrong form, so it is no state of a stack")
+    return raw
 
 
 def stack_of(urn: str) -> tuple[str, str]:

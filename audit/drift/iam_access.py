@@ -3,7 +3,7 @@
 API: https://docs.aws.amazon.com/IAM/latest/APIReference.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from audit.drift.ecr import tagged
@@ -397,9 +397,3 @@ def _other_credentials(sheet: Sheet, clouds: Clouds, name: str) -> None:
 
 def _listing(clouds: Clouds, operation: str, listing: str, name: str) -> Callable[[], Any]:
     return lambda: clouds.aws.pages("iam", operation, listing, UserName=name)
-
-
-def known_keys(state: StackState) -> Iterator[tuple[str, Resource]]:
-    """Access key ids of the stack, with their resources."""
-    for item in state.of("aws:iam:AccessKey"):
-        yield item.id, item

@@ -136,7 +136,7 @@ class Sheet:
     @property
     def status(self) -> Status:
         """The resource's verdict, from its findings."""
-        if not self.compared:
+        if not self.compared or (self.rows and all(row.status == "not compared" for row in self.rows)):
             return "not compared"
         if self.missing:
             return "missing"

@@ -44,9 +44,23 @@ def look(clouds: Clouds) -> list[Sheet]:
         if check is None:
             sheet.compared = False
         else:
-            check(sheet, clouds)
+            _checked(check, sheet, clouds)
         sheets.append(sheet)
     return sheets
+
+
+def _checked(check: Check, sheet: Sheet, clouds: Clouds) -> None:
+    """Runs a check. A record or an answer of another form than the service documents (a whole list masked as a secret,
+    say) is a finding and stops neither the other checks nor the report."""
+    try:
+        check(sheet, clouds)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        sheet.find(
+            "look-up-refused",
+            f"{sheet.subject}: its record or the service's answer has a form that this tool does not know "
+            f"({type(error).__name__}); that it is as recorded cannot be proved.",
+            proved=False,
+        )
 
 
 def _same_account(state: StackState, aws: Aws) -> None:

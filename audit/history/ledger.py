@@ -53,7 +53,7 @@ def build(source: Source, redactor: Redactor, old: Ledger | None = None) -> Ledg
     seen_new = False
     for update in source.updates():
         known = by_id.get(update.id)
-        after = resources_of(deployment_of(update.state, update.name))
+        after = resources_of(deployment_of(update.state, update.name), update.name)
         if known is None:
             seen_new = True
             entries.append(_entry(update, entries, before, after, config, redactor))
@@ -94,8 +94,7 @@ def _entry(
     redactor: Redactor,
 ) -> Entry:
     info = update.info
-    recorded = info.get("environment")
-    environment: Mapping[str, Any] = recorded if isinstance(recorded, dict) else {}
+    environment = _mapping(info.get("environment"))
     done, findings = plan(before, after, redactor)
     entry: Entry = {
         "number": len(entries) + 1,
@@ -112,7 +111,7 @@ def _entry(
         "engine": _text(environment.get("pulumi.version")),
         "operations": {
             str(name): count
-            for name, count in (info.get("resourceChanges") or {}).items()
+            for name, count in _mapping(info.get("resourceChanges")).items()
             if isinstance(count, int) and name != "same"
         },
         "resources": len(after),
@@ -174,8 +173,11 @@ def _commit(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _config(update: Update) -> Mapping[str, Any]:
-    config = update.info.get("config")
-    return config if isinstance(config, dict) else {}
+    return _mapping(update.info.get("config"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from audit.classify import judge
 from audit.model import ENGINE_SECRET, Finding, Plan, State, Step
 from audit.preview import KEPT
 from audit.redact import SECRET_ENVELOPE, SECRET_SIGNATURE, Redactor
-from audit.state import secrets_in
+from audit.state import raw_resources, secrets_in
 
 Resources = dict[str, dict[str, Any]]
 """Raw resources of a deployment, by URN."""
@@ -15,13 +15,13 @@ Resources = dict[str, dict[str, Any]]
 OPTIONS = ("protect", "retainOnDelete")
 
 
-def resources_of(deployment: Mapping[str, Any]) -> Resources:
+def resources_of(deployment: Mapping[str, Any], name: str) -> Resources:
     """The resources of a deployment that are something in a cloud, or the provider of such: no components, none that
-    waits for its deletion."""
+    waits for its deletion. `name` is how errors call its file. Raises AuditError."""
     return {
         item["urn"]: item
-        for item in deployment.get("resources") or []
-        if isinstance(item, dict) and isinstance(item.get("urn"), str) and item.get("custom") and not item.get("delete")
+        for item in raw_resources(deployment, name)
+        if item.get("custom") is True and item.get("delete") is not True
     }
 
 

@@ -48,6 +48,7 @@ def test_every_form_of_a_state_is_read(tmp_path: Path, document: dict[str, Any])
         ({"hello": 1}, "is no state"),
         ({"version": 2, "deployment": {}}, "version 2"),
         ({"version": 3, "deployment": {"resources": [{"urn": 1}]}}, "without URN or type"),
+        ({"version": 3, "deployment": {"resources": [{"urn": "u", "type": "t", "inputs": []}]}}, "inputs are of a"),
     ],
 )
 def test_what_is_no_state_is_named_in_one_sentence(tmp_path: Path, document: Any, said: str) -> None:

@@ -281,3 +281,31 @@ def test_no_text_of_an_update_acts_on_whoever_shows_it(name: str, tmp_path: Path
     if name == "html":
         assert written.count("<script>") == 1
     assert ledgers.problems(built(tmp_path)) == []
+
+
+def mutations() -> list[Any]:
+    return [None, 0, True, "x", [], [1], {}, {"a": 1}]
+
+
+def test_a_history_of_any_form_is_a_ledger_or_one_sentence(tmp_path: Path) -> None:
+    """Every value of a description, and every part of a resource, replaced by values of every type."""
+    histories.write(tmp_path, 1, histories.stack())
+    outcomes: set[str] = set()
+    for name in histories.info(2):
+        for value in mutations():
+            histories.write(tmp_path, 2, histories.stack(tag="b"), **{name: value})
+            outcomes.add(outcome(tmp_path))
+    for name in histories.stack()[1]:
+        for value in mutations():
+            changed = histories.stack(tag="b")
+            changed[1][name] = value
+            histories.write(tmp_path, 2, changed)
+            outcomes.add(outcome(tmp_path))
+    assert outcomes == {"2 entries", "an error that names the file"}
+
+
+def outcome(root: Path) -> str:
+    try:
+        return f"{len(built(root)['entries'])} entries"
+    except AuditError as error:
+        return "an error that names the file" if ".checkpoint.json: " in str(error) else str(error)
