@@ -15,6 +15,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
+import requests
 from aiohttp import web
 from moto.core.exceptions import ServiceException
 from moto.ecr.exceptions import ImageAlreadyExistsException, RepositoryNotFoundException
@@ -53,6 +54,7 @@ HOP_BY_HOP = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
     "upgrade",
 }  # fmt: skip
+REGISTRY_DOWN = "the sandbox's registry does not answer: start it with `python -m sandbox up`"
 PULL_LAYER = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer")
 """What a caller needs on another repository to mount a layer from there."""
 
@@ -99,7 +101,7 @@ class Front:
             return refused.answer()
         except RegistryError as error:
             LOG.warning("%s", error)
-            return Refused(503, "UNAVAILABLE", str(error)).answer()
+            return _failed(error).answer()
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         caller = await self._authenticate(request)
@@ -324,15 +326,16 @@ class Front:
         url = URL(self._cloud.registry.url).join(path)
         body = request.content if request.can_read_body else None
         try:
-            async with self._upstream.request(
+            answer = await self._upstream.request(
                 request.method, url, headers=headers, data=body, allow_redirects=False
-            ) as answer:
-                digest = answer.headers.get("Docker-Content-Digest")
-                if done is not None and answer.status == 201 and digest:
-                    await asyncio.to_thread(self._add_layer, done, digest)
-                return await _pass_back(request, answer)
-        except aiohttp.ClientConnectorError as error:
+            )
+        except aiohttp.ClientConnectionError as error:
             raise RegistryError(f"the registry at {self._cloud.registry.url} does not answer") from error
+        async with answer:
+            digest = answer.headers.get("Docker-Content-Digest")
+            if done is not None and answer.status == 201 and digest:
+                await asyncio.to_thread(self._add_layer, done, digest)
+            return await _pass_back(request, answer)
 
 
 async def _pass_back(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
@@ -363,6 +366,17 @@ def _refused(error: ServiceException) -> Refused:
     if isinstance(error, ReferencedImagesNotFoundException):
         return Refused(400, "MANIFEST_UNKNOWN", error.message)
     return Refused(400, "TAG_INVALID", error.message)
+
+
+def _failed(error: RegistryError) -> Refused:
+    """What the client is told when the registry behind failed.
+
+    A registry that cannot be reached stays so until somebody starts it. Docker tries a 503 again for almost a minute
+    and then shows the status only; DENIED it shows at once, with the message.
+    """
+    if isinstance(error.__cause__, (aiohttp.ClientConnectionError, requests.ConnectionError, requests.Timeout)):
+        return Refused(403, "DENIED", REGISTRY_DOWN)
+    return Refused(503, "UNAVAILABLE", str(error))
 
 
 def _unsupported(request: web.Request) -> Refused:

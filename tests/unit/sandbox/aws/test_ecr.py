@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -575,8 +576,6 @@ def test_a_registry_that_is_down_is_named_and_nothing_is_half_done(tmp_path: Pat
     aws = make_service(tmp_path, "http://127.0.0.1:1")
     aws.start()
     create(aws, "down")
-    status, code, message = error_of(push_blob(aws.ecr_url, aws.token(), "down", b"x"))
-    assert (status, code, message) == (503, "UNAVAILABLE", "the registry at http://127.0.0.1:1 does not answer")
     ecr = aws.client("ecr")
     upload = ecr.initiate_layer_upload(repositoryName="down")["uploadId"]
     ecr.upload_layer_part(repositoryName="down", uploadId=upload, partFirstByte=0, partLastByte=0, layerPartBlob=b"x")
@@ -585,6 +584,40 @@ def test_a_registry_that_is_down_is_named_and_nothing_is_half_done(tmp_path: Pat
     checked = ecr.batch_check_layer_availability(repositoryName="down", layerDigests=[digest(b"x")])
     assert checked["layers"] == []
     ecr.delete_repository(repositoryName="down")
+    assert aws.end() == 0
+
+
+def test_each_step_says_at_once_that_the_registry_is_down_and_how_to_start_it(tmp_path: Path, registry: str) -> None:
+    aws = make_service(tmp_path, registry)
+    aws.start()
+    create(aws, "down")
+    auth, image = aws.token(), make_image("while the registry was there")
+    assert push(aws.ecr_url, auth, "down", image, "here").status_code == 201
+    assert aws.end() == 0
+    aws.upstream = "http://127.0.0.1:1"
+    aws.start()
+    auth, base, layer = aws.token(), f"{aws.ecr_url}/v2/down", digest(image.blobs[0])
+    upload = f"{base}/blobs/uploads/3f0c5d4e-0000-4000-8000-000000000000"
+    # Docker gives up at once on DENIED and shows its message; a 503 it tries again, and shows the status alone.
+    said = (403, "DENIED", "the sandbox's registry does not answer: start it with `python -m sandbox up`")
+    for method, url in (
+        ("POST", f"{base}/blobs/uploads/"),
+        ("POST", f"{base}/blobs/uploads/?mount={layer}&from=down"),
+        ("GET", upload),
+        ("PATCH", upload),
+        ("PUT", f"{upload}?digest={layer}"),
+        ("DELETE", upload),
+        ("GET", f"{base}/blobs/{layer}"),
+        ("GET", f"{base}/manifests/here"),
+        ("GET", f"{base}/manifests/{image.digest}"),
+    ):
+        answer = requests.request(method, url, data=b"x" * 9 if method == "PATCH" else None, auth=auth, timeout=30)
+        assert error_of(answer) == said, f"{method} {url}"
+    for url in (f"{base}/blobs/{layer}", f"{base}/manifests/here"):
+        assert requests.head(url, auth=auth, timeout=30).status_code == 403
+    again = replace(image, manifest=image.manifest + b"\n")  # another digest, the same layers
+    assert error_of(put_manifest(aws.ecr_url, auth, "down", again, "new")) == said
+    assert requests.get(f"{base}/tags/list", auth=auth, timeout=30).json()["tags"] == ["here"]
     assert aws.end() == 0
 
 
