@@ -55,6 +55,30 @@ def _lock(home: Path) -> Path:
     return SHARED / f"{identity(home)}.lock"
 
 
+def hold(lock: Path) -> int:
+    """The descriptor of a file that this process, and all that inherit the descriptor, now hold alone.
+
+    Raises BlockingIOError where others hold it. The holder may remove the file: a lock on a file that has lost its
+    name keeps nobody out, so it is given back and the file that has the name now is tried.
+    """
+    while True:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:  # the end of the last engine has just removed the folder
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(held), lock.stat()):
+                return held
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(held)
+            raise
+        os.close(held)
+
+
 def _holder(lock: Path) -> str:
     return lock.read_text(encoding="ascii").strip()
 
@@ -95,9 +119,13 @@ def _leave(home: Path) -> None:
     """The last thing that the holder of the lock does."""
     _lock(home).unlink(missing_ok=True)
     if SHARED.exists() and {each.name for each in SHARED.iterdir()} <= {"lock"}:  # no other sandbox's engine is there
-        (SHARED / "lock").unlink(missing_ok=True)
         with suppress(OSError):  # one begins this moment
-            SHARED.rmdir()
+            held = hold(SHARED / "lock")  # whoever holds it must not lose its name
+            try:
+                (SHARED / "lock").unlink()
+                SHARED.rmdir()
+            finally:
+                os.close(held)
 
 
 def _command(home: Path, network: Network) -> list[str]:
@@ -185,12 +213,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--packages", type=Path, required=True, help="the unpacked packages with dockerd, ip and nft")
     parser.add_argument("--ready-fd", type=int, required=True, help="the descriptor that gets `ready` once it serves")
     chosen = parser.parse_args(arguments)
-    SHARED.mkdir(parents=True, exist_ok=True)
     # dockerd inherits this lock: until the last of its processes has ended, nobody starts a second one or cleans up.
     lock = _lock(chosen.home)
-    held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = hold(lock)
     except BlockingIOError:
         print(f"the private Docker engine of {chosen.home} runs already, process {_holder(lock)}", file=sys.stderr)
         return 1
