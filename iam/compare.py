@@ -11,8 +11,9 @@ from typing import Literal
 
 from iam.automaton import Budget, TooHardError
 from iam.decide import decide
+from iam.dimensions import Texts, action_texts
 from iam.model import Policy, Request, Statement
-from iam.space import Box, Space, Texts, action_texts
+from iam.space import Box, Space
 from iam.variables import Values, bind, candidates
 from iam.witness import guesses, requests
 from iam.written import Written

@@ -9,7 +9,7 @@ from iam.patterns import Glob, split
 
 ANONYMOUS = "Anonymous:*"
 _TYPED = re.compile(r"(AWS|Service|Federated|CanonicalUser):(.+)", re.DOTALL)
-_ACCOUNT = re.compile(r"(?:arn:(?P<partition>[^:]*):iam::)?(?P<account>[0-9]{12})(?::root)?")
+_ACCOUNT = re.compile(r"(?P<account>[0-9]{12})|arn:[^:]*:iam::(?P<root>[0-9]{12}):root")
 _ROLE = re.compile(r"arn:(?P<partition>[^:]*):iam::(?P<account>[0-9]{12}):role/(?:.*/)?(?P<name>[^/]+)", re.DOTALL)
 _FEDERATED_HOSTS = ("accounts.google.com", "www.amazon.com", "graph.facebook.com", "cognito-identity.amazonaws.com")
 
@@ -45,8 +45,10 @@ def patterns(kind: str, value: str) -> tuple[Glob, ...] | None:
     if kind == "AWS":
         account = _ACCOUNT.fullmatch(value)
         if account:
-            partition = account["partition"] or "*"
-            return tuple(_glob(f"AWS:arn:{partition}:{service}::{account['account']}:*") for service in ("iam", "sts"))
+            # An id and a root ARN are documented as the same; no request crosses partitions, so none is asked for.
+            return tuple(
+                _glob(f"AWS:arn:*:{service}::{account['account'] or account['root']}:*") for service in ("iam", "sts")
+            )
         role = _ROLE.fullmatch(value)
         if role:
             sessions = f"AWS:arn:{role['partition']}:sts::{role['account']}:assumed-role/{role['name']}/*"

@@ -121,7 +121,8 @@ def choices(
 def implications(globs: Sequence[Glob], budget: Budget) -> list[tuple[Glob, Glob]]:
     """Pairs of globs with variables where the first matches only what the second matches, whatever the variables are.
 
-    A variable is read as one character of its own, which `*` takes in and `?` does not. ARN patterns are left out, for
+    A variable is read as one character of its own, which `*` takes in and `?` does not; its value has a case, so a glob
+    that ignores case implies none that does not. ARN patterns are left out, for
     there a value with colons moves what follows it.
     """
     plain = [glob for glob in globs if not glob.arn and not any(p == Variable(None) for p in glob.parts)]
@@ -141,7 +142,10 @@ def implications(globs: Sequence[Glob], budget: Budget) -> list[tuple[Glob, Glob
         (first, second)
         for i, first in enumerate(plain)
         for j, second in enumerate(plain)
-        if i != j and _same_values(first, second) and not any(mask >> i & 1 and not mask >> j & 1 for mask in classes)
+        if i != j
+        and (second.fold or not first.fold)
+        and _same_values(first, second)
+        and not any(mask >> i & 1 and not mask >> j & 1 for mask in classes)
     ]
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from iam import catalogue
+from iam.dimensions import Dimension
 from iam.model import Clause, Request, RequestError, Statement
 from iam.patterns import Glob, Wild, filled
 from iam.principals import canonical, is_account
-from iam.space import Box, Dimension, Space
+from iam.space import Box, Space
 from iam.variables import Values
 
 _MOST_SERVICES = 12

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from iam.automaton import Budget
+from iam.keys import condition_identity
 from iam.model import Clause, Policy, Principals, Statement
-from iam.space import condition_identity
 from iam.values import identity
 
 Names = frozenset[tuple[object, ...]]

@@ -175,6 +175,11 @@ def test_resources_are_compared_as_languages(old: Any, new: Any, expected: str) 
             when("StringEquals", "a:b", "${aws:username}", "x"),
             "broadened",
         ),
+        (
+            when("StringEquals", "a:b", "${aws:username}"),
+            when("StringEqualsIgnoreCase", "a:b", "${aws:username}"),
+            "broadened",
+        ),
         (when("Frob", "a:b", "x"), when("Frob", "a:b", "x"), "equal"),
         (when("Frob", "a:b", "x"), when("Frob", "a:b", "y"), "unknown"),
         (when("Frob", "a:b", "x"), allow(), "unknown"),
@@ -255,7 +260,7 @@ TRUST = "sts:AssumeRole"
     ("old", "new", "expected"),
     [
         ({"AWS": "123456789012"}, "*", "broadened"),
-        ({"AWS": "123456789012"}, {"AWS": "arn:aws:iam::123456789012:root"}, "narrowed"),  # a bare id: in any partition
+        ({"AWS": "123456789012"}, {"AWS": "arn:aws:iam::123456789012:root"}, "equal"),
         ({"AWS": "arn:aws:iam::123456789012:root"}, {"AWS": "arn:aws:iam::123456789012:role/a"}, "narrowed"),
         (
             {"AWS": "arn:aws:iam::123456789012:role/a"},

@@ -1,0 +1,128 @@
+"""One coordinate of a request (principal, action, resource), cut into finitely many classes by globs of policies."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from iam.automaton import Automaton, Budget
+from iam.model import Clause, Statement, is_action
+from iam.patterns import Glob, filled, fold_case, split
+from iam.principals import ANONYMOUS
+from iam.values import Element, choices, identity, implications
+
+Example = str | tuple[str, ...] | None  # a value; () is a missing key, None is no known value
+
+
+@dataclass
+class Dimension:
+    """One coordinate: an example of every class, and for a text the classes it may belong to.
+
+    `name` is a condition key as a policy writes it, or empty for a condition that nobody can judge. `hints` are texts
+    that look like those of real requests; each is of some class, but not every class has one.
+    `single` is the set of classes known to hold no text but their example.
+    """
+
+    name: str
+    examples: list[Example]
+    find: Callable[[str], int] = field(default=lambda _text: 0)
+    hints: list[str] = field(default_factory=list)
+    single: int = 0
+
+    @property
+    def missing(self) -> int:
+        """The classes of a request without this key."""
+        return sum(1 << place for place, example in enumerate(self.examples) if example == ())
+
+    @property
+    def all(self) -> int:
+        """The set of all classes."""
+        return (1 << len(self.examples)) - 1
+
+
+def action_texts(statements: Sequence[Statement], budget: Budget) -> "Texts":
+    """All actions, cut by those that the statements name. Raises TooHardError."""
+    return Texts("action", globs_of(s.actions for s in statements), _ACTION_UNIVERSE, budget)
+
+
+class Texts:
+    """A dimension of texts (action, resource, principal) cut by globs; only what one of `universe` matches exists."""
+
+    def __init__(self, name: str, globs: Sequence[Glob], universe: Sequence[Glob], budget: Budget) -> None:
+        self.fold = name == "action"
+        distinct: dict[tuple[object, ...], Glob] = {}
+        for glob in (*globs, *universe, *((_TWO_COLONS,) if self.fold else ())):
+            distinct.setdefault(identity("glob", glob), glob)
+        self._elements: list[Element] = [("glob", glob) for glob in distinct.values()]
+        self._place = {name: place for place, name in enumerate(distinct)}
+        self._automaton = Automaton([_lower(glob.outer) if self.fold else glob.outer for glob in distinct.values()])
+        free = sum(1 << place for place, (_, glob) in enumerate(self._elements) if glob.has_variables)
+        implied = implications([glob for glob in distinct.values() if glob.has_variables], budget)
+        real = sum(1 << self._place[identity("glob", glob)] for glob in universe)
+        unreal = 1 << self._place[identity("glob", _TWO_COLONS)] if self.fold else 0
+        literal = sum(1 << place for place, (_, glob) in enumerate(self._elements) if glob.is_literal)
+        self._classes: dict[int, int] = {}  # by class of the automaton: the classes of the dimension
+        self._found: dict[str, int] = {}
+        single = 0
+        examples: list[Example] = []
+        self._has = [0] * len(self._elements)
+        for matched, example in self._automaton.classes(budget).items():
+            if not matched & real or matched & unreal or (self.fold and matched & literal and not is_action(example)):
+                continue
+            for mask in choices(matched, free, implied, self._elements, budget):
+                self._classes[matched] = self._classes.get(matched, 0) | 1 << len(examples)
+                single |= (1 << len(examples)) * bool(matched & literal)
+                for place in _bits(mask):
+                    self._has[place] |= 1 << len(examples)
+                examples.append(example)
+        hints = [filled(glob.parts) for glob in globs if glob.text.startswith("arn:")] if name == "resource" else []
+        self.dimension = Dimension(name, examples, self.find, hints, single)
+
+    def find(self, text: str) -> int:
+        """The classes that a text can belong to."""
+        found = self._found.get(text)
+        if found is None:
+            found = self._classes.get(self._automaton.matching(fold_case(text) if self.fold else text), 0)
+            self._found[text] = found
+        return found
+
+    def matching(self, glob: Glob) -> int:
+        """The classes that a glob matches."""
+        return self._has[self._place[identity("glob", glob)]]
+
+    def covered(self, clause: Clause) -> int:
+        """The classes that a clause covers."""
+        found = 0
+        for glob in clause.patterns:
+            found |= self.matching(glob)
+        return self.dimension.all & ~found if clause.negated else found
+
+
+def globs_of(clauses: Iterable[Clause]) -> list[Glob]:
+    """The globs of clauses."""
+    return [glob for clause in clauses for glob in clause.patterns]
+
+
+def _lower(glob: Glob) -> Glob:
+    """An action's glob in lower case, for texts in lower case."""
+    return Glob(glob.text, tuple(fold_case(part) if isinstance(part, str) else part for part in glob.parts))
+
+
+def _bits(mask: int) -> Iterable[int]:
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
+
+
+def _glob(text: str) -> Glob:
+    return Glob(text, split(text, wildcards=True, variables=False))
+
+
+# What exists: texts that one of the globs matches.
+_ACTION_UNIVERSE, _TWO_COLONS = (_glob("?*:?*"),), _glob("*:*:*")
+RESOURCES = (_glob("?*"),)
+AWS_PRINCIPAL = _glob("AWS:?*")
+PRINCIPALS = (
+    AWS_PRINCIPAL,
+    *(_glob(text) for text in ("Service:?*", "Federated:?*", "CanonicalUser:?*")),
+    Glob(ANONYMOUS, (ANONYMOUS,)),
+)
