@@ -70,7 +70,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Run the program's directory as `python DIRECTORY` would; what it prints goes where this process prints."""
         request.args[:] = [self.engine_address]
         read, write = os.pipe()
-        command = [sys.executable, "-u", "-m", "sandbox.run_program", str(write)]
+        command = [sys.executable, "-P", "-u", "-m", "sandbox.run_program", str(write)]
         with (
             subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(write,)) as process,
             os.fdopen(read, "rb") as answer,

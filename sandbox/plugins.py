@@ -52,7 +52,8 @@ def _beside(engine: Path) -> Path | None:
 
 def _place(pulumi_home: Path, folder: str, file: str, command: Path | None, module: str) -> None:
     """A plugin's folder as `pulumi plugin install` lays it out, with a script that starts the command or our module."""
-    stand_in = ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", f"sandbox.{module}")
+    # -P: the engine starts plugins in the program's folder, whose own sandbox/ is not to be taken for this one.
+    stand_in = ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-P", "-m", f"sandbox.{module}")
     started = shlex.join([str(command)] if command else stand_in)
     script = f'#!/bin/sh\nexec {started} "$@"\n'
     path = pulumi_home / "plugins" / folder / file

@@ -16,7 +16,7 @@ def main(descriptor: int) -> None:
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     directory = request.info.program_directory or request.pwd
     os.chdir(request.pwd or directory)
-    sys.path[0] = directory  # in place of this package's folder
+    sys.path.insert(0, directory)
     sys.argv = [str(Path(directory))]
     server = LanguageServer(lambda: (runpy.run_path(directory, run_name="__main__"), None)[1])
     answer = server.Run(request, None)  # type: ignore[no-untyped-call]  # the SDK's server has no types
