@@ -8,7 +8,7 @@ import pulumi_azuredevops as azuredevops
 from infra.access import PushAccess, PushAccessArgs
 from infra.account import Account
 from infra.build_context import prepare_context
-from infra.image import Image, plan_build
+from infra.image import Image, RegistryToken, plan_build
 from infra.lookup import look_up
 from infra.pipeline import Pipeline, PipelineArgs
 from infra.repository import Repository, RepositoryArgs
@@ -29,6 +29,7 @@ build = plan_build(
     created=settings.image_created,
 )
 account = Account.look_up()
+token = RegistryToken.look_up()
 devops_project_id = look_up(
     f"the Azure DevOps project {settings.azure_dev_ops_project!r}",
     "Check AZDO_ORG_SERVICE_URL, AZDO_PERSONAL_ACCESS_TOKEN (it may have expired) and app-one:azureDevOpsProject.",
@@ -80,7 +81,7 @@ variable_group = VariableGroup(
         allow_all_pipelines=settings.allow_all_pipelines,
     ),
 )
-image = Image("image", build, repository)
+image = Image("image", build, repository, token)
 
 if settings.state_bucket:
     StateAccess(

@@ -6,6 +6,7 @@ folder that is named after its content and so has the same path everywhere.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -18,9 +19,10 @@ from pathlib import Path, PurePosixPath
 
 import pulumi
 
-from infra.dockerignore import Ignore
+from infra.dockerignore import Ignore, IgnoreError
 
 _STORE = PurePosixPath(".build/context")
+_LINK_LIMIT = 40  # links on one way, as the kernel's own, see path_resolution(7)
 _STALE_SECONDS = 24 * 60 * 60
 """A copy that no run has used for this long is removed; no run takes longer."""
 
@@ -52,13 +54,19 @@ def prepare_context(project: Path, *, folder: str, dockerfile: str) -> BuildCont
     """Copies `folder` of `project`, without what its .dockerignore excludes, and says where the copy is.
 
     Only a file's content and its owner's execute bit count, as in git. Raises `BuildContextError` for a missing
-    folder or Dockerfile, a link that leaves the context or leads nowhere, and anything but files, folders and links.
+    folder or Dockerfile, a link that leaves the context or leads nowhere, anything but files, folders and links, names
+    that are not UTF-8 (BuildKit's protocol has no others), and a .dockerignore that cannot be read.
     """
     source = project / folder
     if not source.is_dir():
-        raise BuildContextError(f"buildContext {folder!r} is not a folder of the project")
+        raise BuildContextError(
+            f"app-one:buildContext = {json.dumps(folder)}: must be a folder of the project; for example ."
+        )
     if not (source / dockerfile).is_file():
-        raise BuildContextError(f"dockerfile {dockerfile!r} is not a file of buildContext {folder!r}")
+        raise BuildContextError(
+            f"app-one:dockerfile = {json.dumps(dockerfile)}: must be a file of app-one:buildContext, which is "
+            f"{json.dumps(folder)}; for example Dockerfile"
+        )
     dockerfile = PurePosixPath(dockerfile).as_posix()
     entries = sorted(_entries(source, project / _STORE.parts[0], dockerfile), key=lambda entry: entry.path)
     _check_links(entries)
@@ -81,7 +89,10 @@ def prepare_context(project: Path, *, folder: str, dockerfile: str) -> BuildCont
 
 def _entries(source: Path, own: Path, dockerfile: str) -> Iterator[_Entry]:
     """The files and links that count; folders follow from them, since git keeps no empty ones."""
-    ignore = Ignore.of(source)
+    try:
+        ignore = Ignore.of(source)
+    except IgnoreError as error:
+        raise BuildContextError(str(error)) from None
 
     def walk(folder: Path) -> Iterator[_Entry]:
         with os.scandir(folder) as found:
@@ -102,6 +113,8 @@ def _entries(source: Path, own: Path, dockerfile: str) -> Iterator[_Entry]:
 
 def _entry(path: Path, name: str) -> _Entry:
     mode = path.lstat().st_mode
+    if not _is_utf8(name):
+        raise BuildContextError(f"{_shown(name)} has a name that is not UTF-8; rename it or add it to .dockerignore")
     if stat.S_ISLNK(mode):
         return _Entry(name, executable=False, link=path.readlink().as_posix())
     if not stat.S_ISREG(mode):
@@ -109,21 +122,58 @@ def _entry(path: Path, name: str) -> _Entry:
     return _Entry(name, executable=bool(mode & stat.S_IXUSR), link=None)
 
 
+def _is_utf8(name: str) -> bool:
+    """Whether a name is text: other bytes come from the system as lone surrogates (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _shown(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def _check_links(entries: list[_Entry]) -> None:
     """Every link has to lead to something that is in the copy too."""
-    there = {entry.path for entry in entries}
-    there |= {str(parent) for path in list(there) for parent in PurePosixPath(path).parents}
-    for entry in entries:
-        if entry.link is None:
+    links = {entry.path: entry.link for entry in entries if entry.link is not None}
+    files = {entry.path for entry in entries if entry.link is None}
+    folders = {str(parent) for path in links.keys() | files for parent in PurePosixPath(path).parents}
+    for path, link in links.items():
+        fault = _fault(path, links, files, folders)
+        if fault:
+            raise BuildContextError(
+                f"{path} links to {_shown(link)}, {fault}; point it to a file of the context, or add it to "
+                ".dockerignore"
+            )
+
+
+def _fault(path: str, links: dict[str, str], files: set[str], folders: set[str]) -> str | None:
+    """Why a link does not lead to one of `files` or `folders`, followed step by step as in path_resolution(7)."""
+    if not _is_utf8(links[path]):
+        return "which is not UTF-8"
+    if links[path].startswith("/"):
+        return "an absolute path"
+    at: list[str] = []
+    ahead = list(reversed(PurePosixPath(path).parts))
+    followed = 0
+    while ahead:
+        step = ahead.pop()
+        if step == "..":
+            if not at:
+                return "which is outside the build context"
+            at.pop()
             continue
-        remedy = "point it to a file of the context, or add it to .dockerignore"
-        if PurePosixPath(entry.link).is_absolute():
-            raise BuildContextError(f"{entry.path} links to {entry.link}, an absolute path; {remedy}")
-        target = os.path.normpath(PurePosixPath(entry.path).parent / entry.link)
-        if target == ".." or target.startswith("../"):
-            raise BuildContextError(f"{entry.path} links to {entry.link}, which is outside the build context; {remedy}")
-        if target not in there:
-            raise BuildContextError(f"{entry.path} links to {entry.link}, which the context does not have; {remedy}")
+        here = "/".join([*at, step])
+        if here in links:
+            followed += 1
+            if followed > _LINK_LIMIT:
+                return "which leads in a circle"
+            if links[here].startswith("/"):
+                return "which is outside the build context"
+            ahead += reversed(PurePosixPath(links[here]).parts)
+        elif here in folders or (here in files and not ahead):
+            at.append(step)
+        else:
+            return "which the context does not have"
+    return None
 
 
 def _copy(source: Path, copy: Path, entries: list[_Entry]) -> None:

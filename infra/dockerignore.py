@@ -1,9 +1,15 @@
 """What a .dockerignore excludes, read as Docker reads it (https://docs.docker.com/build/concepts/context/)."""
 
 import posixpath
+import re
 from pathlib import Path
 
 import pathspec
+from pathspec.patterns.gitignore import GitIgnorePatternError
+
+
+class IgnoreError(ValueError):
+    """A .dockerignore cannot be read; the message names the line, the rule and the remedy."""
 
 
 class Ignore:
@@ -14,15 +20,30 @@ class Ignore:
     """
 
     def __init__(self, text: str) -> None:
-        patterns = [_rooted(line.strip()) for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        self._spec = pathspec.PathSpec.from_lines("gitignore", [pattern for pattern in patterns if pattern])
+        patterns = []
+        compiled: list[pathspec.Pattern] = []
+        for number, line in enumerate(text.splitlines(), start=1):
+            pattern = "" if line.startswith("#") else _rooted(line.strip())
+            if pattern:
+                patterns.append(pattern)
+                try:
+                    compiled += pathspec.PathSpec.from_lines("gitignore", [pattern]).patterns
+                except (GitIgnorePatternError, re.error):
+                    raise IgnoreError(
+                        f".dockerignore, line {number}: {line.strip()!r} is no pattern; "
+                        "see https://docs.docker.com/build/concepts/context/#syntax, or remove the line"
+                    ) from None
+        self._spec = pathspec.PathSpec(compiled)
         self._exceptions = [pattern[2:] + "/" for pattern in patterns if pattern.startswith("!")]
 
     @classmethod
     def of(cls, folder: Path) -> "Ignore":
-        """Reads `folder`'s .dockerignore; without one nothing is excluded."""
+        """Reads `folder`'s .dockerignore; without one nothing is excluded. Raises `IgnoreError`."""
         file = folder / ".dockerignore"
-        return cls(file.read_text(encoding="utf-8-sig") if file.is_file() else "")
+        try:
+            return cls(file.read_text(encoding="utf-8-sig") if file.is_file() else "")
+        except UnicodeDecodeError:
+            raise IgnoreError(".dockerignore is not UTF-8; save it as UTF-8") from None
 
     def file(self, path: str) -> bool:
         """Whether the file at `path` (relative, with /) stays out: the last pattern on it or a folder above decides."""

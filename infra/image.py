@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
@@ -44,11 +44,31 @@ def plan_build(
     return Build(context=context, platform=platform, tag=tag or content, args={"REVISION": content, **args})
 
 
-class Image(pulumi.ComponentResource):
-    """An image in `repository`.
+@dataclass(frozen=True, kw_only=True)
+class RegistryToken:
+    """User and password for a push to any of the account's repositories; ECR's are valid for 12 hours."""
 
-    It can only be pushed once the repository is there, since its name is the repository's URL. The token is asked for
-    afresh in each run; the provider does not take a new one for a change.
+    user_name: str
+    password: pulumi.Output[str] = field(repr=False)
+    """A secret."""
+
+    @classmethod
+    def look_up(cls) -> "RegistryToken":
+        """Asks ECR afresh in each run. Raises `LookUpError` where the credentials may not have one."""
+        token = look_up(
+            "a token for the registry",
+            "Let the AWS credentials have ecr:GetAuthorizationToken on *.",
+            aws.ecr.get_authorization_token,
+        )
+        # The SDK does not mark it as a secret.
+        return cls(user_name=token.user_name, password=pulumi.Output.secret(token.password))
+
+
+class Image(pulumi.ComponentResource):
+    """An image in `repository`; it cannot carry AWS tags.
+
+    It can only be pushed once the repository is there, since its name is the repository's URL. The token is another
+    one in each run; the provider does not take a new one for a change.
     """
 
     by_tag: pulumi.Output[str]
@@ -57,14 +77,14 @@ class Image(pulumi.ComponentResource):
     """`repository@sha256:...`, which no later push can move."""
 
     def __init__(
-        self, name: str, build: Build, repository: Repository, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        build: Build,
+        repository: Repository,
+        token: RegistryToken,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("app-one:infra:Image", name, None, opts)
-        token = look_up(
-            "a token for the registry",
-            "Let the AWS credentials have ecr:GetAuthorizationToken on *.",
-            aws.ecr.get_authorization_token,
-        )
         image = docker.Image(
             name,
             image_name=pulumi.Output.concat(repository.url, ":", build.tag),
@@ -77,8 +97,7 @@ class Image(pulumi.ComponentResource):
             registry=docker.RegistryArgs(
                 server=repository.url.apply(lambda url: url.partition("/")[0]),
                 username=token.user_name,
-                # Neither SDK marks it as a secret.
-                password=pulumi.Output.secret(token.password),
+                password=token.password,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

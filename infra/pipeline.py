@@ -36,7 +36,10 @@ class PipelineArgs:
 
 
 class Pipeline(pulumi.ComponentResource):
-    """A pipeline that alone may use the variable group, and that deploys through an environment with checks."""
+    """A pipeline that alone may use the variable group, and that deploys through an environment with checks.
+
+    None of its resources can carry tags: their provider takes none.
+    """
 
     id: pulumi.Output[str]
 

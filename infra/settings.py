@@ -197,48 +197,42 @@ class SettingsError(pulumi.RunError):
 
 @dataclass(frozen=True, kw_only=True)
 class _Together:
-    """A rule on several settings at once; `key` is the one to change."""
+    """A rule on several settings at once; the first of `keys` is the one to change."""
 
-    key: str
-    uses: tuple[str, ...]
+    keys: tuple[str, ...]
     holds: Callable[..., bool]
-    """Takes the values of `uses`, by position."""
+    """Takes the values of `keys`, by position."""
     rule: str
     example: str
 
 
 _TOGETHER = (
     _Together(
-        key="imageTagMutabilityExclusions",
-        uses=("image_tag_mutability_exclusions", "image_tag_mutability"),
+        keys=("imageTagMutabilityExclusions", "imageTagMutability"),
         holds=lambda exclusions, mutability: bool(exclusions) == mutability.endswith("_WITH_EXCLUSION"),
-        rule="has patterns exactly when imageTagMutability ends with _WITH_EXCLUSION",
-        example='["content-*"] with imageTagMutability IMMUTABLE_WITH_EXCLUSION',
+        rule="must have patterns exactly when imageTagMutability ends with _WITH_EXCLUSION",
+        example='["content-*"] with app-one:imageTagMutability IMMUTABLE_WITH_EXCLUSION',
     ),
     _Together(
-        key="kmsKeyArn",
-        uses=("kms_key_arn", "encryption_type"),
+        keys=("kmsKeyArn", "encryptionType"),
         holds=lambda arn, encryption: not arn or encryption != "AES256",
-        rule="needs encryptionType KMS or KMS_DSSE",
-        example="encryptionType KMS, or no kmsKeyArn",
+        rule="a key of one's own needs encryptionType KMS or KMS_DSSE",
+        example="app-one:encryptionType KMS, or an empty app-one:kmsKeyArn",
     ),
     _Together(
-        key="stateBucket",
-        uses=("state_bucket", "state_prefix", "state_kms_key_arn"),
+        keys=("stateBucket", "statePrefix", "stateKmsKeyArn"),
         holds=lambda bucket, prefix, key: bucket or not (prefix or key),
-        rule="is needed by statePrefix and stateKmsKeyArn",
+        rule="must be set where statePrefix or stateKmsKeyArn is",
         example="acme-pulumi-state",
     ),
     _Together(
-        key="accessKeyKeepPrevious",
-        uses=("access_key_keep_previous", "access_key_generation"),
+        keys=("accessKeyKeepPrevious", "accessKeyGeneration"),
         holds=lambda keep, generation: not keep or generation > 1,
-        rule="needs an accessKeyGeneration of 2 or more: generation 1 has no previous key",
+        rule="keeping it needs an accessKeyGeneration of 2 or more: generation 1 has no previous key",
         example="false",
     ),
     _Together(
-        key="secretKeyVariable",
-        uses=("secret_key_variable", "access_key_variable", "account_variable"),
+        keys=("secretKeyVariable", "accessKeyVariable", "accountVariable"),
         holds=lambda *names: len({name.casefold() for name in names}) == len(names),
         rule="must differ from accessKeyVariable and accountVariable, and they from each other, whatever the case",
         example="App-One.SecretKey",
@@ -266,19 +260,22 @@ def read_settings(
 
     The values of keys in `secrets` are never shown.
     """
+
+    def shown(key: str) -> str:
+        return "[secret]" if key in secrets else _shown(values.get(key))
+
     read: dict[str, Any] = {}
     errors = [_unknown(key, namespace) for key in sorted(set(values) - set(keys()))]
     for key, name in keys().items():
         try:
             read[name] = _read(name, values.get(key))
         except ValueError as problem:
-            shown = "[secret]" if key in secrets else _shown(values.get(key))
-            errors.append(f"{namespace}{key} = {shown}: {problem}")
-    errors += [
-        f"{namespace}{rule.key}: {rule.rule}; for example {rule.example}"
-        for rule in _TOGETHER
-        if all(name in read for name in rule.uses) and not rule.holds(*(read[name] for name in rule.uses))
-    ]
+            errors.append(f"{namespace}{key} = {shown(key)}: {problem}")
+    for rule in _TOGETHER:
+        names = [keys()[key] for key in rule.keys]
+        if all(name in read for name in names) and not rule.holds(*(read[name] for name in names)):
+            first, *others = (f"{namespace}{key} = {shown(key)}" for key in rule.keys)
+            errors.append(f"{first} with {', '.join(others)}: {rule.rule}; for example {rule.example}")
     read.update(_from_environment(read, environment, errors))
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"

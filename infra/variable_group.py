@@ -26,7 +26,10 @@ class VariableGroupArgs:
 
 
 class VariableGroup(pulumi.ComponentResource):
-    """A variable group with the account's number, the access key's id and, as a secret, its secret."""
+    """A variable group with the account's number, the access key's id and, as a secret, its secret.
+
+    It cannot carry tags: Azure DevOps has none for variable groups.
+    """
 
     id: pulumi.Output[str]
     name: pulumi.Output[str]

@@ -165,6 +165,54 @@ def test_a_link_that_leads_out_or_nowhere_is_an_error_that_names_it(project: Pat
     assert str(failed.value).startswith(f"app/link links to {target}, {why}; point it to")
 
 
+def test_a_link_through_a_linked_folder_leads_where_the_kernel_leads_it(project: Path) -> None:
+    (project / "app/deep/sub").mkdir(parents=True)
+    (project / "app/deep/file.js").write_text("deep\n")
+    (project / "app/deep/sub/file.js").write_text("sub\n")
+    (project / "app/linked").symlink_to("deep/sub")
+    (project / "app/through.js").symlink_to("linked/file.js")
+    (project / "app/above.js").symlink_to("linked/../file.js")
+    copy = project / prepare(project).path
+    assert (copy / "app/through.js").read_text() == "sub\n"
+    assert (copy / "app/above.js").read_text() == "deep\n"
+
+
+def test_links_in_a_circle_are_an_error(project: Path) -> None:
+    (project / "app/one").symlink_to("two")
+    (project / "app/two").symlink_to("one")
+    with pytest.raises(BuildContextError, match=r"^app/one links to two, which leads in a circle; point it to"):
+        prepare(project)
+
+
+def test_a_link_that_takes_a_file_for_a_folder_is_an_error(project: Path) -> None:
+    (project / "app/link").symlink_to("app.js/../run.sh")
+    with pytest.raises(BuildContextError, match=r"^app/link links to app.js/../run.sh, which the context does not"):
+        prepare(project)
+
+
+def test_a_name_that_is_not_utf_8_is_an_error_that_names_it_in_utf_8(project: Path) -> None:
+    bad = project / os.fsdecode(b"app/caf\xe9.js")
+    bad.touch()
+    with pytest.raises(BuildContextError, match=r"^app/caf\\xe9\.js has a name that is not UTF-8; rename it or add it"):
+        prepare(project)
+    bad.unlink()
+    (project / "app/link").symlink_to(os.fsdecode(b"caf\xe9.js"))
+    with pytest.raises(BuildContextError, match=r"^app/link links to caf\\xe9\.js, which is not UTF-8; point it"):
+        prepare(project)
+
+
+def test_a_dockerignore_that_cannot_be_read_is_an_error_that_names_its_line(project: Path) -> None:
+    for line in ("\\", "!app\\", "[z-a]"):
+        (project / ".dockerignore").write_text(f"*\n!app\n{line}\n")
+        with pytest.raises(BuildContextError) as failed:
+            prepare(project)
+        assert str(failed.value).startswith(f".dockerignore, line 3: {line!r} is no pattern; see https://")
+        assert failed.value.__suppress_context__
+    (project / ".dockerignore").write_bytes(b"caf\xe9\n")
+    with pytest.raises(BuildContextError, match=r"^\.dockerignore is not UTF-8; save it as UTF-8"):
+        prepare(project)
+
+
 def test_an_ignored_link_may_lead_anywhere(project: Path) -> None:
     (project / "app/node_modules/link").symlink_to("/nowhere")
     prepare(project)
@@ -183,10 +231,14 @@ def test_a_socket_or_pipe_is_an_error_that_names_it(project: Path, monkeypatch: 
 
 
 def test_a_missing_folder_or_dockerfile_is_an_error_that_names_the_setting(project: Path) -> None:
-    with pytest.raises(BuildContextError, match=r"^buildContext 'web' is not a folder"):
+    with pytest.raises(BuildContextError, match=r'^app-one:buildContext = "web": must be a folder .*; for example \.$'):
         prepare(project, folder="web")
-    with pytest.raises(BuildContextError, match=r"^dockerfile 'Containerfile' is not a file of buildContext '\.'"):
+    with pytest.raises(BuildContextError) as failed:
         prepare(project, dockerfile="Containerfile")
+    assert str(failed.value) == (
+        'app-one:dockerfile = "Containerfile": must be a file of app-one:buildContext, which is "."; '
+        "for example Dockerfile"
+    )
 
 
 def test_the_dockerfile_is_there_even_where_it_or_its_folder_is_ignored(project: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pulumi
 import pytest
 
 RunProgram = Callable[..., Any]
@@ -283,6 +284,21 @@ def test_the_image_is_built_for_a_named_platform_and_pushed_with_a_secret_token(
     }
     assert image.secrets == {"registry"}
     assert image.dependencies == {"repository"}
+
+
+@pytest.mark.parametrize("refused", ["ecr/getAuthorizationToken", "getCallerIdentity", "getProject"])
+def test_a_refused_look_up_ends_the_program_before_any_resource(
+    run_program: RunProgram, cloud: Any, recording: Any, refused: str
+) -> None:
+    answer = cloud.call
+
+    def refuse(args: Any) -> Any:
+        return ({}, [("token", "AccessDenied")]) if refused in args.token else answer(args)
+
+    cloud.call = refuse
+    with pytest.raises(pulumi.RunError, match=r"could not be looked up: .*AccessDenied"):
+        run_program(cloud=cloud, program=recording)
+    assert recording.resources == []
 
 
 def test_a_registry_on_any_host_and_port_needs_no_branch(run_program: RunProgram, cloud: Any) -> None:

@@ -104,7 +104,7 @@ def test_a_bad_value_is_named_with_its_rule_and_a_right_example(key: str, value:
     assert error.startswith(f"app-one:{key} = {shown[:77]}")
     assert rule in error
     example = error.rpartition("; for example ")[2]
-    assert not [line for line in errors_of({key: example}) if line.startswith(f"app-one:{key} =")]
+    assert not [line for line in errors_of({key: example}) if settings.rule(key) in line]
 
 
 def errors_of(changed: Mapping[str, Any]) -> list[str]:
@@ -149,8 +149,23 @@ def test_a_secret_value_is_never_shown() -> None:
 )
 def test_settings_that_do_not_go_together_are_an_error(changed: dict[str, Any], key: str) -> None:
     (error,) = errors(changed)
-    assert error.startswith(f"app-one:{key}: ")
+    assert error.startswith(f"app-one:{key} = ")
     assert "; for example " in error
+    for name, value in changed.items():
+        assert f"app-one:{name} = {json.dumps(as_text(value))}"[:77] in error
+    (error,) = errors(changed, secrets=set(changed))
+    for name, value in changed.items():
+        assert f"app-one:{name} = [secret]" in error
+        assert f"= {json.dumps(as_text(value))}" not in error.replace("for example", "")
+
+
+def test_settings_that_do_not_go_together_are_shown_with_their_values() -> None:
+    (error,) = errors({"kmsKeyArn": KEY})
+    assert error == (
+        f'app-one:kmsKeyArn = "{KEY}" with app-one:encryptionType = "AES256": '
+        "a key of one's own needs encryptionType KMS or KMS_DSSE; "
+        "for example app-one:encryptionType KMS, or an empty app-one:kmsKeyArn"
+    )
 
 
 @pytest.mark.parametrize(
