@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
+import urllib.parse
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +22,34 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+def forms(value: str) -> set[bytes]:
+    """How a value may stand in an output or a file: as it is, quoted for a URL or in JSON, and in base64.
+
+    The base64 forms hold only the characters that the value alone decides, for each of the three places where it may
+    begin in a group: so it is found within a longer text too, as in the `AWS:<token>` of an Authorization header.
+    """
+    content = value.encode()
+    found = {content, urllib.parse.quote(value, safe="").encode(), json.dumps(value)[1:-1].encode()}
+    for before, shared in ((0, 0), (1, 2), (2, 3)):
+        whole = (before + len(content)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            found.add(encode(bytes(before) + content)[shared:whole])
+    return found
+
+
 @dataclass(frozen=True)
 class Sandbox:
-    """A running sandbox: its folder and the environment that `python -m sandbox env` prints."""
+    """A running sandbox: its folder, the environment that `python -m sandbox env` prints, and what was done with it.
+
+    printed: all output of pulumi and of the sandbox's commands; checkouts: the folders of all workstations;
+    made: the secrets that came to be meanwhile, by name.
+    """
 
     home: Path
     environment: dict[str, str]
+    printed: list[str] = field(default_factory=list)
+    checkouts: list[Path] = field(default_factory=list)
+    made: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, home: Path) -> Sandbox:
@@ -53,9 +77,24 @@ class Sandbox:
         if up.returncode:
             pytest.fail(f"the end-to-end tests need the sandbox, and it did not start:\n{up.stderr}", pytrace=False)
         try:
-            yield cls.of(home)
+            started = cls.of(home)
+            started.printed.extend((up.stdout, up.stderr))
+            yield started
         finally:
             subprocess.run([*command, "down"], cwd=CHECKOUT, env=environment, check=True, capture_output=True)
+
+    def up(self) -> None:
+        """`python -m sandbox up` once more: it starts what is not running."""
+        done = subprocess.run(
+            [sys.executable, "-m", "sandbox", "up"],
+            cwd=CHECKOUT,
+            env={**self.environment, "SANDBOX_HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.printed.extend((done.stdout, done.stderr))
+        assert done.returncode == 0, done.stderr
 
     def client(self, service: str, **credentials: str) -> Any:
         """A boto3 client of the operator, or of the credentials given."""
@@ -93,11 +132,33 @@ class Sandbox:
         }
         admin = json.loads(found.pop("aws-admin.json"))
         named = {name: found[name] for name in ("azure-devops-pat", "pulumi-passphrase", "registry-password")}
-        return named | {"the operator's secret key": admin["SecretAccessKey"]}
+        return named | {"the operator's secret key": admin["SecretAccessKey"]} | self.made
 
     def keys(self) -> list[Path]:
         """The files of the key store."""
         return sorted((self.home / "keys").rglob("*"))
+
+    def places(self) -> Iterator[tuple[str, bytes]]:
+        """Where a secret must not be, and what is there: the outputs, the folder without the key store, checkouts."""
+        for number, text in enumerate(self.printed):
+            yield f"output {number}", text.encode()
+        # What `docker login` writes is in the key store; it would be searched wherever else the environment sent it.
+        configured = filter(None, [self.environment.get("DOCKER_CONFIG")])
+        folders = [self.home, *self.checkouts, *map(Path, configured)]
+        files = {path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
+        for path in sorted(files):
+            if not path.is_relative_to(self.home / "keys"):
+                yield str(path), path.read_bytes()
+
+    def leaks(self) -> list[str]:
+        """`secret in place` for every secret that is where it must not be; values are never shown."""
+        wanted = {name: forms(value) for name, value in self.secrets().items()}
+        return [
+            f"{name} in {place}"
+            for place, content in self.places()
+            for name, its_forms in wanted.items()
+            if any(form in content for form in its_forms)
+        ]
 
 
 @dataclass
@@ -108,7 +169,10 @@ class Workstation:
     sandbox: Sandbox
     umask: int = 0o022
     extra: dict[str, str] = field(default_factory=dict)
-    printed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Its folder is one of those to be searched for secrets."""
+        self.sandbox.checkouts.append(self.folder)
 
     @classmethod
     def make(cls, folder: Path, sandbox: Sandbox, *, umask: int = 0o022) -> Workstation:
@@ -131,7 +195,10 @@ class Workstation:
     def pulumi(
         self, *arguments: str, expect: int | None = 0, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run pulumi here; fail if its exit status is not the expected one (None: any). All output is remembered."""
+        """Run pulumi here; fail if its exit status is not the expected one (None: any).
+
+        All output is remembered, to be searched for secrets, but for that which shows them on purpose.
+        """
         done = subprocess.run(
             ["pulumi", *arguments],
             cwd=self.folder,
@@ -141,7 +208,8 @@ class Workstation:
             check=False,
             umask=self.umask,
         )
-        self.printed += [done.stdout, done.stderr]
+        if "--show-secrets" not in arguments:
+            self.sandbox.printed.extend((done.stdout, done.stderr))
         if expect is not None:
             assert done.returncode == expect, (
                 f"pulumi {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
