@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from pulumi.runtime.proto import language_pb2
 
 def main(descriptor: int) -> None:
     """Serve one RunRequest: the SDK's own server connects the program to the engine and runs it."""
+    # The engine interrupts the host's whole group when it is done; the host then ends this process by SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     directory = request.info.program_directory or request.pwd
     os.chdir(request.pwd or directory)
