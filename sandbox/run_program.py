@@ -8,14 +8,16 @@ import signal
 import sys
 from pathlib import Path
 
+if __name__ == "__main__":
+    # The engine interrupts the host's whole group when it is done; the host then ends this process by SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2
 
 
 def main(descriptor: int) -> None:
     """Serve one RunRequest: the SDK's own server connects the program to the engine and runs it."""
-    # The engine interrupts the host's whole group when it is done; the host then ends this process by SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     directory = request.info.program_directory or request.pwd
     os.chdir(request.pwd or directory)
