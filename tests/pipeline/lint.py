@@ -20,7 +20,7 @@ from tests.pipeline.runner.documents import PipelineError
 from tests.pipeline.runner.model import read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 WAYS: Mapping[str, Mapping[str, str]] = {
     "pull request": {"Build.Reason": "PullRequest", "Build.SourceBranch": "refs/pull/1/merge"},
@@ -45,23 +45,19 @@ def declared(root: Path) -> Declared:
     )
 
 
-def check(root: Path, file: str, parameters: Sequence[Mapping[str, Any]] = ({},)) -> list[Finding]:
-    """Every finding in every way to start, each once, by file and line.
-
-    parameters: sets of parameters to expand with, the defaults by default.
-    """
+def check(root: Path, file: str) -> list[Finding]:
+    """Every finding in every way to start, each once, by file and line."""
     known = declared(root)
     found: dict[Finding, None] = {}
     for way, predefined in WAYS.items():
-        for given in parameters:
-            try:
-                pipeline = read(root, file, predefined, given)
-            except PipelineError as error:
-                found[Finding("expands", file, 0, f"{error} ({way})")] = None
-                continue
-            context = rules.Context(root, pipeline, known, pull_request=predefined["Build.Reason"] == "PullRequest")
-            for rule in rules.ALL:
-                found.update(dict.fromkeys(rule(context)))
+        try:
+            pipeline = read(root, file, predefined, {})
+        except PipelineError as error:
+            found[Finding("expands", file, 0, f"{error} ({way})")] = None
+            continue
+        context = rules.Context(root, pipeline, known, pull_request=predefined["Build.Reason"] == "PullRequest")
+        for rule in rules.ALL:
+            found.update(dict.fromkeys(rule(context)))
     return sorted(found, key=lambda finding: (finding.file, finding.line, finding.rule, finding.message))
 
 

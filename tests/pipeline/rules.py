@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.pipeline.runner.documents import load
 from tests.pipeline.runner.expressions import STATUS, ExpressionError, Node, calls, parse, paths
 
 if TYPE_CHECKING:
@@ -444,3 +445,26 @@ def build_number(context: Context) -> Iterator[Finding]:
     name = re.sub(r"\$\((Date:[\w.-]+|Rev:[\w.-]+|[\w.]+)\)", "", context.pipeline.name)
     if not context.pipeline.name or not _TAG_TEXT.fullmatch(name):
         yield _at("build-number", context.pipeline.raw, f"name: {context.pipeline.name!r} makes no legal Docker tag")
+
+
+@_rule
+def queue_time(context: Context) -> Iterator[Finding]:
+    """Whoever queues a run chooses among values: free text could name another environment, or hold a command."""
+    file = context.pipeline.raw.file
+    for entry in load(context.root / file, file).get("parameters") or []:
+        kind, name = entry.get("type", "string"), entry["name"]
+        if kind not in ("string", "boolean", "number"):
+            yield _at("queue-time", entry, f"{name} is of type {kind}: pass it to a template as a literal")
+        elif kind == "string" and not entry.get("values"):
+            yield _at(
+                "queue-time", entry, f"{name} is free text: give it values, or pass it to a template as a literal"
+            )
+
+
+@_rule
+def free_text(context: Context) -> Iterator[Finding]:
+    """Free text is no part of a script: who the operators are comes as a variable that the shell does not read."""
+    for _, _, step in _scripts(context):
+        for text in re.findall(r"--operators\s+(\S+)", step.argument):
+            if text != '"$OPERATORS"' or not step.env.get("OPERATORS"):
+                yield _at("free-text", step.raw, 'write --operators "$OPERATORS" and map the text with env:')

@@ -19,12 +19,36 @@ from tests.pipeline.runner.model import read
 CHECKOUT = Path(__file__).resolve().parents[2]
 PIPELINE = "azure-pipelines.yml"
 TEMPLATES = sorted((CHECKOUT / "pipelines/templates").glob("*.yml"))
-THREE = {
-    "stacks": [
-        {"name": name, "stack": name, "environment": name, "group": "a", "reader": "r", "state": "s", "after": after}
-        for name, after in (("dev", ""), ("test", "dev"), ("prod", "test"))
-    ]
-}
+STAGES = "pipelines/templates/stages.yml"
+THREE = "".join(
+    f"""        - name: {name}
+          stack: {name}
+          environment: {name}
+          group: a
+          reader: r
+          state: s
+          after: '{after}'
+"""
+    for name, after in (("dev", ""), ("test", "dev"), ("prod", "test"))
+)
+
+
+def copied(folder: Path) -> Path:
+    """The pipeline's files in another folder, to be changed there."""
+    for name in (PIPELINE, "Pulumi.yaml"):
+        shutil.copy(CHECKOUT / name, folder)
+    shutil.copytree(CHECKOUT / "pipelines", folder / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """The pipeline's files with three stacks, one after another."""
+    file = copied(tmp_path) / PIPELINE
+    head, list_of_stacks, _ = file.read_text(encoding="utf-8").partition("      stacks:\n")
+    assert list_of_stacks
+    file.write_text(head + list_of_stacks + THREE, encoding="utf-8")
+    return tmp_path
 
 
 MICROSOFTS = ("--builtin-schema", "vendor.azure-pipelines")
@@ -58,9 +82,9 @@ def test_the_template_of_variables_is_valid_by_its_part_of_microsofts_schema(tmp
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_a_real_file_expands_to_is_valid_by_microsofts_schema(way: str, tmp_path: Path) -> None:
-    file = tmp_path / "expanded.yml"
-    file.write_text(json.dumps(read(CHECKOUT, PIPELINE, WAYS[way], THREE).raw), encoding="utf-8")
+def test_what_a_real_file_expands_to_is_valid_by_microsofts_schema(way: str, three: Path) -> None:
+    file = three / "expanded.yml"
+    file.write_text(json.dumps(read(three, PIPELINE, WAYS[way], {}).raw), encoding="utf-8")
     done = schema_check(file)
     assert done.returncode == 0, done.stdout
 
@@ -76,20 +100,20 @@ def test_the_real_files_are_clean() -> None:
     assert check(CHECKOUT, PIPELINE) == []
 
 
-def test_the_same_templates_are_clean_for_three_environments() -> None:
-    assert check(CHECKOUT, PIPELINE, [THREE]) == []
+def test_the_same_templates_are_clean_for_three_environments(three: Path) -> None:
+    assert check(three, PIPELINE) == []
 
 
-def test_on_main_each_environment_comes_after_the_one_before() -> None:
-    pipeline = read(CHECKOUT, PIPELINE, WAYS["push to main"], THREE)
+def test_on_main_each_environment_comes_after_the_one_before(three: Path) -> None:
+    pipeline = read(three, PIPELINE, WAYS["push to main"], {})
     order = {stage.id: stage.depends_on for stage in pipeline.stages}
     assert order["preview_dev"] == ("checks",)
     assert order["preview_test"] == ("deploy_dev",)
     assert order["preview_prod"] == ("deploy_test",)
 
 
-def test_a_pull_request_previews_every_environment_and_deploys_to_none() -> None:
-    pipeline = read(CHECKOUT, PIPELINE, WAYS["pull request"], THREE)
+def test_a_pull_request_previews_every_environment_and_deploys_to_none(three: Path) -> None:
+    pipeline = read(three, PIPELINE, WAYS["pull request"], {})
     assert [stage.id for stage in pipeline.stages] == ["checks", "preview_dev", "preview_test", "preview_prod"]
     assert all(stage.depends_on == ("checks",) for stage in pipeline.stages[1:])
 
@@ -110,8 +134,8 @@ SEEDS = {
     "stages depend on each other": Seed("depends-on", f"{T}checks.yml", "dependsOn: []", "dependsOn: preview_dev"),
     "a template's path is wrong": Seed("expands", f"{T}preview.yml", "template: toolchain.yml", "template: tools.yml"),
     "a template's parameter is misspelt": Seed("expands", f"{T}deploy.yml", "report: $(now)", "reports: $(now)"),
-    "a template's parameter is missing": Seed("expands", PIPELINE, "              group: ${{ stack.reader }}\n", ""),
-    "a template expression does not parse": Seed("expands", PIPELINE, "${{ else }}:", "${{ elsif x }}:"),
+    "a template's parameter is missing": Seed("expands", STAGES, "              group: ${{ stack.reader }}\n", ""),
+    "a template expression does not parse": Seed("expands", STAGES, "${{ else }}:", "${{ elsif x }}:"),
     "a stage is there twice": Seed("unique", f"{T}deploy.yml", "- stage: deploy_", "- stage: preview_"),
     "a deployment has no strategy": Seed("deployment", f"{T}deploy.yml", "          runOnce:", "          canary:"),
     "a deployment has no environment": Seed(
@@ -185,6 +209,18 @@ SEEDS = {
     "a failure is waved through": Seed(
         "checkout", f"{T}deploy.yml", "displayName: Log in to ECR", "continueOnError: 'true'"
     ),
+    "a queued run could name another environment": Seed(
+        "queue-time", PIPELINE, "\nparameters:\n", "\nparameters:\n  - {name: stacks, type: object, default: []}\n"
+    ),
+    "a queued run could hold a command": Seed(
+        "queue-time", PIPELINE, "\nparameters:\n", "\nparameters:\n  - {name: operators, default: the team}\n"
+    ),
+    "a choice of a queued run becomes free text": Seed(
+        "queue-time", PIPELINE, "    values: [LOW, MEDIUM, HIGH, CRITICAL]\n", ""
+    ),
+    "free text is part of a script": Seed(
+        "free-text", f"{T}deploy.yml", '"$OPERATORS"', '"${{ parameters.operators }}"'
+    ),
     "the build number is no Docker tag": Seed("build-number", PIPELINE, "$(Rev:.r)", "/$(Rev:r)"),
 }
 
@@ -192,9 +228,7 @@ SEEDS = {
 @pytest.mark.parametrize("defect", SEEDS)
 def test_the_lint_sees_that(defect: str, tmp_path: Path) -> None:
     seed = SEEDS[defect]
-    for name in (PIPELINE, "Pulumi.yaml"):
-        shutil.copy(CHECKOUT / name, tmp_path)
-    shutil.copytree(CHECKOUT / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    copied(tmp_path)
     file = tmp_path / seed.file
     text = file.read_text(encoding="utf-8")
     assert seed.old in text, "the seed has no place any more"
@@ -204,9 +238,7 @@ def test_the_lint_sees_that(defect: str, tmp_path: Path) -> None:
 
 
 def test_the_command_names_file_line_and_remedy(tmp_path: Path) -> None:
-    shutil.copytree(CHECKOUT / "pipelines", tmp_path / "pipelines")
-    shutil.copy(CHECKOUT / "Pulumi.yaml", tmp_path)
-    text = (CHECKOUT / PIPELINE).read_text(encoding="utf-8")
+    text = (copied(tmp_path) / PIPELINE).read_text(encoding="utf-8")
     (tmp_path / PIPELINE).write_text(text.replace("$(Rev:.r)", "/$(Rev:r)"), encoding="utf-8")
     command = [sys.executable, "-m", "tests.pipeline.lint", str(tmp_path / PIPELINE)]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
