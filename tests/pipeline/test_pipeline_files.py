@@ -112,6 +112,12 @@ def test_on_main_each_environment_comes_after_the_one_before(three: Path) -> Non
     assert order["preview_prod"] == ("deploy_test",)
 
 
+def test_a_release_tells_of_what_was_approved_also_when_it_runs_again_and_nothing_is_left_to_do() -> None:
+    steps = read(CHECKOUT, PIPELINE, WAYS["push to main"], {}).stages[-1].jobs[0].steps
+    (step,) = (step for step in steps if "pipelines.release " in step.argument)
+    assert "--plan $(Pipeline.Workspace)/$(approved)/report.json" in step.argument
+
+
 def test_a_pull_request_previews_every_environment_and_deploys_to_none(three: Path) -> None:
     pipeline = read(three, PIPELINE, WAYS["pull request"], {})
     assert [stage.id for stage in pipeline.stages] == ["checks", "preview_dev", "preview_test", "preview_prod"]

@@ -129,6 +129,7 @@ def test_a_finished_deployment_can_be_run_again_and_changes_nothing(delivery: De
     run.results.stages["deploy_dev"] = runs.FAILED
     results = run.rerun_failed()
     assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+    assert not any("applied before" in page for page in results.summaries)
     assert "nothing is left to do" in "\n".join(results.step("Is it what was approved?").log)
     assert (delivery.state(), delivery.tags()) == (state, tags)
 
