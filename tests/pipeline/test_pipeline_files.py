@@ -118,6 +118,13 @@ def test_a_release_tells_of_what_was_approved_also_when_it_runs_again_and_nothin
     assert "--plan $(Pipeline.Workspace)/$(approved)/report.json" in step.argument
 
 
+def test_the_comment_is_written_where_the_repository_is_in_azure_repos_and_nowhere_else() -> None:
+    steps = read(CHECKOUT, PIPELINE, WAYS["pull request"], {}).stages[-1].jobs[0].steps
+    (step,) = (step for step in steps if "pipelines.comment " in step.argument)
+    assert step.env["SYSTEM_ACCESSTOKEN"] == "$(System.AccessToken)"
+    assert "eq(variables['Build.Repository.Provider'], 'TfsGit')" in step.condition
+
+
 def test_a_pull_request_previews_every_environment_and_deploys_to_none(three: Path) -> None:
     pipeline = read(three, PIPELINE, WAYS["pull request"], {})
     assert [stage.id for stage in pipeline.stages] == ["checks", "preview_dev", "preview_test", "preview_prod"]
@@ -151,7 +158,7 @@ SEEDS = {
         "deployment", f"{T}deploy.yml", "    lockBehavior: sequential", "    lockBehavior: runLatest"
     ),
     "a deployment checks nothing out": Seed("deployment", f"{T}deploy.yml", "checkout: self", "checkout: none"),
-    "a condition is not closed": Seed("condition", f"{T}preview.yml", "'PullRequest'))", "'PullRequest')"),
+    "a condition is not closed": Seed("condition", f"{T}preview.yml", "'TfsGit'))", "'TfsGit')"),
     "a condition calls no function": Seed("condition", f"{T}cleanup.yml", "always()", "allways()"),
     "a condition ignores failures": Seed(
         "condition",
