@@ -1,9 +1,9 @@
 """Install the pinned Pulumi CLI, checked, and put it before PATH.
 
 A CLI of exactly the pinned version that is on PATH already is used as it is. Else the official release is downloaded
-and its SHA-256 compared: with the line of pipelines/pulumi.sha256 if that lists the archive, else with the list that is
-published beside the release. `--pin` writes those published lines into pipelines/pulumi.sha256, to be reviewed and
-committed: from then on a changed archive is refused whatever stands beside it. A second run changes nothing.
+and its SHA-256 compared with its line in pipelines/pulumi.sha256. An archive without a line is refused on an agent; a
+workstation takes the list that is published beside the release. `--pin` writes those published lines into
+pipelines/pulumi.sha256, to be reviewed and committed. A second run changes nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,13 @@ def listed(sums: str, file: str) -> str | None:
 def install(version: str, folder: Path) -> Path:
     """Download, check and unpack into a folder by a temporary one and a rename; give the folder with the CLI."""
     file = archive(version)
-    expected = listed(PINS.read_text(encoding="utf-8"), file) or listed(published(version), file)
+    expected = listed(PINS.read_text(encoding="utf-8"), file)
+    if expected is None and agent.on_agent():
+        raise agent.Stop(
+            f"{PINS.name} lists no {file}: run python -m pipelines.install_pulumi --version {version} --pin, review it",
+            agent.REFUSED,
+        )
+    expected = expected or listed(published(version), file)
     if expected is None:
         raise agent.Stop(f"no checksum is published for {file}: take a version that has one")
     content = read(version, file)
