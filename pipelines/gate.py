@@ -15,14 +15,17 @@ from pipelines import agent, plan
 def message(found: plan.Plan, stack: str, operators: str) -> str:
     """What a person has to do, in Markdown."""
     rows = "\n".join(f"- {step.op} `{step.type}` {step.name}" for step in found.beyond_rights)
+    # A pull request's commit is a merge that is in no clone: what is merged is on main afterwards.
+    pull_request = agent.optional("BUILD_REASON") == "PullRequest"
     commit = agent.optional("BUILD_SOURCEVERSION") or "COMMIT"
+    when, where = ("after the merge, ", "main && git pull") if pull_request else ("", commit)
     # The image is left to the pipeline: an operator's build would have another tag and other labels.
     images = " ".join(f"--exclude '**{kind}::**'" for kind in sorted(plan.WITHIN_RIGHTS))
     return (
         f"This change of stack {stack} needs an operator: the pipeline's key pushes images and may do nothing else.\n"
         f"{rows}\n"
         f"Who: one of {operators}, with an AWS identity of their own that may change these resources.\n"
-        f"What: git checkout {commit} && pulumi up --stack {stack} {images}\n"
+        f"What: {when}git checkout {where} && pulumi up --stack {stack} {images}\n"
         "Then start a new run on main: it finds these resources as declared and goes on."
     )
 

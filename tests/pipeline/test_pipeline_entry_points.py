@@ -145,6 +145,9 @@ def test_a_plan_within_the_pipelines_rights_passes_and_any_other_is_refused(tmp_
     assert refused.returncode == agent.REFUSED
     for part in ("update `aws:iam/policy:Policy` push", "the team X", "git checkout 1f3e2d4 && pulumi up --stack dev"):
         assert part in refused.stderr
+    asked = entry_point("gate", *arguments, "--mode", "mark", BUILD_SOURCEVERSION="1f3e2d4", BUILD_REASON="PullRequest")
+    assert "after the merge, git checkout main && git pull && pulumi up --stack dev" in asked.stderr
+    assert "1f3e2d4" not in asked.stderr
     marked = entry_point("gate", *arguments, "--mode", "mark", TF_BUILD="True")
     assert marked.returncode == agent.OK
     assert "##vso[task.setvariable variable=operator;isOutput=true]true" in marked.stdout
