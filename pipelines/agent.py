@@ -165,9 +165,16 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(part)
 
 
+def private_folder(path: Path) -> Path:
+    """The folder, which only this user enters (0700), as every missing one above it (mkdir's mode is the last's)."""
+    for folder in (*reversed(path.parents), path):
+        folder.mkdir(exist_ok=True, mode=0o700)
+    return path
+
+
 def private_file(path: Path) -> Path:
     """An empty file that only this user reads (0600), in a folder that only this user enters (0700)."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(path.parent)
     path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     return path
@@ -223,10 +230,16 @@ def _passed_on(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def captured(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> str:
-    """The standard output of a program that must succeed. Raises Stop with the end of what it said."""
+def captured(argv: Sequence[str], *, env: Mapping[str, str] | None = None, seconds: float | None = None) -> str:
+    """The standard output of a program that must succeed. Raises Stop with the end of what it said.
+
+    seconds: how long it may take, by default as long as it needs.
+    """
+    given = None if env is None else dict(env)
     try:
-        done = subprocess.run(argv, env=None if env is None else dict(env), capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, env=given, capture_output=True, text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise Stop(f"{' '.join(argv[:3])} did not end within {seconds} s") from None
     except FileNotFoundError:
         raise Stop(f"{argv[0]} is not on PATH: run the step that installs it first", USAGE) from None
     if done.returncode:

@@ -18,17 +18,13 @@ def main() -> None:
     parser = agent.parser(__doc__ or "")
     parser.add_argument("--private", type=Path, required=True, help="the job's private folder")
     options = parser.parse_args()
-    failed = None
     try:
         if os.environ.get("DOCKER_CONFIG"):
             registry.logout()
-    except agent.Stop as stop:
-        failed = stop
-    if options.private.exists():
-        shutil.rmtree(options.private)
-    print(f"{options.private} is gone")
-    if failed:
-        raise failed
+    finally:
+        if options.private.exists():
+            shutil.rmtree(options.private)
+        print(f"{options.private} is gone")
 
 
 if __name__ == "__main__":

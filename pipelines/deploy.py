@@ -27,8 +27,9 @@ def main() -> None:
         )
     printed = agent.captured(["pulumi", "stack", "output", "--json", "--stack", options.stack], env=environment)
     public = {name: value for name, value in json.loads(printed).items() if value != "[secret]"}
-    options.outputs.parent.mkdir(parents=True, exist_ok=True)
-    options.outputs.write_text(json.dumps(public, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    agent.private_file(options.outputs).write_text(
+        json.dumps(public, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

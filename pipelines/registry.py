@@ -15,6 +15,9 @@ from pipelines import agent
 MARK = "registry"
 """File in DOCKER_CONFIG that remembers which registry was logged in to."""
 
+SECONDS = 30.0
+"""How long a logout may take: what follows it in the cleanup must be done before the agent ends the job."""
+
 
 def region(stack: str) -> str:
     """The region that a stack's file configures. Raises Stop (code 2) where there is none.
@@ -60,7 +63,7 @@ def config() -> Path:
 def login(region: str) -> None:
     """Log in; the password goes through standard input."""
     folder = config()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    agent.private_folder(folder)
     user, password, registry = token(region)
     (folder / MARK).write_text(registry, encoding="utf-8")
     done = subprocess.run(
@@ -83,7 +86,7 @@ def logout() -> None:
         return
     registry = mark.read_text(encoding="utf-8")
     # Without its registry `docker logout` would log out of Docker Hub.
-    agent.captured(["docker", "logout", registry])
+    agent.captured(["docker", "logout", registry], seconds=SECONDS)
     mark.unlink()
     print(f"logged out of {registry}")
 

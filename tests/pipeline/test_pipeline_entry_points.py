@@ -18,7 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelines import agent, comment, gate, install_pulumi, install_python, plan, preview, release, scan_gate
+from pipelines import (
+    agent,
+    cleanup,
+    comment,
+    gate,
+    install_pulumi,
+    install_python,
+    plan,
+    preview,
+    registry,
+    release,
+    scan_gate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,10 +123,12 @@ def test_a_childs_output_goes_to_a_file_that_only_its_owner_reads(tmp_path: Path
     before = os.umask(0)
     try:
         assert agent.call([sys.executable, "-c", "print('plan')"], output=tmp_path / "private" / "plan.json") == 0
+        agent.private_folder(tmp_path / "job" / "docker")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "private" / "plan.json").stat().st_mode) == 0o600
-    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o700
+    for folder in ("private", "job", "job/docker"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
 
 
 def test_a_cancelled_entry_point_passes_the_signal_on_and_waits_for_its_child() -> None:
@@ -240,6 +254,24 @@ def test_the_cleanup_removes_everything_even_when_the_logout_fails(tmp_path: Pat
     done = entry_point("cleanup", "--private", str(docker), PATH="/nowhere", DOCKER_CONFIG=str(docker))
     assert done.returncode != agent.OK
     assert not docker.exists()
+
+
+def test_the_cleanup_removes_everything_even_when_the_logout_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, docker = tmp_path / "private", tmp_path / "bin" / "docker"
+    private.mkdir()
+    (private / "registry").write_text("1234.dkr.ecr.example", encoding="utf-8")
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\nexec tail -f /dev/null\n", encoding="utf-8")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(private))
+    monkeypatch.setattr(registry, "SECONDS", 0.2)
+    monkeypatch.setattr(sys, "argv", ["cleanup", "--private", str(private)])
+    with pytest.raises(agent.Stop, match=r"docker logout .* did not end"):
+        cleanup.main()
+    assert not private.exists()
 
 
 FINDINGS = [
