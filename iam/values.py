@@ -62,7 +62,7 @@ def _product(elements: Sequence[Element], parts: Sequence[Classes], budget: Budg
     for part in parts:
         budget.spend(len(combined) * len(part))
         combined = {left | right: None for left in combined for right in part}
-    for example in {value for part in parts for value in part.values() if value is not None}:
+    for example in dict.fromkeys(value for part in parts for value in part.values() if value is not None):
         answers = [element_matches(kind, glob, example, {}) for kind, glob in elements]
         if None not in answers:
             combined[sum(1 << number for number, answer in enumerate(answers) if answer)] = example

@@ -47,25 +47,21 @@ def _pairs(
     action: Dimension, wanted: int, resource: Dimension, wanted_resources: int, statement: Statement
 ) -> Iterator[tuple[str, str, bool]]:
     """An action and a resource: first a known action with a resource that it takes, else what there is."""
-    found = list(islice(_actions(action, wanted, statement.actions), _MOST_PAIRS))
-    likely = (
-        (name, arn, known)
-        for name, known in found
-        for arn in _likely(statement.resources, resource, name)
-        if resource.find(arn) & wanted_resources
-    )
-    first = next(likely, None)
-    if first:
-        yield first
-    for name, known in found[:1]:
-        for arn in (
-            "*",
-            *(filled(glob.parts) for glob in _patterns(statement.resources)),
-            *_examples(resource, wanted_resources),
-        ):
-            if arn and resource.find(arn) & wanted_resources:
-                yield name, arn, known
-                return
+    first: tuple[str, bool] | None = None
+    for name, known in islice(_actions(action, wanted, statement.actions), _MOST_PAIRS):
+        first = first or (name, known)
+        arns = _likely(statement.resources, resource, name)
+        fitting = next((arn for arn in arns if resource.find(arn) & wanted_resources), None)
+        if fitting:
+            yield name, fitting, known
+            break
+    if first is None:
+        return
+    unlikely = ("*", *(filled(glob.parts) for glob in _patterns(statement.resources)))
+    for arn in (*unlikely, *_examples(resource, wanted_resources)):
+        if arn and resource.find(arn) & wanted_resources:
+            yield first[0], arn, first[1]
+            return
 
 
 def guesses(statement: Statement) -> Iterator[tuple[Request, bool]]:

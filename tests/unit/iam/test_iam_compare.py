@@ -1,6 +1,9 @@
 """Two policies are compared over all requests, and every claim has a request that `decide` confirms."""
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -376,6 +379,25 @@ STAR_LETTERS = [f"arn:aws:s3:::*{letter}*" for letter in "abcdefghijklmnopqrstuv
 def test_hostile_policies_end_in_an_answer(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
     found = compared(policy(*old), policy(*new))
     assert found.verdict != "unknown" or "could not prove" in found.because[-1].why
+
+
+def test_the_answer_does_not_depend_on_the_process() -> None:
+    program = (
+        "import json, iam; from iam.__main__ import comparison_as_json as j; from tests.unit.iam.pairs import Pairs;"
+        "p = Pairs(5);"
+        "print(json.dumps([j(iam.compare(*map(iam.parse, p.pair()))) for _ in range(60)]))"
+    )
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(answers) == 1
 
 
 def test_a_policy_is_equal_to_itself_however_hard_it_is() -> None:
