@@ -79,7 +79,28 @@ def test_a_refresh_that_finds_a_difference_is_read_from_its_result(tmp_path: Pat
 
 
 def test_a_preview_without_resources_or_changes_is_read(tmp_path: Path) -> None:
-    assert _read(tmp_path, '{"config":{},"duration":1}').steps == []
+    assert _read(tmp_path, '{"config":{},"duration":1,"changeSummary":{"same":1}}').steps == []
+    assert _read(tmp_path, '{"steps":[]}').steps == []
+
+
+@pytest.mark.parametrize("content", ['{"changeSummary":{"delete":2}}', '{"steps":null,"changeSummary":{"delete":9}}'])
+def test_changes_that_are_counted_but_not_shown_are_never_green(tmp_path: Path, content: str) -> None:
+    report = p.report_of(tmp_path, content)
+    assert report.worst == "preview-incomplete"
+    assert report.incomplete
+
+
+def test_counts_of_what_is_shown_are_no_finding(tmp_path: Path) -> None:
+    three = [
+        p.step(p.KEY, "key", {"a": 1}, {"a": 2}, op=op) for op in ("create-replacement", "replace", "delete-replaced")
+    ]
+    for counts in ({"replace": 1, "same": 7}, {"replace": 1, "create-replacement": 1}):
+        assert _read(tmp_path, json.dumps(p.digest(*three, changeSummary=counts))).missing == 0
+    assert _read(tmp_path, json.dumps(p.digest(*three, changeSummary={"replace": 2, "update": 1}))).missing == 2
+
+
+def test_an_event_log_without_a_summary_is_never_green(tmp_path: Path) -> None:
+    assert p.report_of(tmp_path, '{"cancelEvent": {}}').worst == "preview-incomplete"
 
 
 def test_older_digests_without_new_fields_are_read(tmp_path: Path) -> None:
@@ -168,6 +189,15 @@ def test_a_truncated_file_is_a_clear_error_wherever_it_ends(tmp_path: Path, form
         ('{"manifest": {}, "resourcePlans": {}}', "another kind of file|--save-plan"),
         ('{"steps": [1]}', "not an object"),
         ('{"steps": [{}]}', "no operation"),
+        ('{"steps": {"a": 1}}', "'steps' is not what"),
+        ('{"steps": "x", "changeSummary": {}}', "'steps' is not what"),
+        ('{"steps": [], "changeSummary": {"delete": "2"}}', "'changeSummary' is not what"),
+        ('{"steps": null}', "neither steps nor"),
+        ('{"duration": 1}', "neither steps nor"),
+        ('{"config": {}}', "neither steps nor"),
+        ('{"cancelEvent": []}\n{"summaryEvent": "x"}', "the body of a cancelEvent is not an object"),
+        ('{"cancelEvent": {}}\n{"summaryEvent": "x"}', "the body of a summaryEvent is not an object"),
+        ('{"resourcePreEvent": {}}\n{"cancelEvent": {}}', "metadata of a step is not an object"),
         ('{"steps": [], "duration": NaN}', "not JSON"),
         ('{"steps": [],, "duration": 1}', "not JSON"),
         ('{"steps": []} {"steps": []}', "more after"),
