@@ -299,7 +299,7 @@ class _Builder:
     def __init__(self, source: str, visit: Visit) -> None:
         self.result = Plan(source="digest" if source == "digest" else "events")
         self.visit = visit
-        self.steps: dict[tuple[str, str], Step] = {}
+        self.steps: dict[tuple[str, str, str], Step] = {}
         self.refreshing: set[str] = set()
         self.read: dict[str, int] = {}  # steps read, by operation
 
@@ -380,12 +380,13 @@ class _Builder:
     def _merge(self, step: Step) -> None:
         """One replacement may come as one step or as three; both are kept as one `replace`."""
         if not step.replaces:
-            self.steps[(step.urn, step.op)] = step
+            # An earlier update that failed can leave several of one URN to delete: the id tells them apart.
+            self.steps[(step.urn, step.op, step.old.id if step.old else "")] = step
             return
-        known = self.steps.get((step.urn, "replace"))
+        known = self.steps.get((step.urn, "replace", ""))
         step.op = "replace"
         if known is None:
-            self.steps[(step.urn, "replace")] = step
+            self.steps[(step.urn, "replace", "")] = step
             return
         known.old = known.old or step.old
         known.new = known.new or step.new

@@ -55,6 +55,15 @@ def test_a_replacement_shown_as_three_steps_is_one(tmp_path: Path) -> None:
     assert (step.op, step.old.inputs, step.new.inputs) == ("replace", old, new)
 
 
+def test_two_deletes_of_one_urn_are_both_kept(tmp_path: Path) -> None:
+    two = [p.step(p.KEY, "key", {"user": "u"}, None) for _ in range(2)]
+    for step, name in zip(two, ("AKIA1", "AKIA2"), strict=True):
+        step["oldState"]["id"] = name
+    for text in (json.dumps(p.digest(*two)), p.events(*two)):
+        assert [step.old and step.old.id for step in _read(tmp_path, text).steps] == ["AKIA1", "AKIA2"]
+    assert len(p.report_of(tmp_path, p.digest(*two)).rows) == 2
+
+
 def test_unchanged_resources_are_counted_and_not_judged(tmp_path: Path) -> None:
     same = p.step(p.REPOSITORY, "r", {"name": "x"}, {"name": "x"}, op="same")
     assert _read(tmp_path, json.dumps(p.digest(same))).steps == []
