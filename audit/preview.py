@@ -8,6 +8,7 @@ not the size of the file.
 
 import codecs
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ MAX_BYTES = 4 << 30
 MAX_VALUE = 64 << 20
 """Characters of one step, diagnostic or configuration; the engine's own limit for a message is 400 MB, real ones are
 kilobytes."""
+MAX_DEPTH = 200
+"""Levels of nesting of one value; real ones have below 20, and what follows goes through them level by level."""
 
 DIGEST_KEYS = frozenset({"config", "steps", "diagnostics", "duration", "changeSummary", "maybeCorrupt"})
 FOREIGN = (
@@ -109,7 +112,7 @@ class _Reader:
         self.read_bytes = 0
         self.ended = False
         self.text_decoder: codecs.IncrementalDecoder | None = None
-        self.decoder = json.JSONDecoder(parse_constant=_no_constant)
+        self.decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
     def plan(self) -> Plan:
         if self._peek() == "":
@@ -236,6 +239,12 @@ class _Reader:
                 raise
             if end == len(self.text) and self._fill():  # a number may go on
                 continue
+            brackets = self.text.count("{", self.position, end) + self.text.count("[", self.position, end)
+            if brackets > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+                raise AuditError(
+                    f"{self.name}: is nested deeper than {MAX_DEPTH} levels, deeper than any preview; "
+                    "make the preview again"
+                )
             self.position = end
             return value
 
@@ -285,6 +294,25 @@ def _encoding(data: bytes) -> str:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    """A number of JSON; one like 1e999 would become infinity, which no JSON can hold again."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether objects and lists are nested in more levels than that."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [item for item in layer if isinstance(item, (dict, list))]
+        if not layer:
+            return False
+        layer = [child for item in layer for child in (item.values() if isinstance(item, dict) else item)]
+    return True
 
 
 def _object(value: Any, name: str, what: str) -> dict[str, Any]:

@@ -64,6 +64,26 @@ def test_two_deletes_of_one_urn_are_both_kept(tmp_path: Path) -> None:
     assert len(p.report_of(tmp_path, p.digest(*two)).rows) == 2
 
 
+def test_a_value_nested_too_deeply_is_refused_and_one_within_the_limit_is_read(tmp_path: Path) -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        value: Any = "x"
+        for _ in range(levels):
+            value = {"a": [value]}
+        return p.digest(p.step(p.USER, "u", None, {"tags": value}))
+
+    assert p.report_of(tmp_path, nested(95)).rows
+    with pytest.raises(AuditError, match="nested deeper than 200 levels"):
+        p.report_of(tmp_path, nested(225))
+
+
+def test_a_number_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
+    text = json.dumps(p.digest(p.step(p.USER, "u", None, {"a": "NUMBER"})))
+    assert p.report_of(tmp_path, text.replace('"NUMBER"', "1e9")).rows
+    for number in ("1e999", "-1e999"):
+        with pytest.raises(AuditError, match="number"):
+            p.report_of(tmp_path, text.replace('"NUMBER"', number))
+
+
 def test_unchanged_resources_are_counted_and_not_judged(tmp_path: Path) -> None:
     same = p.step(p.REPOSITORY, "r", {"name": "x"}, {"name": "x"}, op="same")
     assert _read(tmp_path, json.dumps(p.digest(same))).steps == []
