@@ -201,6 +201,8 @@ class Plan:
     """Whether unchanged resources are listed (`--show-sames`, or an event log): then what is not there does not
     exist."""
     failed: bool = False
+    missing: int = 0
+    """Operations that change something and that the engine counts, but that no step shows."""
     stack: str = ""
     project: str = ""
 

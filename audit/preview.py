@@ -8,13 +8,14 @@ not the size of the file.
 
 import codecs
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from audit.errors import AuditError
-from audit.model import Diagnostic, Plan, PolicyViolation, State, Step
+from audit.model import QUIET_OPS, REPLACEMENT_OPS, Diagnostic, Plan, PolicyViolation, State, Step
 
 CHUNK = 1 << 20
 MAX_BYTES = 4 << 30
@@ -22,6 +23,8 @@ MAX_BYTES = 4 << 30
 MAX_VALUE = 64 << 20
 """Characters of one step, diagnostic or configuration; the engine's own limit for a message is 400 MB, real ones are
 kilobytes."""
+MAX_DEPTH = 200
+"""Levels of nesting of one value; real ones have below 20, and what follows goes through them level by level."""
 
 DIGEST_KEYS = frozenset({"config", "steps", "diagnostics", "duration", "changeSummary", "maybeCorrupt"})
 FOREIGN = (
@@ -109,7 +112,7 @@ class _Reader:
         self.read_bytes = 0
         self.ended = False
         self.text_decoder: codecs.IncrementalDecoder | None = None
-        self.decoder = json.JSONDecoder(parse_constant=_no_constant)
+        self.decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
     def plan(self) -> Plan:
         if self._peek() == "":
@@ -148,6 +151,14 @@ class _Reader:
                 value = self._value()
                 if len(seen) == 1 and key not in DIGEST_KEYS:
                     raise self._foreign((key,))
+                if key in ("steps", "changeSummary"):
+                    if value is None:
+                        seen.discard(key)  # as if it were not there
+                    elif key == "steps" or not _is_counts(value):
+                        raise AuditError(
+                            f"{self.name}: '{key}' is not what the engine writes there, so this is no preview; "
+                            "make the preview again"
+                        )
                 self.visit({key: value})
                 builder.field(key, value)
             if self._peek() == "}":
@@ -157,6 +168,11 @@ class _Reader:
             key = self._value()
         if any(name in seen for name, _ in FOREIGN):
             raise self._foreign(tuple(seen))
+        if not seen & {"steps", "changeSummary"} and not builder.result.failed:
+            raise AuditError(
+                f"{self.name}: has neither steps nor a changeSummary, so it does not say what would change; "
+                "make the preview again with `pulumi preview --json`"
+            )
         if self._peek():
             raise AuditError(f"{self.name}: holds more after the preview's end; one file holds one preview")
         return builder.plan()
@@ -223,6 +239,12 @@ class _Reader:
                 raise
             if end == len(self.text) and self._fill():  # a number may go on
                 continue
+            brackets = self.text.count("{", self.position, end) + self.text.count("[", self.position, end)
+            if brackets > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+                raise AuditError(
+                    f"{self.name}: is nested deeper than {MAX_DEPTH} levels, deeper than any preview; "
+                    "make the preview again"
+                )
             self.position = end
             return value
 
@@ -274,6 +296,25 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
+def _finite(digits: str) -> float:
+    """A number of JSON; one like 1e999 would become infinity, which no JSON can hold again."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether objects and lists are nested in more levels than that."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [item for item in layer if isinstance(item, (dict, list))]
+        if not layer:
+            return False
+        layer = [child for item in layer for child in (item.values() if isinstance(item, dict) else item)]
+    return True
+
+
 def _object(value: Any, name: str, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise AuditError(f"{name}: {what} is not an object, so this is no preview; make the preview again")
@@ -286,8 +327,9 @@ class _Builder:
     def __init__(self, source: str, visit: Visit) -> None:
         self.result = Plan(source="digest" if source == "digest" else "events")
         self.visit = visit
-        self.steps: dict[tuple[str, str], Step] = {}
+        self.steps: dict[tuple[str, str, str], Step] = {}
         self.refreshing: set[str] = set()
+        self.read: dict[str, int] = {}  # steps read, by operation
 
     def field(self, key: str, value: Any) -> None:
         plan = self.result
@@ -299,7 +341,9 @@ class _Builder:
             for item in _list(value):
                 self.diagnostic(_mapping(item))
         elif key == "changeSummary":
-            plan.counts = {str(op): count for op, count in _mapping(value).items() if isinstance(count, int)}
+            if value is not None and not _is_counts(value):
+                raise AuditError("the counts of the summary are no numbers, so this is no preview; make it again")
+            plan.counts = {str(op): count for op, count in _mapping(value).items() if _is_count(count)}
         elif key == "maybeCorrupt":
             plan.maybe_corrupt = value is True
 
@@ -358,17 +402,19 @@ class _Builder:
             if step.kind.endswith(KEPT):
                 self.result.unchanged.append(step)
             return
+        self.read[step.op] = self.read.get(step.op, 0) + 1
         self._merge(step)
 
     def _merge(self, step: Step) -> None:
         """One replacement may come as one step or as three; both are kept as one `replace`."""
         if not step.replaces:
-            self.steps[(step.urn, step.op)] = step
+            # An earlier update that failed can leave several of one URN to delete: the id tells them apart.
+            self.steps[(step.urn, step.op, step.old.id if step.old else "")] = step
             return
-        known = self.steps.get((step.urn, "replace"))
+        known = self.steps.get((step.urn, "replace", ""))
         step.op = "replace"
         if known is None:
-            self.steps[(step.urn, "replace")] = step
+            self.steps[(step.urn, "replace", "")] = step
             return
         known.old = known.old or step.old
         known.new = known.new or step.new
@@ -378,38 +424,53 @@ class _Builder:
 
     def plan(self) -> Plan:
         self.result.steps = list(self.steps.values())
+        self.result.missing = self._missing()
         if not self.result.counts:
             for step in self.result.steps:
                 self.result.counts[step.op] = self.result.counts.get(step.op, 0) + 1
         return self.result
 
+    def _missing(self) -> int:
+        """How many changed operations the engine counts that no step shows. It counts a replacement once and may show
+        it as three steps."""
+        replaced = max((count for op, count in self.read.items() if op in REPLACEMENT_OPS), default=0)
+        return sum(
+            max(0, count - (replaced if op in REPLACEMENT_OPS else self.read.get(op, 0)))
+            for op, count in self.result.counts.items()
+            if op not in QUIET_OPS
+        )
+
 
 def _from_events(events: Iterator[Any], name: str, visit: Visit) -> Plan:
     builder = _Builder("events", visit)
     plan = builder.result
-    ended = False
+    ended = summed_up = False
     for raw in events:
         event = _object(raw, name, "an event")
         if not event.keys() & EVENT_NAMES:
             raise AuditError(
                 f"{name}: holds a line that is no engine event, so it is no preview; make the preview again"
             )
-        ended |= "cancelEvent" in event or "summaryEvent" in event
+        for key in event.keys() & EVENT_NAMES:
+            _object(event[key], name, f"the body of a {key}")
+        summed_up |= "summaryEvent" in event
+        ended |= summed_up or "cancelEvent" in event
         if "resourcePreEvent" not in event and "resOutputsEvent" not in event:
             visit(event)
-        _event(builder, event)
+        _event(builder, event, name)
     if not ended:
         raise AuditError(
             f"{name}: the event log has no end (no summary and no cancel event), so it is truncated; make the "
             "preview again"
         )
-    return builder.plan() if plan.counts or builder.steps else plan
+    plan.failed |= not summed_up  # the engine gave up before it knew what would change
+    return builder.plan()
 
 
-def _event(builder: _Builder, event: Mapping[str, Any]) -> None:
+def _event(builder: _Builder, event: Mapping[str, Any], name: str) -> None:
     plan = builder.result
-    if item := _mapping(event.get("resourcePreEvent")):
-        metadata = _mapping(item.get("metadata"))
+    if "resourcePreEvent" in event:
+        metadata = _object(event["resourcePreEvent"].get("metadata"), name, "the metadata of a step")
         if metadata.get("op") == "refresh":
             builder.refreshing.add(_text(metadata.get("urn")))
         builder.step(metadata)
@@ -473,6 +534,15 @@ def _state(raw: Any) -> State | None:
 def _type_of(urn: str) -> str:
     parts = urn.split("::")
     return parts[2].rsplit("$", 1)[-1] if len(parts) >= 4 else ""
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_counts(value: Any) -> bool:
+    """Whether this maps operations to how often they occur."""
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -36,7 +36,8 @@ _SECRET_NAME = re.compile(
     r"|access[-_. ]?token|session[-_. ]?token|security[-_. ]?token|identity[-_. ]?token|refresh[-_. "
     r"]?token|bearer[-_. ]?token|token"
     r"|connection[-_. ]?string|credentials?|client[-_. ]?secret|smtppasswordv\d|ciphertext|plaintext|dockerconfigjson"
-    r"|(?:^|[-_. ])(?:pat|auth))s?$",
+    r"|secret[-_. ]?(?:string|value|binary)|token[-_. ]?value|(?:signing|shared|ssh)[-_. ]?key"
+    r"|(?:^|[-_. ])(?:pat|auth|pwd|pass|pem)|(?-i:(?<=[a-z0-9])(?:Pwd|Pass|Pem)))s?$",
     re.IGNORECASE,
 )
 _NOT_SECRET_NAME = re.compile(
@@ -46,6 +47,11 @@ _PLAIN_VALUE = re.compile(
     r"(?:|true|false|null|none|-?\d{1,6}|\$\([^)]*\)|\$\{[^}]*\}|arn:[\w:/.*+=@-]*)", re.IGNORECASE
 )
 """Values that are no secret whatever their name says: flags, counts, references and ARNs."""
+
+_PAIR_NAMES = frozenset({"name", "Name", "NAME", "key", "Key", "KEY", "isSecret", "IsSecret", "issecret", "is_secret"})
+"""A named value (a variable, a tag, an environment variable) has one of these keys."""
+_PAIR_VALUES = frozenset({"value", "secretvalue"})
+"""What such a pair keeps its value under, in lower case letters."""
 
 _PEM = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
 _SERVICES = (
@@ -85,7 +91,9 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 """What a text in lower case has to hold before a shape is looked for, and the shape."""
 
 _ASSIGNMENT = re.compile(r"[=:]\s*[\\\"']{0,4}")
-_PATH = re.compile(r"/?[A-Za-z]{3,}[0-9]{0,4}(?:/[A-Za-z]{3,}[0-9]{0,4})+/?")
+_WORDS = r"(?=[A-Za-z]{3})(?:[A-Z]{3,}|(?:[a-z]{2,})?(?:[A-Z]+[a-z]{2,})*)[0-9]{0,4}"
+_PATH = re.compile(rf"/?{_WORDS}(?:/{_WORDS})+/?")
+"""Words with slashes; a random key changes its case too often to be one."""
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _NEEDLE = re.compile("|".join(re.escape(needle) for needles, _ in _SHAPES for needle in needles))
 
@@ -129,7 +137,7 @@ class Redactor:
                     self._collect(child)
             elif isinstance(child, (dict, list)):
                 todo.append(child)
-        if "name" in item or "isSecret" in item or SECRET_ENVELOPE in item:
+        if SECRET_ENVELOPE in item or not _PAIR_NAMES.isdisjoint(item):
             self._collect_marked(item)
         if isinstance(item.get("config"), dict):
             self._collect_config(item["config"])
@@ -150,15 +158,18 @@ class Redactor:
                     self._collect(text)
                     self._collect(_unquoted(text))
         elif self._marked(item):
-            for name in ("value", "secretValue"):
-                if isinstance(item.get(name), str):
-                    self._collect(item[name])
+            for name, value in item.items():
+                if isinstance(value, str) and _flat(name) in _PAIR_VALUES:
+                    self._collect(value)
 
     def _marked(self, item: Mapping[str, Any]) -> bool:
         """Whether this is a named value (a variable of a group, an environment variable) whose mark or name says
         secret."""
-        name = item.get("name")
-        return item.get("isSecret") is True or (isinstance(name, str) and "value" in item and self._secret_name(name))
+        flat = {_flat(key): value for key, value in item.items()}
+        if flat.get("issecret") in (True, "true", "True"):
+            return True
+        names = (flat.get("name"), flat.get("key"))
+        return "value" in flat and any(isinstance(name, str) and self._secret_name(name) for name in names)
 
     def _collect(self, value: str) -> None:
         if 8 <= len(value) <= 1 << 16 and value not in self.known and _is_secret_value(value):
@@ -227,12 +238,12 @@ class Redactor:
             return self._mapping(value, name)
         if isinstance(value, list):
             return [self.value(item, name) for item in value]
-        return self._number(value)
+        return REDACTED if name and _is_secret_number(value) and self._secret_name(name) else self._number(value)
 
     def _mapping(self, value: dict[str, Any], name: str) -> Any:
         if value.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
             return ENGINE_SECRET
-        marked = ("name" in value or "isSecret" in value) and self._marked(value)
+        marked = not _PAIR_NAMES.isdisjoint(value) and self._marked(value)
         # A map under a secret name (docker `auths`, `credentials`) is secret in its leaves.
         below_secret = bool(name) and self._secret_name(name)
         result: dict[str, Any] = {}
@@ -243,7 +254,7 @@ class Redactor:
             while shown in result and shown != key:
                 shown += "'"
             if isinstance(item, str):
-                secret = says_secret or below_secret or (marked and key in ("value", "secretValue"))
+                secret = says_secret or below_secret or (marked and _flat(key) in _PAIR_VALUES)
                 if secret and _is_secret_value(item):
                     result[shown] = REDACTED
                 else:
@@ -252,7 +263,8 @@ class Redactor:
             elif isinstance(item, (dict, list)):
                 result[shown] = self.value(item, name if below_secret and not says_secret else key)
             else:
-                result[shown] = self._number(item)
+                secret = says_secret or below_secret or (marked and _flat(key) in _PAIR_VALUES)
+                result[shown] = REDACTED if secret and _is_secret_number(item) else self._number(item)
         return result
 
     def _key(self, key: str) -> tuple[str, bool]:
@@ -367,7 +379,7 @@ def _without_shapes(text: str) -> str:
 def _mask_shape(match: re.Match[str]) -> str:
     shape, text = match.lastgroup, match.group()
     if shape == "aws40":
-        return REDACTED if _mixed(text) and not _PATH.fullmatch(text) else text
+        return REDACTED if text not in (text.lower(), text.upper()) and not _PATH.fullmatch(text) else text
     if shape == "pat84":
         return REDACTED if _mixed(text) else text
     if shape == "base32":
@@ -384,7 +396,7 @@ def _mask_shape(match: re.Match[str]) -> str:
 
 
 def _mixed(text: str) -> bool:
-    """Upper case, lower case and digits: what a random key of 40 has, and a path or a hexadecimal digest has not."""
+    """Upper case, lower case and digits: what a long random token has, and a hexadecimal digest has not."""
     return bool(re.search(r"[A-Z]", text) and re.search(r"[a-z]", text) and re.search(r"[0-9]", text))
 
 
@@ -392,6 +404,11 @@ def _is_secret_value(value: str) -> bool:
     """Whether a value under a secret name is a secret: not masked already, not unknown, not a flag, a number or a
     reference."""
     return value not in (ENGINE_SECRET, REDACTED) and not is_unknown(value) and not _PLAIN_VALUE.fullmatch(value)
+
+
+def _is_secret_number(value: Any) -> bool:
+    """Whether a number under a secret name is a secret: seven digits or more; fewer are a count or a flag."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and len(re.sub(r"\D", "", str(value))) >= 7
 
 
 def _flat(name: str) -> str:

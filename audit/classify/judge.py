@@ -48,6 +48,9 @@ def _about_the_preview(plan: Plan) -> list[Finding]:
         findings.append(
             Finding("preview-incomplete", "", "The preview ended with an error.", errors[:20], proved=False)
         )
+    if plan.missing:
+        reason = f"The engine counts {plan.missing:,} more changes than the preview shows steps for."
+        findings.append(Finding("preview-incomplete", "", reason, proved=False))
     if plan.maybe_corrupt:
         findings.append(
             Finding(

@@ -55,6 +55,35 @@ def test_a_replacement_shown_as_three_steps_is_one(tmp_path: Path) -> None:
     assert (step.op, step.old.inputs, step.new.inputs) == ("replace", old, new)
 
 
+def test_two_deletes_of_one_urn_are_both_kept(tmp_path: Path) -> None:
+    two = [p.step(p.KEY, "key", {"user": "u"}, None) for _ in range(2)]
+    for step, name in zip(two, ("AKIA1", "AKIA2"), strict=True):
+        step["oldState"]["id"] = name
+    for text in (json.dumps(p.digest(*two)), p.events(*two)):
+        assert [step.old and step.old.id for step in _read(tmp_path, text).steps] == ["AKIA1", "AKIA2"]
+    assert len(p.report_of(tmp_path, p.digest(*two)).rows) == 2
+
+
+def test_a_value_nested_too_deeply_is_refused_and_one_within_the_limit_is_read(tmp_path: Path) -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        value: Any = "x"
+        for _ in range(levels):
+            value = {"a": [value]}
+        return p.digest(p.step(p.USER, "u", None, {"tags": value}))
+
+    assert p.report_of(tmp_path, nested(95)).rows
+    with pytest.raises(AuditError, match="nested deeper than 200 levels"):
+        p.report_of(tmp_path, nested(225))
+
+
+def test_a_number_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
+    text = json.dumps(p.digest(p.step(p.USER, "u", None, {"a": "NUMBER"})))
+    assert p.report_of(tmp_path, text.replace('"NUMBER"', "1e9")).rows
+    for number in ("1e999", "-1e999"):
+        with pytest.raises(AuditError, match="number"):
+            p.report_of(tmp_path, text.replace('"NUMBER"', number))
+
+
 def test_unchanged_resources_are_counted_and_not_judged(tmp_path: Path) -> None:
     same = p.step(p.REPOSITORY, "r", {"name": "x"}, {"name": "x"}, op="same")
     assert _read(tmp_path, json.dumps(p.digest(same))).steps == []
@@ -79,7 +108,28 @@ def test_a_refresh_that_finds_a_difference_is_read_from_its_result(tmp_path: Pat
 
 
 def test_a_preview_without_resources_or_changes_is_read(tmp_path: Path) -> None:
-    assert _read(tmp_path, '{"config":{},"duration":1}').steps == []
+    assert _read(tmp_path, '{"config":{},"duration":1,"changeSummary":{"same":1}}').steps == []
+    assert _read(tmp_path, '{"steps":[]}').steps == []
+
+
+@pytest.mark.parametrize("content", ['{"changeSummary":{"delete":2}}', '{"steps":null,"changeSummary":{"delete":9}}'])
+def test_changes_that_are_counted_but_not_shown_are_never_green(tmp_path: Path, content: str) -> None:
+    report = p.report_of(tmp_path, content)
+    assert report.worst == "preview-incomplete"
+    assert report.incomplete
+
+
+def test_counts_of_what_is_shown_are_no_finding(tmp_path: Path) -> None:
+    three = [
+        p.step(p.KEY, "key", {"a": 1}, {"a": 2}, op=op) for op in ("create-replacement", "replace", "delete-replaced")
+    ]
+    for counts in ({"replace": 1, "same": 7}, {"replace": 1, "create-replacement": 1}):
+        assert _read(tmp_path, json.dumps(p.digest(*three, changeSummary=counts))).missing == 0
+    assert _read(tmp_path, json.dumps(p.digest(*three, changeSummary={"replace": 2, "update": 1}))).missing == 2
+
+
+def test_an_event_log_without_a_summary_is_never_green(tmp_path: Path) -> None:
+    assert p.report_of(tmp_path, '{"cancelEvent": {}}').worst == "preview-incomplete"
 
 
 def test_older_digests_without_new_fields_are_read(tmp_path: Path) -> None:
@@ -168,6 +218,15 @@ def test_a_truncated_file_is_a_clear_error_wherever_it_ends(tmp_path: Path, form
         ('{"manifest": {}, "resourcePlans": {}}', "another kind of file|--save-plan"),
         ('{"steps": [1]}', "not an object"),
         ('{"steps": [{}]}', "no operation"),
+        ('{"steps": {"a": 1}}', "'steps' is not what"),
+        ('{"steps": "x", "changeSummary": {}}', "'steps' is not what"),
+        ('{"steps": [], "changeSummary": {"delete": "2"}}', "'changeSummary' is not what"),
+        ('{"steps": null}', "neither steps nor"),
+        ('{"duration": 1}', "neither steps nor"),
+        ('{"config": {}}', "neither steps nor"),
+        ('{"cancelEvent": []}\n{"summaryEvent": "x"}', "the body of a cancelEvent is not an object"),
+        ('{"cancelEvent": {}}\n{"summaryEvent": "x"}', "the body of a summaryEvent is not an object"),
+        ('{"resourcePreEvent": {}}\n{"cancelEvent": {}}', "metadata of a step is not an object"),
         ('{"steps": [], "duration": NaN}', "not JSON"),
         ('{"steps": [],, "duration": 1}', "not JSON"),
         ('{"steps": []} {"steps": []}', "more after"),

@@ -187,3 +187,48 @@ def test_the_fuzzers_own_check_sees_a_leak() -> None:
     for number, encode in enumerate(fuzzing.ENCODERS):
         assert fuzzing.leaks(f"x {encode('hunter2-secret')} y", "hunter2-secret"), number
     assert json_format.LONGEST > 1000
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pwd",
+        "pass",
+        "userPass",
+        "adminPwd",
+        "certificatePem",
+        "secretString",
+        "SecretBinary",
+        "secretValue",
+        "tokenValue",
+        "signingKey",
+        "sharedKey",
+        "ssh_key",
+    ],
+)
+def test_more_names_say_secret_and_numbers_under_them_are_masked(name: str) -> None:
+    assert Redactor().value({name: "correct horse", "n": {name: 12345678}}) == {name: REDACTED, "n": {name: REDACTED}}
+    assert Redactor().value({name: 3, "compass": "correct horse"}) == {name: 3, "compass": "correct horse"}
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        {"name": "DB_PASSWORD", "Value": "correct horse"},
+        {"Name": "DB_PASSWORD", "Value": "correct horse"},
+        {"key": "DB_PASSWORD", "value": "correct horse"},
+        {"is_secret": True, "value": "correct horse"},
+        {"IsSecret": True, "Value": "correct horse"},
+    ],
+)
+def test_a_named_value_is_masked_whatever_the_case_of_its_keys(pair: dict[str, Any]) -> None:
+    redactor = Redactor()
+    redactor.visit(pair)
+    assert "correct horse" not in json.dumps(redactor.value([pair, "a correct horse b"]))
+
+
+def test_an_aws_secret_key_without_a_digit_is_masked_and_a_path_of_that_length_is_not() -> None:
+    assert Redactor().text("wJalrXUtnFEMI/KxMDENG/bPxRfiCYEXAMPLEKEY") == REDACTED
+    path = "Documents/Projects/Application/Resources"
+    assert len(path) == 40
+    assert Redactor().text(path) == path
