@@ -13,6 +13,7 @@ from iam.automaton import Budget, TooHardError
 from iam.decide import decide
 from iam.dimensions import Texts, action_texts
 from iam.model import Policy, Request, Statement
+from iam.patterns import fold_case
 from iam.space import Box, Space
 from iam.variables import Values, bind, candidates
 from iam.witness import guesses, requests
@@ -193,8 +194,8 @@ class _Search:
         """Boxes of requests that `after` allows by the statement and `before` refuses."""
         box = list(space.box(statement))
         for place, dimension in enumerate(space.dimensions):
-            if place > 2 and self.bound and dimension.name.lower() in self.bound:
-                value = self.bound[dimension.name.lower()]
+            if place > 2 and self.bound and fold_case(dimension.name) in self.bound:
+                value = self.bound[fold_case(dimension.name)]
                 box[place] &= dimension.missing if value is None else dimension.find(value)
         denied = [space.box(s) for s in self.after.statements if s.effect == "Deny" and space.holds(s)]
         if not is_kept:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
-from iam.patterns import Context, Glob
+from iam.patterns import Context, Glob, fold_case
 
 Effect = Literal["allow", "explicit_deny", "implicit_deny", "unknown"]
 LONGEST = 8192  # characters of one request value; the services themselves stop far below (an ARN has at most 2,048)
@@ -123,7 +124,7 @@ def _context(context: Mapping[str, str | Sequence[str]]) -> Context:
     for key, value in context.items():
         if not isinstance(key, str):
             raise RequestError("context: a condition key must be a text")
-        name = key.lower()
+        name = fold_case(key)
         if name in values:
             raise RequestError(f"context key {key[:80]!r}: given twice; condition keys have no case")
         if isinstance(value, (list, tuple)):
@@ -138,11 +139,20 @@ def _scalar(key: str, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         value = str(value) if value.bit_length() < LONGEST else ""
-    elif isinstance(value, float) and abs(value) < 1e15:  # not NaN, not infinite, written without an exponent
-        value = f"{value:f}".rstrip("0").rstrip(".")
+    elif isinstance(value, (float, Decimal)):
+        value = number_text(value)
     if not isinstance(value, str) or len(value) > LONGEST:
         raise RequestError(f"context key {key[:80]!r}: a value must be a text of at most {LONGEST} characters")
     return value
+
+
+def number_text(value: float | Decimal) -> str | None:
+    """A number without exponent, no digit lost; None for NaN, infinity and more than 60 places on either side."""
+    number = value if isinstance(value, Decimal) else Decimal(repr(value))
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -60 or number.adjusted() > 60:
+        return None
+    return f"{number:f}"
 
 
 @dataclass(frozen=True, slots=True)

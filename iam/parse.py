@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal, NoReturn, cast
 
 from iam.conditions import operator
-from iam.model import Clause, Condition, Policy, PolicyError, Principals, Statement
-from iam.patterns import Glob, Variable, split
+from iam.model import Clause, Condition, Policy, PolicyError, Principals, Statement, number_text
+from iam.patterns import Glob, Variable, fold_case, split
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 LARGEST = 262_144  # characters; the largest document that any AWS service takes is a fraction of it
@@ -46,11 +47,14 @@ def parse(document: str | Mapping[str, Any]) -> Policy:
 
 
 def decode(text: str, most: int = LARGEST) -> Any:
-    """What a JSON text holds; no name may stand twice in one object. Raises PolicyError."""
+    """What a JSON text holds, numbers with all digits written; no name may stand twice in one object.
+
+    Raises PolicyError.
+    """
     if len(text) > most:
         raise PolicyError(f"the document has {len(text)} characters; at most {most} are read")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_unique, parse_float=Decimal, parse_constant=_no_constant)
     except PolicyError:
         raise
     except RecursionError:
@@ -76,7 +80,7 @@ def _kind(value: object) -> str:
     if value is None:
         return "null"
     names = {dict: "an object", list: "a list", tuple: "a list", str: "a text", bool: "a boolean"}
-    return names.get(type(value), "a number" if isinstance(value, (int, float)) else "of another type")
+    return names.get(type(value), "a number" if isinstance(value, (int, float, Decimal)) else "of another type")
 
 
 def _show(value: object) -> str:
@@ -194,7 +198,7 @@ class _Reader:
         if known is None:
             globs = tuple(Glob(text, split(text, wildcards=False, variables=self.variables)) for text in texts)
             return Condition(
-                name, "", None, negated=False, if_exists=False, key=key.lower(), written_key=key, values=globs
+                name, "", None, negated=False, if_exists=False, key=fold_case(key), written_key=key, values=globs
             )
         wildcards, variables = (
             known.kind in ("like", "arn"),
@@ -205,7 +209,7 @@ class _Reader:
             for text in texts
         )
         return Condition(
-            name, known.qualifier, known.kind, known.negated, known.if_exists, key.lower(), key, globs,
+            name, known.qualifier, known.kind, known.negated, known.if_exists, fold_case(key), key, globs,
         )  # fmt: skip
 
     def scalar(self, name: str, key: str, value: object) -> str:
@@ -213,8 +217,8 @@ class _Reader:
             return "true" if value else "false"
         if isinstance(value, int) and value.bit_length() < 1024:
             return str(value)
-        if isinstance(value, float) and abs(value) < 1e15:
-            return f"{value:f}".rstrip("0").rstrip(".")
+        if isinstance(value, (float, Decimal)):
+            value = number_text(value) or value
         if not isinstance(value, str):
             self.fail(f"Condition {_show(name)} on {_show(key)} holds {_kind(value)}; write texts, numbers or booleans")
         return value

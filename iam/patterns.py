@@ -66,7 +66,7 @@ def _take_variable(text: str, at: int, literal: list[str], push: Callable[[Part]
         return at + 4
     found = _VARIABLE.match(text, at)
     if found:
-        push(Variable(found["key"].lower(), found["default"]))
+        push(Variable(fold_case(found["key"]), found["default"]))
         return found.end()
     push(Variable(None))  # what AWS makes of it is not documented: it may stand for anything
     end = text.find("}", at)

@@ -6,7 +6,7 @@ from itertools import islice
 from iam import catalogue
 from iam.dimensions import Dimension
 from iam.model import Clause, Request, RequestError, Statement
-from iam.patterns import Glob, Wild, filled
+from iam.patterns import Glob, Wild, filled, fold_case
 from iam.principals import canonical, is_account
 from iam.space import Box, Space
 from iam.variables import Values
@@ -89,7 +89,7 @@ def _examples(dimension: Dimension, wanted: int) -> list[str]:
 def _values(keys: list[Dimension], wanted: Box, context: Values) -> dict[str, str | tuple[str, ...]] | None:
     values: dict[str, str | tuple[str, ...]] = {key: value for key, value in context.items() if value is not None}
     for dimension, classes in zip(keys, wanted, strict=True):
-        if not dimension.name or dimension.name.lower() in context:
+        if not dimension.name or fold_case(dimension.name) in context:
             continue
         found = [e for place, e in enumerate(dimension.examples) if classes >> place & 1 and e is not None]
         if not found:

@@ -420,3 +420,36 @@ def test_a_policy_is_equal_to_itself_however_hard_it_is() -> None:
         ).verdict
         == "equal"
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("0.0000001", "0.0000004"),
+        ("1.0000001", "1.0000002"),
+        ("1.00000000000000001", "1.00000000000000002"),
+        ("1e-7", "4e-7"),
+    ],
+)
+def test_numbers_written_in_json_keep_all_their_digits(old: str, new: str) -> None:
+    def read(number: str) -> Policy:
+        statement = json.dumps(allow(Condition={"NumericLessThan": {"s3:max-keys": 0}}))
+        return parse('{"Statement": ' + statement.replace(": 0}", f": {number}}}") + "}")
+
+    assert compared(read(old), read(new)).verdict in ("broadened", "unknown")
+    assert compared(read(new), read(old)).verdict in ("narrowed", "unknown")
+    assert compared(read(old), read(old)).verdict == "equal"
+
+
+def test_numbers_decoded_before_keep_all_their_digits() -> None:
+    assert verdict([when("NumericLessThan", "s3:max-keys", 1e-7)], [when("NumericLessThan", "s3:max-keys", 4e-7)]) == (
+        "broadened"
+    )
+
+
+def test_only_ascii_letters_of_a_condition_key_have_no_case() -> None:
+    def tagged(key: str) -> list[dict[str, Any]]:
+        return [when("StringEquals", f"aws:PrincipalTag/{key}", "a")]
+
+    assert verdict(tagged("K"), tagged("k")) == "equal"
+    assert verdict(tagged("\N{KELVIN SIGN}"), tagged("k")) == "both"

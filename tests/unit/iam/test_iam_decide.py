@@ -366,3 +366,9 @@ def test_a_bad_request_is_refused(arguments: tuple[Any, ...], message: str) -> N
 def test_a_hostile_pattern_does_not_slow_a_decision_down() -> None:
     hostile = policy(allow(resource="*a" * 2000 + "*b"))
     assert effect(hostile, resource="a" * 8000) == "implicit_deny"
+
+
+def test_a_number_of_a_request_keeps_all_its_digits() -> None:
+    wanted = policy(allow(Condition={"NumericLessThan": {"s3:max-keys": "0.0000002"}}))
+    assert effect(wanted, context={"s3:max-keys": 1e-7}) == "allow"
+    assert effect(wanted, context={"s3:max-keys": 4e-7}) == "implicit_deny"

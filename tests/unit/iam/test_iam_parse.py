@@ -78,6 +78,11 @@ def test_only_documented_operators_are_known(name: str) -> None:
         (document({**GOOD, "Condition": {"StringEquals": {"a:b": None}}}), "on 'a:b' holds null"),
         (document({**GOOD, "Condition": {"StringEquals": {"a:b": {}}}}), "on 'a:b' holds an object"),
         (document({**GOOD, "Condition": {"NumericEquals": {"a:b": float("nan")}}}), "on 'a:b' holds a number"),
+        (document({**GOOD, "Condition": {"NumericEquals": {"a:b": 1e300}}}), "on 'a:b' holds a number"),
+        (
+            '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Bool": {"a:b": 1e-999}}}}',
+            "on 'a:b' holds a number",
+        ),
         (document({**GOOD, "Condition": {"StringEquals": {"": "x"}}}), "has an empty or wrong key"),
         ('{"Statement": [', "the document is not JSON"),
         ('{"Statement": [], "Statement": []}', "'Statement' stands twice"),
