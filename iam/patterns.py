@@ -203,6 +203,13 @@ def arn_segments(parts: tuple[Part, ...]) -> list[tuple[Part, ...]] | None:
     return [tuple(segment) for segment in segments] if len(segments) == 6 else None
 
 
+def needed(globs: Iterable[Glob]) -> list[str]:
+    """The keys without which a variable of the globs has no value; each once."""
+    parts = (part for glob in globs if glob.has_variables for part in glob.parts)
+    found = [part.key for part in parts if isinstance(part, Variable) and part.default is None]
+    return list(dict.fromkeys(key for key in found if key is not None))
+
+
 def filled(parts: Iterable[Part]) -> str:
     """A text that a pattern matches, with what a reader expects in place of its wildcards and variables."""
     text = "".join(p if isinstance(p, str) else "x" if p is Wild.ANY else "\0" for p in parts)

@@ -1,7 +1,8 @@
 """The space of all requests, cut along every comparison that two policies make into finitely many classes.
 
 A request is a point with one coordinate a dimension: principal, action, resource, one for each condition key, and one
-for each condition that nobody can judge. A dimension lists its classes; a set of classes is an integer with one bit a
+for each question that nobody can answer: whether an unknown operator holds, and whether a negation over a variable
+without value holds. A dimension lists its classes; a set of classes is an integer with one bit a
 class. A statement then covers a box: one set a dimension.
 """
 
@@ -11,7 +12,7 @@ from iam.automaton import Budget
 from iam.dimensions import AWS_PRINCIPAL, PRINCIPALS, RESOURCES, Dimension, Example, Texts, globs_of
 from iam.keys import condition_identity, finder, key_states
 from iam.model import Condition, Principals, Statement
-from iam.patterns import Glob
+from iam.patterns import Glob, needed
 from iam.principals import ANONYMOUS, canonical, is_account, patterns
 from iam.values import subsets
 
@@ -34,6 +35,10 @@ class Space:
         self.dimensions = [principal, self._actions.dimension, self._resources.dimension]
         self._covered: dict[tuple[object, ...], tuple[int, int]] = {}  # by condition: its dimension and set of classes
         self._condition_dimensions([condition for statement in statements for condition in statement.conditions])
+        self._open: dict[tuple[str, str], int] = {}  # dimensions of negations over variables
+        for question in dict.fromkeys(question for statement in statements for question in _questions(statement)):
+            self._open[question] = len(self.dimensions)
+            self.dimensions.append(Dimension("", [None, None]))
 
     def holds(self, statement: Statement) -> bool:
         """Whether the statement is one of those that the space was made of."""
@@ -56,6 +61,8 @@ class Space:
         for condition in statement.conditions:
             place, covered = self._covered[condition_identity(condition)]
             box[place] &= covered
+        for question in _questions(statement):
+            box[self._open[question]] &= 2
         return tuple(box)
 
     def _principal_dimension(self, clauses: Sequence[Principals]) -> Dimension:
@@ -136,6 +143,17 @@ class Space:
             name_written = next(iter(found.values())).written_key
             truths = list(states)
             self.dimensions.append(Dimension(name_written, list(states.values()), finder(list(found.values()), truths)))
+
+
+def _questions(statement: Statement) -> list[tuple[str, str]]:
+    """The variables that a negation of the statement depends on: without a value it may not hold (see iam.decide)."""
+    found: list[tuple[str, str]] = []
+    if statement.resources is not None and statement.resources.negated:
+        found += [("resource", key) for key in needed(statement.resources.patterns)]
+    for condition in statement.conditions:
+        if condition.negated:
+            found += [("condition", key) for key in needed(condition.values)]
+    return found
 
 
 def _who(clause: Principals) -> tuple[frozenset[tuple[str, str]], bool]:

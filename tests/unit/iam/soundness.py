@@ -25,20 +25,44 @@ def contradictions(
     return wrong
 
 
-def check_pair(old: dict[str, Any], new: dict[str, Any], requests: Sequence[Request]) -> Comparison:
-    """Compare a pair and hold the verdict and its witnesses against `decide`. Raises UnsoundError."""
+def assumptions(
+    found: Comparison, requests: Sequence[Request], before: Sequence[str], after: Sequence[str]
+) -> list[Request]:
+    """The requests that a proof takes for granted though their decision is unknown on one side, sure on the other."""
+    wrong = []
+    refused = ("implicit_deny", "explicit_deny")
+    for request, old, new in zip(requests, before, after, strict=True):
+        may_gain = (old in refused and new == "unknown") or (old == "unknown" and new == "allow")
+        may_lose = (new in refused and old == "unknown") or (new == "unknown" and old == "allow")
+        if (may_gain and found.allows_nothing_new) or (may_lose and found.refuses_nothing_new):
+            wrong.append(request)
+    return wrong
+
+
+def check_pair(
+    old: dict[str, Any], new: dict[str, Any], requests: Sequence[Request], *, strict: bool = True
+) -> Comparison:
+    """Compare a pair and hold the verdict and its witnesses against `decide`. Raises UnsoundError.
+
+    `strict` also forbids a proof where a decision is unknown. Not for a caller who is not known, nor for several values
+    under an operator without qualifier: `decide` then judges each element by itself, `compare` all together.
+    """
     before, after = parse(old), parse(new)
     found = compare(before, after)
-    check(found, before, after, requests)
+    check(found, before, after, requests, strict=strict)
     return found
 
 
-def check(found: Comparison, before: Policy, after: Policy, requests: Sequence[Request]) -> None:
+def check(
+    found: Comparison, before: Policy, after: Policy, requests: Sequence[Request], *, strict: bool = True
+) -> None:
     """Hold a verdict and its witnesses against `decide`. Raises UnsoundError."""
     asked = [*requests, *found.newly_allowed, *found.newly_refused]
     effects = [[decide([policy], request).effect for request in asked] for policy in (before, after)]
     if contradictions(found, asked, *effects):
         raise UnsoundError(f"{found.verdict}: {_text(before, after)} {contradictions(found, asked, *effects)}")
+    if strict and assumptions(found, asked, *effects):
+        raise UnsoundError(f"{found.verdict}: {_text(before, after)} {assumptions(found, asked, *effects)}")
     for request in found.newly_allowed:
         if decide([before], request).allowed or not decide([after], request).allowed:
             raise UnsoundError(f"not newly allowed: {_text(before, after)} {request}")

@@ -295,6 +295,21 @@ def test_a_trust_policy_that_stops_checking_the_subject_is_broadened_with_a_fore
     assert request.context["vstoken.dev.azure.com/x:aud"] == "api://AzureADTokenExchange"
 
 
+@pytest.mark.parametrize("negated", [True, False])
+def test_a_negation_over_a_variable_may_fail_without_its_value(negated: bool) -> None:
+    """Found by the independent evaluator: without the variable the old statement may not apply at all."""
+    if negated:
+        old = [allow("s3:*", None, NotResource="arn:aws:s3:::b/${aws:PrincipalTag/t}/*")]
+        new = [allow("s3:*", None, NotResource="arn:aws:s3:::?/*")]
+    else:
+        old = [when("StringNotEquals", "a:b", "${aws:username}")]
+        new = [when("StringNotLike", "a:b", "*")]
+        assert verdict(old, [allow()]) == "broadened"
+        new = [when("StringNotLike", "a:b", "?*")]
+    assert compared(policy(*old), policy(*new)).verdict == "unknown"
+    assert verdict(old, old) == "equal"
+
+
 def test_notprincipal_is_compared_as_far_as_it_is_known() -> None:
     everyone = allow("s3:GetObject", Principal="*")
     user, account = "arn:aws:iam::123456789012:user/a", "123456789012"

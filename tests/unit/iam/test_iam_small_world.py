@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from iam import Request, parse
+from iam import Request
 from tests.unit.iam.soundness import check_pair
 
 VALUES = ("a", "A", "b", "ab", "a*", "", "5", "true", "arn:aws:s3:::a", "10.0.0.1", "2024-01-01")
@@ -128,7 +128,7 @@ def test_conditions_on_one_key_hold_against_every_value_of_a_small_world(seed: i
             old = document({"Effect": "Allow"}, {"Effect": "Deny", "Condition": first})
         if draw.random() < 0.3:
             new = document({"Effect": "Allow"}, {"Effect": "Deny", "Condition": second})
-        unknown += check_pair(old, new, requests).verdict == "unknown"
+        unknown += check_pair(old, new, requests, strict=False).verdict == "unknown"
     assert unknown < 90  # values of wrong types and unknown operators abound here
 
 
@@ -225,5 +225,4 @@ def test_principals_hold_against_every_caller_of_a_small_world() -> None:
 
     for _ in range(500):
         old, new = (document(*(statement() for _ in range(draw.choice((1, 2, 3))))) for _ in range(2))
-        parse(old)
-        check_pair(old, new, requests)
+        check_pair(old, new, requests, strict=False)
