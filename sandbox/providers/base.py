@@ -353,7 +353,8 @@ class Provider(ABC, provider_pb2_grpc.ResourceProviderServicer, Generic[Session]
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
         from sandbox.providers.package_schema import package_schema
 
-        return provider_pb2.GetSchemaResponse(schema=package_schema(self.name, self.version, self.resources))
+        declared = {each.token: each.fields for each in self.resources if issubclass(each, Declared)}
+        return provider_pb2.GetSchemaResponse(schema=package_schema(self.name, self.version, declared))
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
         configuration = decode(request.news)
