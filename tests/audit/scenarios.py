@@ -60,8 +60,10 @@ STAGES = (
                     "access-broadened": 2,  # the push policy, and the group that it is attached to
                     "group-membership": 1,
                     "credential-created": 1,
-                    # The stack and its four components; repository, lifecycle, group, user, variable group, image.
-                    "change": 11,
+                    "pipeline-authorized": 2,  # for the variable group, and for the environment
+                    # The stack and its five components; repository, lifecycle, group, user, variable group, image;
+                    # pipeline, environment with its three checks, branch policy.
+                    "change": 18,
                 },
             ),
         ),
@@ -113,10 +115,11 @@ STAGES = (
                     "loss-repository-deleted": 1,
                     "loss-variable-group": 1,
                     "loss-credential": 2,
-                    "loss-resource": 1,  # the user
-                    "access-narrowed": 2,  # the push policy and its attachment
-                    # The stack and its four components; lifecycle policy, group, image.
-                    "change": 8,
+                    "guard-weakened": 4,  # approval, lock, branch control, branch policy
+                    "loss-resource": 7,  # these four again, the pipeline, its environment, the user
+                    "access-narrowed": 4,  # the push policy and its attachment, the pipeline's two authorisations
+                    # The stack and its five components; lifecycle policy, group, image.
+                    "change": 9,
                 },
                 command=DESTROY,
             ),
