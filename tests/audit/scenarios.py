@@ -185,12 +185,22 @@ def normalised(printed: str) -> str:
     preview = json.loads(printed)
     preview["duration"] = 0
     preview["steps"].sort(key=lambda step: (step["urn"], step["op"]))
+    _number_checks(preview["steps"])
     text = json.dumps(_tidy(preview), indent=1, sort_keys=True)
     text = TIMES.sub("2026-01-01T00:00:00Z", text)
     for pattern, name in NUMBERED:
         seen: dict[str, str] = {}
         text = re.sub(pattern, lambda match: seen.setdefault(match.group(), name(len(seen) + 1)), text)  # noqa: B023
     return text + "\n"
+
+
+def _number_checks(steps: list[dict[str, Any]]) -> None:
+    """The checks of the environment are made at once, and numbered by the service in the order that they come in."""
+    checks = sorted({step["urn"] for step in steps if "azuredevops:index/check" in step["urn"]})
+    for step in steps:
+        for state in (step.get("oldState"), step.get("newState")):
+            if step["urn"] in checks and state and state.get("id"):
+                state["id"] = str(checks.index(step["urn"]) + 1)
 
 
 def _tidy(value: Any, name: str = "") -> Any:
