@@ -10,7 +10,7 @@ from infra.account import Account
 from infra.build_context import prepare_context
 from infra.image import Image, RegistryToken, plan_build
 from infra.lookup import look_up
-from infra.pipeline import Pipeline, PipelineArgs
+from infra.pipeline import Pipeline, PipelineArgs, Prerequisites
 from infra.repository import Repository, RepositoryArgs
 from infra.settings import load_settings
 from infra.state_access import StateAccess, StateAccessArgs
@@ -35,6 +35,15 @@ devops_project_id = look_up(
     "Check AZDO_ORG_SERVICE_URL, AZDO_PERSONAL_ACCESS_TOKEN (it may have expired) and app-one:azureDevOpsProject.",
     lambda: azuredevops.get_project(name=settings.azure_dev_ops_project),
 ).id
+prerequisites = (
+    Prerequisites.look_up(
+        project_id=devops_project_id,
+        repository_name=settings.pipeline_repository,
+        approvers=settings.pipeline_approvers,
+    )
+    if settings.pipeline_enabled
+    else None
+)
 
 repository = Repository(
     "repository",
@@ -99,17 +108,16 @@ if settings.state_bucket:
             tags=settings.tags,
         ),
     )
-if settings.pipeline_enabled:
+if prerequisites:
     pipeline = Pipeline(
         "pipeline",
         PipelineArgs(
             project_id=devops_project_id,
             pipeline_name=settings.pipeline_name,
-            repository_name=settings.pipeline_repository,
+            prerequisites=prerequisites,
             branch=settings.pipeline_branch,
             yaml_path=settings.pipeline_yaml,
             environment_name=settings.pipeline_environment,
-            approvers=settings.pipeline_approvers,
             variable_group_id=variable_group.id,
         ),
     )

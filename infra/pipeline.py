@@ -11,8 +11,40 @@ from infra.lookup import look_up
 
 _APPROVAL_MINUTES = 7 * 24 * 60
 _LOCK_MINUTES = 24 * 60
+_BRANCH_MINUTES = 5
 _VALID_MINUTES = 12 * 60
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prerequisites:
+    """What a pipeline needs and the program does not declare: where its code is, and who approves it. All are UUIDs."""
+
+    repository_id: str
+    approver_ids: tuple[str, ...]
+
+    @classmethod
+    def look_up(cls, *, project_id: str, repository_name: str, approvers: Sequence[str]) -> "Prerequisites":
+        """Asks Azure DevOps at once; raises `LookUpError` for the first that is not there.
+
+        repository_name: git repository in Azure Repos. approvers: names of groups of the project, or ids (UUID) of
+        users and groups, which are taken as they are.
+        """
+        repository = look_up(
+            f"the git repository {repository_name!r} in Azure Repos",
+            "Create it, or set app-one:pipelineRepository to one that is there.",
+            lambda: azuredevops.get_git_repository(project_id=project_id, name=repository_name),
+        )
+        ids = tuple(one if _UUID.fullmatch(one) else _group_id(project_id, one) for one in approvers)
+        return cls(repository_id=repository.id, approver_ids=ids)
+
+
+def _group_id(project_id: str, name: str) -> str:
+    return look_up(
+        f"the group {name!r} of the Azure DevOps project",
+        "Set app-one:pipelineApprovers to names of groups of the project, or to ids of users and groups.",
+        lambda: azuredevops.get_group(project_id=project_id, name=name),
+    ).group_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +54,12 @@ class PipelineArgs:
     project_id: str
     """UUID of the project."""
     pipeline_name: str
-    repository_name: str
-    """Git repository in Azure Repos."""
+    prerequisites: Prerequisites
     branch: str
     """Branch that is deployed and protected, without refs/heads/."""
     yaml_path: str
     """The pipeline's YAML in the repository."""
     environment_name: str
-    approvers: Sequence[str]
-    """Names of groups of the project, or ids (UUID) of users and groups."""
     variable_group_id: pulumi.Input[str]
     """The group that this pipeline, and no other, may use."""
 
@@ -46,11 +75,6 @@ class Pipeline(pulumi.ComponentResource):
     def __init__(self, name: str, args: PipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("app-one:infra:Pipeline", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        repository = look_up(
-            f"the git repository {args.repository_name!r} in Azure Repos",
-            "Create it, or set app-one:pipelineRepository to one that is there.",
-            lambda: azuredevops.get_git_repository(project_id=args.project_id, name=args.repository_name),
-        )
         branch = f"refs/heads/{args.branch}"
         definition = azuredevops.BuildDefinition(
             name,
@@ -59,7 +83,10 @@ class Pipeline(pulumi.ComponentResource):
             # The default, the whole organisation, would let a run's token reach every project.
             job_authorization_scope="project",
             repository=azuredevops.BuildDefinitionRepositoryArgs(
-                repo_type="TfsGit", repo_id=repository.id, branch_name=branch, yml_path=args.yaml_path
+                repo_type="TfsGit",
+                repo_id=args.prerequisites.repository_id,
+                branch_name=branch,
+                yml_path=args.yaml_path,
             ),
             ci_trigger=azuredevops.BuildDefinitionCiTriggerArgs(use_yaml=True),
             opts=child,
@@ -86,7 +113,7 @@ class Pipeline(pulumi.ComponentResource):
             project_id=args.project_id,
             target_resource_type="environment",
             target_resource_id=environment.id,
-            approvers=[self._approver(args, approver) for approver in args.approvers],
+            approvers=args.prerequisites.approver_ids,
             requester_can_approve=False,
             instructions="Read the run's audit report: it says what this deployment will change.",
             timeout=_APPROVAL_MINUTES,
@@ -98,6 +125,21 @@ class Pipeline(pulumi.ComponentResource):
             target_resource_type="environment",
             target_resource_id=environment.id,
             timeout=_LOCK_MINUTES,
+            opts=child,
+        )
+        # The pipeline's definition can be run on any branch, with that branch's YAML: without this, only the approver
+        # would stand between it and the environment. The variable group has no such check, since a pull request's run
+        # (refs/pull/N/merge) previews with it; see docs/azure-devops.md.
+        azuredevops.CheckBranchControl(
+            f"{name}-branch",
+            project_id=args.project_id,
+            display_name=f"Only {args.branch}, while it is protected",
+            target_resource_type="environment",
+            target_resource_id=environment.id,
+            allowed_branches=branch,
+            verify_branch_protection=True,
+            ignore_unknown_protection_status=False,
+            timeout=_BRANCH_MINUTES,
             opts=child,
         )
         azuredevops.BranchPolicyBuildValidation(
@@ -113,7 +155,7 @@ class Pipeline(pulumi.ComponentResource):
                 manual_queue_only=False,
                 scopes=[
                     azuredevops.BranchPolicyBuildValidationSettingsScopeArgs(
-                        repository_id=repository.id, repository_ref=branch, match_type="Exact"
+                        repository_id=args.prerequisites.repository_id, repository_ref=branch, match_type="Exact"
                     )
                 ],
             ),
@@ -121,13 +163,3 @@ class Pipeline(pulumi.ComponentResource):
         )
         self.id = definition.id
         self.register_outputs({"id": self.id})
-
-    def _approver(self, args: PipelineArgs, approver: str) -> str:
-        if _UUID.fullmatch(approver):
-            return approver
-        group = look_up(
-            f"the group {approver!r} of the Azure DevOps project",
-            "Set app-one:pipelineApprovers to names of groups of the project, or to ids of users and groups.",
-            lambda: azuredevops.get_group(project_id=args.project_id, name=approver),
-        )
-        return group.group_id

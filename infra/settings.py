@@ -141,8 +141,9 @@ class Settings:
     pipeline_branch: Annotated[
         str,
         matches(
-            r"(?!refs/)(?!.*(?:\.\.|//|@\{|\.lock$|/\.|[/.]$))[^\s~^:?*\[\\/.-][^\s~^:?*\[\\]{0,243}",
-            "a branch as git names it, without refs/heads/",
+            # A comma separates the branches of the environment's branch control.
+            r"(?!refs/)(?!.*(?:,|\.\.|//|@\{|\.lock$|/\.|[/.]$))[^\s~^:?*\[\\/.-][^\s~^:?*\[\\]{0,243}",
+            "a branch as git names it, without refs/heads/ and without a comma",
             "main",
         ),
     ]

@@ -8,6 +8,9 @@ import pulumi_aws as aws
 
 from infra import policy
 
+_COMPRESSIONS = ("", ".gz", ".zst")
+"""What follows `.json` in a checkpoint's name: PULUMI_DIY_BACKEND_GZIP or _ZSTD has it compressed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StateAccessArgs:
@@ -64,12 +67,14 @@ def state_policy_document(args: StateAccessArgs) -> str:
 
     The layout is that of the engine's version 1 (`backend/diy` of its source): a file `meta.yaml` and the folders
     `stacks`, `history`, `backups` and `locks` below `.pulumi`. The calls are those that engine 3.259.0 was seen to make
-    for preview, up, stack output and stack history of a stack with an awskms secrets provider.
+    for preview, up, stack output and stack history of a stack with an awskms secrets provider. The backend's setting
+    to keep each checkpoint (PULUMI_DIY_BACKEND_RETAIN_CHECKPOINTS) needs names that this policy does not hold.
     """
     root = f"{args.prefix}/.pulumi" if args.prefix else ".pulumi"
     bucket = f"arn:{args.partition}:s3:::{args.bucket}"
-    # The checkpoint with its .bak and, if it is compressed, .gz; and the stack's tags.
-    checkpoint = f"{root}/stacks/{args.project}/{args.stack}."
+    # Exact names: a stack's name may hold dots, so `dev.*` would be the files of a stack `dev.eu` too.
+    stack = f"{root}/stacks/{args.project}/{args.stack}"
+    checkpoints = [f"{stack}.json{compression}{copy}" for compression in _COMPRESSIONS for copy in ("", ".bak")]
     history = f"{root}/history/{args.project}/{args.stack}/"
     backups = f"{root}/backups/{args.project}/{args.stack}/"
     locks = f"{root}/locks/organization/{args.project}/{args.stack}/"
@@ -85,7 +90,7 @@ def state_policy_document(args: StateAccessArgs) -> str:
             actions=["s3:ListBucket"],
             resources=[bucket],
             condition={
-                "StringLikeIfExists": {"s3:prefix": [f"{root}/stacks/", f"{checkpoint}*", f"{history}*", f"{locks}*"]}
+                "StringLikeIfExists": {"s3:prefix": [f"{root}/stacks/", f"{stack}.json", f"{history}*", f"{locks}*"]}
             },
         ),
         policy.Statement(
@@ -98,7 +103,13 @@ def state_policy_document(args: StateAccessArgs) -> str:
             sid="ReadAndWriteState",
             reason="read the checkpoint, copy it to its .bak and the history, write the new one; read the history",
             actions=["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
-            resources=[f"{bucket}/{checkpoint}*", f"{bucket}/{history}*"],
+            resources=[*(f"{bucket}/{checkpoint}" for checkpoint in checkpoints), f"{bucket}/{history}*"],
+        ),
+        policy.Statement(
+            sid="ReadTags",
+            reason="the engine asks for the stack's tags in each run; `pulumi stack tag`, an operator's, writes them",
+            actions=["s3:GetObject"],
+            resources=[f"{bucket}/{stack}.pulumi-tags"],
         ),
         policy.Statement(
             sid="WriteBackups",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import SandboxError
 from sandbox.files import lock
+from sandbox.layout import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,9 @@ VERSION = "3.259.0"
 MINIMUM = (3, 220, 0)
 """The oldest engine accepted on PATH: it knows every protocol message that the SDK of requirements.txt sends."""
 RELEASE = "https://github.com/pulumi/pulumi/releases/download/v{version}/{file}"
-"""The official release; {file} is the archive or the list of SHA-512 sums beside it."""
+"""An archive of the official release."""
+SUMS = CHECKOUT / "pipelines" / "pulumi.sha256"
+"""The SHA-256 sums that this repository pins, for the pipeline too: a list beside an archive could change with it."""
 MODULE = Path(__file__).parent / "engine_module"
 REACH = 10.0
 """Seconds to wait for the release's host before the module proxy is tried."""
@@ -73,6 +76,9 @@ def _make(folder: Path, cache: Path, say: Callable[[str], None]) -> None:
         made.mkdir()
         try:
             _download(made, say)
+        except KeyError as unpinned:
+            say(f"{SUMS.relative_to(CHECKOUT)} pins no {unpinned.args[0]}, so that no download could be trusted")
+            _build(made, cache, say)
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError, as are TLS's and the disk's
             reason = getattr(error, "reason", error)
             say(f"the official release of pulumi {VERSION} is out of reach ({reason})")
@@ -83,24 +89,30 @@ def _make(folder: Path, cache: Path, say: Callable[[str], None]) -> None:
 
 
 def _download(into: Path, say: Callable[[str], None]) -> None:
-    """The official release, checked against its published SHA-512 sums."""
+    """The official release, checked against the pinned sum. Raises KeyError where there is none for this machine."""
     machine = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
     file = f"pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
-    sums = _read(f"SHA512SUMS-{VERSION}").decode()
-    expected = next((line.split()[0] for line in sums.splitlines() if line.endswith(file)), None)
-    if expected is None:
-        raise SandboxError(f"the release of pulumi {VERSION} lists no {file}: put a pulumi of your own on PATH")
+    expected = _pinned()[file]
     say(f"downloading pulumi {VERSION}")
     archive = into / file
     archive.write_bytes(_read(file))
-    if hashlib.sha512(archive.read_bytes()).hexdigest() != expected:
-        raise SandboxError(f"the checksum of {file} is not the published one: nothing was installed, try again later")
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != expected:
+        raise SandboxError(
+            f"the checksum of {file} is not the one pinned in {SUMS.relative_to(CHECKOUT)}: nothing was installed. "
+            "Try again later, or put a pulumi of your own on PATH"
+        )
     with tarfile.open(archive) as tar:
         for member in tar:
             member.name = Path(member.name).name
             if member.isfile():
                 tar.extract(member, into, filter="data")
     archive.unlink()
+
+
+def _pinned() -> dict[str, str]:
+    """SHA-256 by file name."""
+    lines = [line.split() for line in SUMS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return {file: digest for digest, file in filter(None, lines)}
 
 
 def _read(file: str) -> bytes:

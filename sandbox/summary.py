@@ -8,16 +8,19 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import SandboxError
+from sandbox.layout import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import docker
+    import requests
 
 LISTENING = b"listening"
 """What the app's log says once it serves."""
 PORT = "8080/tcp"
 LABEL = "app-one-sandbox"
+_MEND = "`pulumi refresh`, then `make up` makes it again"
 
 
 def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
@@ -39,6 +42,9 @@ def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterato
     yield f"Variable group {group['name']} ({group['id']})"
     for name, variable in sorted(group["variables"].items()):
         yield f"  {name} = {'(secret)' if variable.get('isSecret') else variable['value']}"
+    if "pipeline_id" in outputs:
+        pipeline = build_definition(environment, outputs["pipeline_id"])
+        yield f"Pipeline       {pipeline['name']} ({pipeline['id']}) on {pipeline['process']['yamlFilename']}"
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     yield f"The app says   {app_answer(outputs['image_by_digest'], token, environment['DOCKER_HOST'])}"
 
@@ -55,18 +61,32 @@ def failures() -> tuple[type[Exception], ...]:
 
 def variable_group(environment: Mapping[str, str], identifier: str) -> dict[str, Any]:
     """The group as the service shows it (Variablegroups - Get, API 7.1): secrets have no value there."""
+    found = _azure_devops(environment, f"distributedtask/variablegroups/{identifier}").json()
+    if found is None:  # what the service says of a group that is not there
+        raise SandboxError(f"the variable group {identifier} is gone: {_MEND}")
+    return dict(found)
+
+
+def build_definition(environment: Mapping[str, str], identifier: str) -> dict[str, Any]:
+    """The pipeline as the service shows it (Definitions - Get, API 7.1)."""
+    answer = _azure_devops(environment, f"build/definitions/{identifier}", absent=404)
+    if answer.status_code == 404:
+        raise SandboxError(f"the pipeline {identifier} is gone: {_MEND}")
+    return dict(answer.json())
+
+
+def _azure_devops(environment: Mapping[str, str], path: str, *, absent: int | None = None) -> requests.Response:
+    """The answer of a GET in the project; raises for every error but the status `absent`."""
     import requests
 
-    organization = environment["AZDO_ORG_SERVICE_URL"]
     answer = requests.get(
-        f"{organization}/app-one/_apis/distributedtask/variablegroups/{identifier}?api-version=7.1",
+        f"{environment['AZDO_ORG_SERVICE_URL']}/{PROJECT}/_apis/{path}?api-version=7.1",
         auth=("", environment["AZDO_PERSONAL_ACCESS_TOKEN"]),
         timeout=30,
     )
-    answer.raise_for_status()
-    if answer.json() is None:  # what the service says of a group that is not there
-        raise SandboxError(f"the variable group {identifier} is gone: `pulumi refresh`, then `make up` makes it again")
-    return dict(answer.json())
+    if answer.status_code != absent:
+        answer.raise_for_status()
+    return answer
 
 
 def app_answer(image: str, token: str, docker_host: str) -> str:

@@ -9,7 +9,8 @@ The service gives an agent its job with all variables and the job's token in one
   its secrets, `{"id", "name", "variables": {name: {"value", "isSecret"}}}`, if the run's pipeline may use it; else
   403 with the service's message.
 - `GET {org}/{project}/_apis/sandbox/agent/environments/{name}`, with the run's token: the environment with its checks,
-  `{"id", "name", "checks": [{"id", "type", "timeout"}]}`, if the run's pipeline may use it; else 403.
+  `{"id", "name", "checks": [{"id", "type", "timeout"}]}`, if the run's pipeline may use it; else 403. A branch control
+  check is decided here, with 403 where it refuses the run's branch; the service would fail the stage.
 
 The api-version is "7.1-preview" for POST. The build is completed by the public API: PATCH build/builds/{id}.
 """
@@ -100,6 +101,9 @@ def environment(call: Call) -> Json:
             "use. For authorization details, refer to https://aka.ms/yamlauthz."
         )
     configured = checks.on(call.draft, project["id"], environments.TYPE, number)
+    for check in configured:
+        if reason := checks.refused_branch(call.draft, check, known):
+            raise _refused(f"Environment {name}: the check {check['settings'].get('displayName')!r} failed. {reason}")
     shown = [{"id": one["id"], "type": checks.TYPES[one["type"]], "timeout": one["timeout"]} for one in configured]
     return {"id": found["id"], "name": found["name"], "checks": shown}
 

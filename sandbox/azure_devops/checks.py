@@ -5,9 +5,10 @@ https://learn.microsoft.com/rest/api/azure/devops/approvalsandchecks/check-confi
 
 from __future__ import annotations
 
+import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, identities, locations, permissions, projects, shapes
+from sandbox.azure_devops import clock, identities, locations, permissions, policies, projects, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
@@ -19,11 +20,14 @@ router = Router()
 
 APPROVAL = "8c6f20a7-a545-4486-9777-f762fafe0d4d"
 EXCLUSIVE_LOCK = "2ef31ad6-baa0-403a-8b45-2cbc9b4e5563"
+TASK = "fe1de3ee-a436-41b4-bb20-f6eb4cb879a7"
+BRANCH_CONTROL = "86b05a0c-73e6-4f7d-b3cf-e38f3b39a75b"
+"""The task behind a branch control check, in every organisation."""
 TYPES = {
     APPROVAL: "Approval",
     EXCLUSIVE_LOCK: "ExclusiveLock",
     "4020e66e-b0f3-47e1-bc88-48f3cc59b5f3": "ExtendsCheck",
-    "fe1de3ee-a436-41b4-bb20-f6eb4cb879a7": "Task Check",
+    TASK: "Task Check",
 }
 _THIRTY_DAYS = 43200
 
@@ -35,6 +39,25 @@ def on(draft: Draft, project_id: str, kind: str, resource_id: str) -> list[Json]
         for check in draft.table("checks").values()
         if (check["projectId"], check["resource"]["type"], check["resource"]["id"]) == (project_id, kind, resource_id)
     ]
+
+
+def refused_branch(draft: Draft, check: Json, build: Json) -> str:
+    """Return why a branch control check refuses a build's branch; an empty text if it does not, or is another check.
+
+    A branch is protected if at least one policy applies to it. A pull request's run is on refs/pull/N/merge, which no
+    policy can name. https://learn.microsoft.com/azure/devops/pipelines/process/approvals#branch-control
+    """
+    if str((check["settings"].get("definitionRef") or {}).get("id")).lower() != BRANCH_CONTROL:
+        return ""
+    inputs, branch = check["settings"].get("inputs") or {}, str(build["sourceBranch"])
+    allowed = [pattern.strip() for pattern in str(inputs.get("allowedBranches") or "*").split(",")]
+    if not any(fnmatch.fnmatchcase(branch, pattern) for pattern in allowed):
+        return f"{branch} is not among the allowed branches: {', '.join(allowed)}."
+    repository = draft.table("definitions")[str(build["definitionId"])]["repository"]["id"]
+    wanted = str(inputs.get("ensureProtectionOfBranch")).lower() == "true"
+    if wanted and not policies.protects(draft, check["projectId"], repository, branch):
+        return f"{branch} is not protected: no policy applies to it."
+    return ""
 
 
 def forget(draft: Draft, project_id: str, kind: str, resource_id: str) -> None:

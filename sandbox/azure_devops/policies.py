@@ -14,7 +14,7 @@ from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
 if TYPE_CHECKING:
     from sandbox.azure_devops.protocol import Call
-    from sandbox.azure_devops.store import Json
+    from sandbox.azure_devops.store import Draft, Json
 
 router = Router()
 
@@ -92,6 +92,25 @@ def delete(call: Call) -> Reply:
     """Delete a policy; it is still found by its id, as deleted."""
     _known(call, projects.of(call))["isDeleted"] = True
     return NO_CONTENT
+
+
+def protects(draft: Draft, project_id: str, repository_id: str, branch: str) -> bool:
+    """Tell whether an enabled policy applies to a branch (refs/heads/...) of a repository."""
+    return any(
+        _applies(draft, scope, repository_id, branch)
+        for policy in draft.table("policies").values()
+        if policy["projectId"] == project_id and policy["isEnabled"] and not policy["isDeleted"]
+        for scope in policy["settings"]["scope"]
+    )
+
+
+def _applies(draft: Draft, scope: Json, repository_id: str, branch: str) -> bool:
+    if scope.get("repositoryId") not in (None, "", repository_id):
+        return False
+    kind, name = str(scope["matchKind"]).lower(), str(scope.get("refName") or "")
+    if kind == "defaultbranch":
+        return branch == draft.table("repositories")[repository_id].get("defaultBranch")
+    return branch == name if kind == "exact" else branch == name or branch.startswith(f"{name.rstrip('/')}/")
 
 
 def _fill(call: Call, project: Json, policy: Json, body: Json) -> None:

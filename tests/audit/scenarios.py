@@ -60,8 +60,10 @@ STAGES = (
                     "access-broadened": 2,  # the push policy, and the group that it is attached to
                     "group-membership": 1,
                     "credential-created": 1,
-                    # The stack and its four components; repository, lifecycle, group, user, variable group, image.
-                    "change": 11,
+                    "pipeline-authorized": 2,  # for the variable group, and for the environment
+                    # The stack and its five components; repository, lifecycle, group, user, variable group, image;
+                    # pipeline, environment with its three checks, branch policy.
+                    "change": 18,
                 },
             ),
         ),
@@ -113,10 +115,11 @@ STAGES = (
                     "loss-repository-deleted": 1,
                     "loss-variable-group": 1,
                     "loss-credential": 2,
-                    "loss-resource": 1,  # the user
-                    "access-narrowed": 2,  # the push policy and its attachment
-                    # The stack and its four components; lifecycle policy, group, image.
-                    "change": 8,
+                    "guard-weakened": 4,  # approval, lock, branch control, branch policy
+                    "loss-resource": 7,  # these four again, the pipeline, its environment, the user
+                    "access-narrowed": 4,  # the push policy and its attachment, the pipeline's two authorisations
+                    # The stack and its five components; lifecycle policy, group, image.
+                    "change": 9,
                 },
                 command=DESTROY,
             ),
@@ -182,12 +185,22 @@ def normalised(printed: str) -> str:
     preview = json.loads(printed)
     preview["duration"] = 0
     preview["steps"].sort(key=lambda step: (step["urn"], step["op"]))
+    _number_checks(preview["steps"])
     text = json.dumps(_tidy(preview), indent=1, sort_keys=True)
     text = TIMES.sub("2026-01-01T00:00:00Z", text)
     for pattern, name in NUMBERED:
         seen: dict[str, str] = {}
         text = re.sub(pattern, lambda match: seen.setdefault(match.group(), name(len(seen) + 1)), text)  # noqa: B023
     return text + "\n"
+
+
+def _number_checks(steps: list[dict[str, Any]]) -> None:
+    """The checks of the environment are made at once, and numbered by the service in the order that they come in."""
+    checks = sorted({step["urn"] for step in steps if "azuredevops:index/check" in step["urn"]})
+    for step in steps:
+        for state in (step.get("oldState"), step.get("newState")):
+            if step["urn"] in checks and state and state.get("id"):
+                state["id"] = str(checks.index(step["urn"]) + 1)
 
 
 def _tidy(value: Any, name: str = "") -> Any:

@@ -89,9 +89,9 @@ def live(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def audited(live: tuple[Workstation, dict[str, str]]) -> Audited:
-    """The stack after the story, with the rotation ended and the pipeline declared, and its state."""
+    """The stack after the story, with the rotation ended, and its state."""
     workstation = live[0]
-    workstation.config(accessKeyKeepPrevious="false", forceDelete="false", pipelineEnabled="true")
+    workstation.config(accessKeyKeepPrevious="false", forceDelete="false")
     workstation.up()
     return Audited(workstation, workstation.pulumi("stack", "export").stdout)
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
-import docker.errors
 import pytest
 
 from sandbox import docker_engine, processes, summary
-from sandbox.errors import SandboxError
+from tests.end_to_end.registry import authorization_token, login, pull, push
+from tests.pipeline.organization import Organization
+from tests.pipeline.runner.run import Refused
 from tests.workstation import Sandbox, Workstation
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.e2e
 
 REPOSITORY = "app-one"
 USER = "app-one-push"
+DEVOPS = "app-one/_apis"
+REPOSITORY_API = f"{DEVOPS}/git/repositories/app-one"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,12 @@ def first(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Worksta
     workstation = Workstation.make(tmp_path_factory.mktemp("first") / "checkout", sandbox)
     workstation.up()
     return workstation
+
+
+@pytest.fixture(scope="module")
+def organization(sandbox: Sandbox) -> Organization:
+    """Azure DevOps over plain REST, as the operator."""
+    return Organization(sandbox.environment["AZDO_ORG_SERVICE_URL"], sandbox.environment["AZDO_PERSONAL_ACCESS_TOKEN"])
 
 
 @pytest.fixture
@@ -60,21 +69,6 @@ def as_boto3(key: dict[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in key.items()}
 
 
-def registry_login(sandbox: Sandbox, key: dict[str, str] | None = None) -> dict[str, str]:
-    """What `docker login` sends, for the operator or for a key."""
-    token = base64.b64decode(authorization_token(sandbox, key)).decode()
-    return dict(zip(("username", "password"), token.split(":", 1), strict=True))
-
-
-def authorization_token(sandbox: Sandbox, key: dict[str, str] | None = None) -> str:
-    """A new token for the registry as ECR gives it, of the operator or of a key; remembered as a secret."""
-    answer = sandbox.client("ecr", **as_boto3(key or {})).get_authorization_token()
-    token = str(answer["authorizationData"][0]["authorizationToken"])
-    password = base64.b64decode(token).decode().partition(":")[2]
-    sandbox.made[f"registry token {len(sandbox.made)}"] = password
-    return token
-
-
 def errors(done: subprocess.CompletedProcess[str]) -> str:
     """The `error:` lines of a failed run, each with what follows up to an empty line; fail where there is none."""
     printed = done.stdout + done.stderr
@@ -90,21 +84,6 @@ def code(call: Callable[[], object]) -> str:
     with pytest.raises(botocore.exceptions.ClientError) as refused:
         call()
     return str(refused.value.response["Error"]["Code"])
-
-
-def push(engine: Any, image: str, login: dict[str, str]) -> str:
-    """Push; the error that the registry answered, or an empty text."""
-    answers = engine.images.push(image, auth_config=login)
-    return " ".join(event["error"] for event in map(json.loads, answers.splitlines()) if "error" in event)
-
-
-def pull(engine: Any, image: str, login: dict[str, str]) -> str:
-    """Pull; the error that the registry answered, or an empty text."""
-    try:
-        summary.pull(engine, image, login)
-    except (SandboxError, docker.errors.APIError) as error:
-        return str(error)
-    return ""
 
 
 # 1 ------------------------------------------------------------------------------------------------------------------
@@ -144,13 +123,123 @@ def test_up_makes_the_variable_group_with_its_secret_hidden_and_closed_to_other_
     assert not opened.get("allPipelines", {}).get("authorized", False)
 
 
+def test_up_makes_the_pipeline_on_the_yaml_of_main_with_a_token_for_its_project_only(
+    first: Workstation, organization: Organization
+) -> None:
+    definition = organization.give("GET", f"{DEVOPS}/build/definitions/{first.outputs()['pipeline_id']}")
+    assert definition["name"] == "app-one"
+    assert definition["process"] == {"yamlFilename": "azure-pipelines.yml", "type": 2}
+    assert definition["repository"]["id"] == organization.give("GET", REPOSITORY_API)["id"]
+    assert definition["repository"]["defaultBranch"] == "refs/heads/main"
+    assert definition["jobAuthorizationScope"] == "project"
+    assert [(trigger["triggerType"], trigger["settingsSourceType"]) for trigger in definition["triggers"]] == [
+        ("continuousIntegration", 2)
+    ]
+
+
+@pytest.mark.usefixtures("first")
+def test_up_makes_an_environment_with_an_approval_by_others_a_lock_and_a_branch_control(
+    organization: Organization,
+) -> None:
+    (environment,) = organization.give("GET", f"{DEVOPS}/distributedtask/environments")["value"]
+    assert environment["name"] == "app-one-dev"
+    path = f"{DEVOPS}/pipelines/checks/configurations?resourceType=environment&resourceId={environment['id']}"
+    checks = {one["type"]["name"]: one for one in organization.give("GET", f"{path}&$expand=settings")["value"]}
+    assert {name: check["timeout"] for name, check in checks.items()} == {
+        "Approval": 7 * 24 * 60,
+        "ExclusiveLock": 24 * 60,
+        "Task Check": 5,
+    }
+    approval = checks["Approval"]["settings"]
+    approvers = [approver["id"] for approver in approval.pop("approvers")]
+    assert approvers == [organization.id_of("Project Administrators")]
+    assert approval == {
+        "blockedApprovers": [],
+        "executionOrder": "anyOrder",
+        "instructions": "Read the run's audit report: it says what this deployment will change.",
+        "minRequiredApprovers": 0,
+        "requesterCannotBeApprover": True,
+    }
+    assert checks["Task Check"]["settings"] == {
+        "definitionRef": {
+            "id": "86b05a0c-73e6-4f7d-b3cf-e38f3b39a75b",
+            "name": "evaluatebranchProtection",
+            "version": "0.0.1",
+        },
+        "displayName": "Only main, while it is protected",
+        "inputs": {
+            "allowedBranches": "refs/heads/main",
+            "ensureProtectionOfBranch": "true",
+            "allowUnknownStatusBranch": "false",
+        },
+    }
+
+
+def test_exactly_the_pipeline_may_use_the_group_and_the_environment(
+    first: Workstation, organization: Organization
+) -> None:
+    outputs = first.outputs()
+    (environment,) = organization.give("GET", f"{DEVOPS}/distributedtask/environments")["value"]
+    for resource in (f"variablegroup/{outputs['variable_group_id']}", f"environment/{environment['id']}"):
+        found = organization.give("GET", f"{DEVOPS}/pipelines/pipelinePermissions/{resource}")
+        assert not found.get("allPipelines", {}).get("authorized", False)
+        assert [(one["id"], one["authorized"]) for one in found["pipelines"]] == [(int(outputs["pipeline_id"]), True)]
+
+
+def test_a_pull_request_to_main_can_merge_only_after_the_pipeline_has_passed(
+    first: Workstation, organization: Organization
+) -> None:
+    (policy,) = organization.give("GET", f"{DEVOPS}/policy/configurations")["value"]
+    assert policy["type"]["displayName"] == "Build"
+    assert (policy["isEnabled"], policy["isBlocking"], policy["isDeleted"]) == (True, True, False)
+    repository = organization.give("GET", REPOSITORY_API)["id"]
+    assert policy["settings"] == {
+        "buildDefinitionId": int(first.outputs()["pipeline_id"]),
+        "displayName": "app-one: checks and preview",
+        "filenamePatterns": [],
+        "manualQueueOnly": False,
+        "queueOnSourceUpdateOnly": True,
+        "scope": [{"matchKind": "Exact", "refName": "refs/heads/main", "repositoryId": repository}],
+        "validDuration": 12 * 60,
+    }
+
+
+def test_another_pipeline_is_refused_the_group_and_another_branch_the_environment(
+    first: Workstation, organization: Organization
+) -> None:
+    # The service reads the groups that a run names from its branch's YAML, when the run is queued.
+    with_group, without = "variables:\n- group: app-one\nsteps: []\n", "steps: []\n"
+    for branch, text in (("refs/heads/main", with_group), ("refs/heads/without", without)):
+        organization.push({"azure-pipelines.yml": text}, branch)
+    own, other = int(first.outputs()["pipeline_id"]), organization.create_pipeline("another")
+    try:
+        with pytest.raises(Refused, match="Variable group app-one was not found or is not authorized for use"):
+            organization.start(other, "refs/heads/main")
+        job = organization.start(other, "refs/heads/without")
+        with pytest.raises(Refused, match="Variable group app-one was not found or is not authorized for use"):
+            job.group("app-one")
+        with pytest.raises(Refused, match=r"app-one-dev could not be found.*or has not been authorized for use"):
+            job.environment("app-one-dev")
+        job.complete("Failed")
+        job = organization.start(own, "refs/heads/without")
+        with pytest.raises(Refused, match="refs/heads/without is not among the allowed branches: refs/heads/main"):
+            job.environment("app-one-dev")
+        job.complete("Failed")
+        job = organization.start(own, "refs/heads/main")
+        assert job.group("app-one")["App-One.AccessKey"].text == first.outputs()["access_key_id"]
+        assert job.environment("app-one-dev") == ["Approval", "ExclusiveLock", "Task Check"]
+        job.complete("Succeeded")
+    finally:
+        organization.ask("DELETE", f"{DEVOPS}/build/definitions/{other}")
+
+
 def test_the_image_is_in_the_registry_by_digest_and_in_describe_images(first: Workstation, engine: Any) -> None:
     outputs = first.outputs()
     image = first.sandbox.client("ecr").describe_images(repositoryName=REPOSITORY)["imageDetails"][0]
     assert outputs["image_by_digest"] == f"{outputs['repository_url']}@{image['imageDigest']}"
     assert image["imageTags"] == [outputs["image_tag"]]
     assert image["imageSizeInBytes"] > 1_000_000
-    assert pull(engine, outputs["image_by_digest"], registry_login(first.sandbox)) == ""
+    assert pull(engine, outputs["image_by_digest"], login(first.sandbox)) == ""
     assert outputs["image_by_digest"] in engine.images.get(outputs["image_by_digest"]).attrs["RepoDigests"]
 
 
@@ -217,7 +306,7 @@ def test_a_new_build_number_pushes_a_new_tag_and_the_old_one_still_pulls(first: 
         for tag in image.get("imageTags", [])
     }
     assert {before["image_tag"], "20261123.1"} <= tags
-    assert pull(engine, before["image_by_tag"], registry_login(first.sandbox)) == ""
+    assert pull(engine, before["image_by_tag"], login(first.sandbox)) == ""
 
 
 # 4 ------------------------------------------------------------------------------------------------------------------
@@ -228,16 +317,16 @@ def test_the_stacks_key_may_push_to_its_repository(
 ) -> None:
     outputs = first.outputs()
     engine.images.get(outputs["image_by_tag"]).tag(outputs["repository_url"], "by-the-pusher")
-    assert push(engine, f"{outputs['repository_url']}:by-the-pusher", registry_login(first.sandbox, pushers_key)) == ""
+    assert push(engine, f"{outputs['repository_url']}:by-the-pusher", login(first.sandbox, pushers_key)) == ""
 
 
 def test_the_stacks_key_may_do_nothing_else(first: Workstation, engine: Any, pushers_key: dict[str, str]) -> None:
-    outputs, login = first.outputs(), registry_login(first.sandbox, pushers_key)
+    outputs, user = first.outputs(), login(first.sandbox, pushers_key)
     first.sandbox.client("ecr").create_repository(repositoryName="another")
     other = outputs["repository_url"].replace("/app-one", "/another")
     engine.images.get(outputs["image_by_tag"]).tag(other, "x")
-    assert "is not authorized to perform: ecr:" in push(engine, f"{other}:x", login)
-    assert pull(engine, outputs["image_by_tag"], login) != ""
+    assert "is not authorized to perform: ecr:" in push(engine, f"{other}:x", user)
+    assert pull(engine, outputs["image_by_tag"], user) != ""
     ecr = first.sandbox.client("ecr", **as_boto3(pushers_key))
     denied = "AccessDeniedException"
     tag = [{"imageTag": outputs["image_tag"]}]
@@ -280,7 +369,7 @@ def test_a_build_number_that_was_pushed_is_never_pushed_over(
 ) -> None:
     outputs = first.outputs()
     engine.images.get(outputs["image_by_tag"]).tag(outputs["repository_url"], "20261123.1")
-    refused = push(engine, f"{outputs['repository_url']}:20261123.1", registry_login(first.sandbox, pushers_key))
+    refused = push(engine, f"{outputs['repository_url']}:20261123.1", login(first.sandbox, pushers_key))
     assert "already exists" in refused
 
 
@@ -290,10 +379,10 @@ def test_pulling_is_granted_by_its_setting(first: Workstation, engine: Any, push
     first.config(allowPull="true")
     assert first.steps(env=number) == {"update": ["access-policy"]}
     first.up(env=number)
-    assert pull(engine, image, registry_login(first.sandbox, pushers_key)) == ""
+    assert pull(engine, image, login(first.sandbox, pushers_key)) == ""
     first.pulumi("config", "rm", "app-one:allowPull")
     first.up(env=number)
-    assert pull(engine, image, registry_login(first.sandbox, pushers_key)) != ""
+    assert pull(engine, image, login(first.sandbox, pushers_key)) != ""
 
 
 def test_a_rotated_key_overlaps_with_the_one_before(first: Workstation, pushers_key: dict[str, str]) -> None:
@@ -304,7 +393,7 @@ def test_a_rotated_key_overlaps_with_the_one_before(first: Workstation, pushers_
     new = first.outputs()["access_key_id"]
     assert keys == {pushers_key["AWS_ACCESS_KEY_ID"], new}
     assert new != pushers_key["AWS_ACCESS_KEY_ID"]
-    assert registry_login(first.sandbox, pushers_key)
+    assert login(first.sandbox, pushers_key)
     first.config(accessKeyKeepPrevious="false")
     first.up(env=number)
     assert [key["AccessKeyId"] for key in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]] == [new]
@@ -399,6 +488,24 @@ def test_what_is_missing_is_named_and_the_next_up_converges(
     first.up(env=number)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "named"),
+    [
+        ("pipelineRepository", "nowhere", r"the git repository 'nowhere' in Azure Repos could not be looked up"),
+        ("pipelineApprovers", '["Nobody"]', r"the group 'Nobody' of the Azure DevOps project could not be looked up"),
+    ],
+)
+def test_what_the_pipeline_needs_is_named_before_anything_is_touched(
+    first: Workstation, setting: str, value: str, named: str
+) -> None:
+    before = sorted(first.record())  # a failed run orders the state anew
+    first.config(**{setting: value})
+    said = errors(first.up(env={"BUILD_BUILDNUMBER": "20261123.8"}, expect=None))
+    first.pulumi("config", "rm", f"app-one:{setting}")
+    assert re.search(named, said), said
+    assert sorted(first.record()) == before
+
+
 def test_an_unknown_project_is_named_and_the_next_up_converges(first: Workstation) -> None:
     number = {"BUILD_BUILDNUMBER": "20261123.7"}
     first.config(azureDevOpsProject="nowhere")
@@ -467,7 +574,7 @@ def test_destroy_refuses_to_delete_images_without_permission_and_leaves_all(firs
     assert first.sandbox.client("iam").get_user(UserName=USER)
 
 
-def test_destroy_with_permission_leaves_no_resource(first: Workstation) -> None:
+def test_destroy_with_permission_leaves_no_resource(first: Workstation, organization: Organization) -> None:
     group = first.outputs()["variable_group_id"]
     first.config(forceDelete="true")
     first.up(env={"BUILD_BUILDNUMBER": "20261123.7"})
@@ -480,4 +587,6 @@ def test_destroy_with_permission_leaves_no_resource(first: Workstation) -> None:
     assert iam.list_policies(Scope="Local")["Policies"] == []
     path = f"app-one/_apis/distributedtask/variablegroups/{group}?api-version=7.1"
     assert first.sandbox.azure_devops("GET", path).json() is None
+    for what in ("build/definitions", "distributedtask/environments", "policy/configurations"):
+        assert organization.give("GET", f"{DEVOPS}/{what}")["value"] == [], what
     assert Path(first.sandbox.home / "registry").exists()

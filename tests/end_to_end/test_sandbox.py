@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import select
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox import processes
-from tests.workstation import CHECKOUT, Sandbox
+from sandbox import docker_engine, processes
+from tests.end_to_end.registry import login, pull, push
+from tests.workstation import CHECKOUT, Sandbox, Workstation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.e2e
+
+
+LOOPBACK = socket.inet_aton("127.0.0.1")[::-1].hex().upper()
 
 
 def run(command: str, home: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -63,14 +75,59 @@ def test_a_second_up_starts_nothing_anew(sandbox: Sandbox) -> None:
     assert run("status", sandbox.home).returncode == 0
 
 
+def with_children(pids: set[int]) -> set[int]:
+    """The processes, and all that they or their children started and that still runs."""
+    found: set[int] = set()
+    while pids:
+        found |= pids
+        lists = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/children")]
+        pids = {int(child) for file in lists for child in file.read_text(encoding="utf-8").split()} - found
+    return found
+
+
 def test_nothing_listens_beyond_the_loopback(sandbox: Sandbox) -> None:
-    assert listening(set(ids(sandbox.home).values())) == {socket.inet_aton("127.0.0.1")[::-1].hex().upper()}
+    assert listening(with_children(set(ids(sandbox.home).values()))) == {LOOPBACK}
+
+
+def test_a_childs_child_is_among_those_that_are_looked_at() -> None:
+    serve = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(flush=True); input()"
+    nest = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {serve!r}])"
+    with subprocess.Popen([sys.executable, "-c", nest], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert listening({process.pid}) == set()
+        assert listening(with_children({process.pid})) == {LOOPBACK}
+        process.communicate(b"\n")
+
+
+@pytest.fixture
+def engine(sandbox: Sandbox) -> Iterator[Any]:
+    """A client of the sandbox's Docker engine."""
+    with docker_engine.client(sandbox.environment["DOCKER_HOST"]) as client:
+        yield client
+
+
+def small_image(content: bytes) -> bytes:
+    """One layer with one file, as `docker import` takes it."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        member = tarfile.TarInfo("content")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return layer.getvalue()
 
 
 @pytest.mark.parametrize("name", ["aws", "azure-devops", "registry"])
-def test_a_killed_service_is_missed_by_status_and_comes_back_with_its_state(sandbox: Sandbox, name: str) -> None:
-    iam = sandbox.client("iam")
+def test_a_killed_service_is_missed_by_status_and_comes_back_with_its_state(
+    sandbox: Sandbox, engine: Any, name: str
+) -> None:
+    iam, ecr = sandbox.client("iam"), sandbox.client("ecr")
     iam.create_user(UserName="survivor")
+    image = f"{ecr.create_repository(repositoryName='survivor')['repository']['repositoryUri']}:kept"
+    engine.api.import_image_from_data(small_image(name.encode()), *image.rsplit(":", 1))
+    assert push(engine, image, login(sandbox)) == ""
+    pushed = engine.images.get(image).id
+    engine.images.remove(image)
     project = sandbox.azure_devops("GET", "_apis/projects/app-one?api-version=7.1").json()
     reference = {"id": project["id"], "name": project["name"]}
     group = {
@@ -93,7 +150,14 @@ def test_a_killed_service_is_missed_by_status_and_comes_back_with_its_state(sand
         assert iam.get_user(UserName="survivor")
         answer = sandbox.azure_devops("GET", f"app-one/{path}/{made['id']}?api-version=7.1").json()
         assert answer["variables"]["a"]["value"] == "b"
+        assert pull(engine, image, login(sandbox)) == ""
+        assert engine.images.get(image).id == pushed
+        (listed,) = ecr.describe_images(repositoryName="survivor")["imageDetails"]
+        assert listed["imageTags"] == ["kept"]
+        assert f"{image.rpartition(':')[0]}@{listed['imageDigest']}" in engine.images.get(image).attrs["RepoDigests"]
+        engine.images.remove(image)
     finally:
+        ecr.delete_repository(repositoryName="survivor", force=True)
         iam.delete_user(UserName="survivor")
         sandbox.azure_devops("DELETE", f"{path}/{made['id']}?projectIds={project['id']}&api-version=7.1")
 
@@ -148,9 +212,103 @@ def test_a_command_without_a_sandbox_says_how_to_start_one(tmp_path: Path, comma
     assert done.stderr == "error: the sandbox is not up: start it with `python -m sandbox up` (or `make up`)\n"
 
 
-def test_git_sees_no_change_after_the_sandbox_was_used(sandbox: Sandbox) -> None:
+# --- `make up`, in this checkout
+
+
+def changes() -> str:
+    """What git would commit in this checkout."""
     command = ["git", "status", "--porcelain"]
-    before = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-    done = run("pulumi", sandbox.home, "preview")
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+
+
+def make_up(sandbox: Sandbox) -> str:
+    """What `make up` prints, with the interpreter of the tests; it must succeed."""
+    done = subprocess.run(
+        ["make", "--old-file=venv", f"sandbox={sys.executable} -m sandbox", "up"],
+        cwd=CHECKOUT,
+        env={**os.environ, "SANDBOX_HOME": str(sandbox.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sandbox.printed.extend((done.stdout, done.stderr))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout == before
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """What a first `make up` printed, and what git said before and after it."""
+
+    printed: str
+    before: str
+    after: str
+
+
+@pytest.fixture(scope="module")
+def made_up(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
+    """`make up` from an empty stack; the stack is destroyed in the end."""
+    empty = run("summary", sandbox.home)
+    assert (empty.returncode, empty.stderr) == (1, "error: the stack has no image yet: `make up` makes one\n")
+    workstation = Workstation.make(tmp_path_factory.mktemp("made-up") / "checkout", sandbox)
+    before = changes()
+    try:
+        yield MadeUp(make_up(sandbox), before, changes())
+    finally:
+        workstation.config(forceDelete="true")
+        workstation.pulumi("refresh", "--yes", "--skip-preview")
+        workstation.up()
+        workstation.pulumi("destroy", "--yes", "--skip-preview")
+        assert workstation.resources() == []
+
+
+def test_git_sees_no_change_after_make_up(made_up: MadeUp) -> None:
+    assert made_up.after == made_up.before
+
+
+def test_make_up_ends_with_what_the_services_say(sandbox: Sandbox, made_up: MadeUp) -> None:
+    (image,) = sandbox.client("ecr").describe_images(repositoryName="app-one")["imageDetails"]
+    (key,) = sandbox.client("iam").list_access_keys(UserName="app-one-push")["AccessKeyMetadata"]
+    (group,) = sandbox.azure_devops("GET", "app-one/_apis/distributedtask/variablegroups").json()["value"]
+    (pipeline,) = sandbox.azure_devops("GET", "app-one/_apis/build/definitions").json()["value"]
+    registry = sandbox.client("ecr").describe_repositories()["repositories"][0]["repositoryUri"]
+    assert "    + 24 created\n" in made_up.printed
+    summary = made_up.printed.partition("\nImage ")[2].splitlines()
+    assert summary[0].strip() == f"{registry}@{image['imageDigest']}"
+    assert summary[1].split() == ["in", "ECR", *image["imageTags"], image["imageDigest"], *summary[1].split()[-2:]]
+    assert summary[2:7] == [
+        f"Variable group app-one ({group['id']})",
+        f"  App-One.AccessKey = {key['AccessKeyId']}",
+        "  App-One.SecretKey = (secret)",
+        "  aws_account_number = 123456789012",
+        f"Pipeline       app-one ({pipeline['id']}) on azure-pipelines.yml",
+    ]
+    assert re.fullmatch(r"The app says   Hello from app-one Served by [0-9a-f]{12}", summary[7])
+    assert not sandbox.leaks()
+
+
+@pytest.mark.usefixtures("made_up")
+def test_a_second_make_up_changes_nothing_and_shows_the_same(sandbox: Sandbox, engine: Any) -> None:
+    first, second = run("summary", sandbox.home), make_up(sandbox)
+    assert first.returncode == 0, first.stderr
+    assert re.search(r"\n    24 unchanged\n", second), second
+    *shown, app = first.stdout.splitlines()
+    assert "\n".join(shown) in second
+    assert app.startswith("The app says   Hello from app-one")
+    assert engine.containers.list(all=True, filters={"label": "app-one-sandbox=summary"}) == []
+
+
+@pytest.mark.usefixtures("made_up")
+@pytest.mark.parametrize(
+    ("table", "said"), [("build/definitions", "the pipeline"), ("distributedtask/variablegroups", "the variable group")]
+)
+def test_what_was_deleted_by_hand_is_named_by_the_summary(sandbox: Sandbox, table: str, said: str) -> None:
+    (gone,) = sandbox.azure_devops("GET", f"app-one/_apis/{table}").json()["value"]
+    project = sandbox.azure_devops("GET", "_apis/projects/app-one").json()["id"]
+    where = f"app-one/_apis/{table}" if said == "the pipeline" else f"_apis/{table}"
+    deleted = sandbox.azure_devops("DELETE", f"{where}/{gone['id']}?projectIds={project}&api-version=7.1")
+    assert deleted.status_code == 204, deleted.text
+    done = run("summary", sandbox.home)
+    assert done.returncode == 1
+    remedy = "`pulumi refresh`, then `make up` makes it again"
+    assert done.stderr == f"error: {said} {gone['id']} is gone: {remedy}\n"

@@ -73,7 +73,6 @@ class Delivery:
         provider = f"awskms://alias/{KEY}?region={sandbox.environment['AWS_REGION']}&awssdk=v2"
         operator.pulumi("stack", "init", "dev", "--secrets-provider", provider)
         operator.config(stateBucket=BUCKET, statePrefix=PREFIX, stateKmsKeyArn=key, allowScanFindings="true")
-        operator.config(pipelineEnabled="true")
         organization = Organization(
             sandbox.environment["AZDO_ORG_SERVICE_URL"], sandbox.environment["AZDO_PERSONAL_ACCESS_TOKEN"]
         )

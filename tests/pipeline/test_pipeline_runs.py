@@ -115,7 +115,7 @@ def test_main_releases_a_new_image_under_its_build_number_and_leaves_iam_alone(
     released = release(results)
     assert (released["tag"], released["commit"]) == (number, commit)
     assert released["digest"] == delivery.operator.outputs()["image_by_digest"]
-    assert results.checks == {"deploy_dev": ["Approval", "ExclusiveLock"]}
+    assert results.checks == {"deploy_dev": ["Approval", "ExclusiveLock", "Task Check"]}
     assert any("# Released to dev" in page and number in page for page in results.summaries)
     assert ("ECR scan of dev", "no findings", True) in results.tests
     assert delivery.access() == access

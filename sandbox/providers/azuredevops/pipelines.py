@@ -291,6 +291,50 @@ class CheckExclusiveLock(_Check):
     fields: ClassVar[Fields] = _CHECKED
 
 
+_BRANCH_CONTROL: Json = {
+    "id": "86b05a0c-73e6-4f7d-b3cf-e38f3b39a75b",
+    "name": "evaluatebranchProtection",
+    "version": "0.0.1",
+}
+
+
+class CheckBranchControl(_Check):
+    """azuredevops.CheckBranchControl: which branches a run may come from."""
+
+    token = "azuredevops:index/checkBranchControl:CheckBranchControl"  # noqa: S105 - a type token
+    kind: ClassVar[Json] = {"id": "fe1de3ee-a436-41b4-bb20-f6eb4cb879a7", "name": "Task Check"}
+    fields: ClassVar[Fields] = {
+        **_CHECKED,
+        "allowedBranches": text(default="*"),
+        "displayName": text(default="Managed by Pulumi", rule=not_blank),
+        "ignoreUnknownProtectionStatus": flag(default=False),
+        "timeout": number(default=1440, rule=at_least(1)),
+        "verifyBranchProtection": flag(default=False),
+    }
+
+    def settings(self, inputs: Properties) -> Json:
+        asked = {
+            "allowedBranches": inputs["allowedBranches"],
+            "ensureProtectionOfBranch": _word(inputs.get("verifyBranchProtection")),
+        }
+        if inputs.get("verifyBranchProtection"):
+            asked["allowUnknownStatusBranch"] = _word(inputs.get("ignoreUnknownProtectionStatus"))
+        return {"inputs": asked, "definitionRef": _BRANCH_CONTROL, "displayName": inputs["displayName"]}
+
+    def outputs(self, settings: Json) -> Properties:
+        asked = settings["inputs"]
+        return {
+            "allowedBranches": asked["allowedBranches"],
+            "displayName": settings["displayName"],
+            "ignoreUnknownProtectionStatus": asked.get("allowUnknownStatusBranch") == "true",
+            "verifyBranchProtection": asked["ensureProtectionOfBranch"] == "true",
+        }
+
+
+def _word(value: Any) -> str:
+    return "true" if value else "false"
+
+
 def _lower(value: Any) -> Any:
     return str(value).lower()
 

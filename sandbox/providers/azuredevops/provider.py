@@ -32,6 +32,7 @@ class AzureDevOpsProvider(Provider[Client]):
         pipelines.Environment,
         pipelines.CheckApproval,
         pipelines.CheckExclusiveLock,
+        pipelines.CheckBranchControl,
         pipelines.BranchPolicyBuildValidation,
     )
     functions: ClassVar[Mapping[str, Function]] = {

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import pulumi
+import pytest
+
 RunProgram = Callable[..., Any]
 PROJECT = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c"
 REPOSITORY = "a1e4bb2c-5e4b-4f1f-8a51-6f7b1f4f1a11"
@@ -75,6 +78,39 @@ def test_a_deployment_waits_for_the_approval_of_another_person_and_for_its_turn(
     assert program.one(devops("CheckExclusiveLock")).inputs == {**target, "timeout": 1440}
     looked_up = [args for token, args in program.calls if "getGroup:" in token]
     assert looked_up == [{"projectId": PROJECT, "name": "Release Managers"}]
+
+
+def test_only_the_protected_branch_deploys_and_pull_requests_still_preview_with_the_group(
+    run_program: RunProgram,
+) -> None:
+    program = run_program({"app-one:pipelineEnabled": True, "app-one:pipelineBranch": "release/1"})
+    assert program.one(devops("CheckBranchControl")).inputs == {
+        "projectId": PROJECT,
+        "targetResourceType": "environment",
+        "targetResourceId": "34",
+        "displayName": "Only release/1, while it is protected",
+        "allowedBranches": "refs/heads/release/1",
+        "verifyBranchProtection": True,
+        "ignoreUnknownProtectionStatus": False,
+        "timeout": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("refused", "named"),
+    [
+        ("getGitRepository", r"the git repository 'app-one' in Azure Repos could not .*(\n.*)*pipelineRepository"),
+        ("getGroup", r"the group 'Project Administrators' of the Azure DevOps .*(\n.*)*pipelineApprovers"),
+    ],
+)
+def test_a_repository_or_an_approver_that_is_not_there_is_said_before_anything_is_registered(
+    run_program: RunProgram, cloud: Any, recording: Any, refused: str, named: str
+) -> None:
+    answer = cloud.call
+    cloud.call = lambda args: ({}, [("name", "is not there")]) if refused in args.token else answer(args)
+    with pytest.raises(pulumi.RunError, match=named):
+        run_program({"app-one:pipelineEnabled": True}, cloud=cloud, program=recording)
+    assert recording.resources == []
 
 
 def test_a_pull_request_to_the_branch_cannot_merge_before_the_pipeline_has_passed(run_program: RunProgram) -> None:

@@ -82,6 +82,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("pipelineRepository", "_shop", "not beginning with _"),
     ("pipelineBranch", "refs/heads/main", "without refs/heads/"),
     ("pipelineBranch", "a..b", "as git names it"),
+    ("pipelineBranch", "main,feature", "without a comma"),
     ("pipelineYaml", "../azure-pipelines.yml", "a file of the repository"),
     ("pipelineEnvironment", "", "1 to 128 characters"),
     ("pipelineApprovers", [], "a list of group names or ids"),

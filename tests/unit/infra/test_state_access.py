@@ -43,6 +43,9 @@ def allowed(action: str, resource: str, args: StateAccessArgs = ARGS, prefix: st
         ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.json"),
         ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.json.bak"),
         ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.json.gz"),
+        ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.json.gz.bak"),
+        ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.json.zst"),
+        ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.json.zst.bak"),
         ("s3:PutObject", f"{ROOT}/history/app-one/dev/dev-17.history.json"),
         ("s3:PutObject", f"{ROOT}/backups/app-one/dev/dev.17.json"),
         ("s3:PutObject", f"{ROOT}/locks/organization/app-one/dev/1.json"),
@@ -59,6 +62,8 @@ def test_what_the_engine_calls_for_this_stack_is_allowed(action: str, resource: 
     ("action", "resource"),
     [
         ("s3:PutObject", f"{ROOT}/meta.yaml"),
+        ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.pulumi-tags"),
+        ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.json.1764000000"),
         ("s3:DeleteObject", f"{ROOT}/stacks/app-one/dev.json"),
         ("s3:DeleteObject", f"{ROOT}/history/app-one/dev/dev-17.history.json"),
         ("s3:GetObject", f"{ROOT}/backups/app-one/dev/dev.17.json"),
@@ -77,6 +82,23 @@ def test_everything_else_is_refused(action: str, resource: str) -> None:
     assert not allowed(action, resource)
 
 
+@pytest.mark.parametrize("other", ["dev.eu", "dev.json", "dev.json.gz", "dev-1", "dev2", "dev."])
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"])
+def test_a_stack_whose_name_begins_with_this_ones_is_refused(action: str, other: str) -> None:
+    # A stack's name may hold dots: `dev.*` is not one stack's files.
+    files = {
+        *(f"stacks/app-one/{other}.json{compression}{copy}" for compression in ("", ".gz") for copy in ("", ".bak")),
+        f"stacks/app-one/{other}.pulumi-tags",
+        f"history/app-one/{other}/{other}-17.history.json",
+        f"history/app-one/{other}/{other}-17.checkpoint.json",
+        f"backups/app-one/{other}/{other}.17.json",
+        f"locks/organization/app-one/{other}/1.json",
+    }
+    assert [file for file in sorted(files) if allowed(action, f"{ROOT}/{file}")] == []
+    for folder in (f"stacks/app-one/{other}.json", f"history/app-one/{other}/", f"locks/organization/app-one/{other}/"):
+        assert not allowed("s3:ListBucket", BUCKET, prefix=f"team/.pulumi/{folder}")
+
+
 @pytest.mark.parametrize(
     ("prefix", "expected"),
     [
@@ -85,6 +107,7 @@ def test_everything_else_is_refused(action: str, resource: str) -> None:
         ("team/.pulumi/history/app-one/dev/", True),
         ("team/.pulumi/locks/organization/app-one/dev/", True),
         ("team/.pulumi/stacks/app-one/", False),
+        ("team/.pulumi/stacks/app-one/dev.", False),
         ("team/.pulumi/history/app-one/prod/", False),
         ("team/.pulumi/backups/app-one/dev/", False),
         ("other/", False),

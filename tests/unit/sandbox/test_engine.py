@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import re
 import subprocess
 import sys
+import tarfile
 import urllib.error
 from pathlib import Path
 
@@ -50,16 +54,76 @@ def test_an_engine_on_path_of_another_version_is_passed_over(
     assert engine.on_path() is None
 
 
-def test_a_release_with_a_wrong_checksum_is_refused_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def archive(engine_says: str) -> bytes:
+    """A release as it is published: everything in one folder."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        content = f"#!/bin/sh\necho {engine_says}\n".encode()
+        member = tarfile.TarInfo("pulumi/pulumi")
+        member.size, member.mode = len(content), 0o755
+        tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+@pytest.fixture
+def linux(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A machine without an engine or a Go toolchain on PATH; the name of its release."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    sums = f"{'0' * 128}  pulumi-v{engine.VERSION}-linux-x64.tar.gz\n".encode()
-    monkeypatch.setattr(engine, "_read", lambda file: sums if file.startswith("SHA512") else b"not the release")
-    with pytest.raises(SandboxError, match="checksum of pulumi-v"):
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    return f"pulumi-v{engine.VERSION}-linux-x64.tar.gz"
+
+
+def pin(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: str) -> None:
+    """Let the sandbox read another list of sums."""
+    sums = folder / "pipelines" / "pulumi.sha256"
+    sums.parent.mkdir()
+    sums.write_text("# SUM  FILE\n" + "".join(f"{line}\n" for line in lines), encoding="utf-8")
+    monkeypatch.setattr(engine, "CHECKOUT", folder)
+    monkeypatch.setattr(engine, "SUMS", sums)
+
+
+def test_a_release_of_the_pinned_checksum_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linux: str
+) -> None:
+    published = archive("the release")
+    pin(monkeypatch, tmp_path, f"{hashlib.sha256(published).hexdigest()}  {linux}")
+    asked: list[str] = []
+
+    def read(file: str) -> bytes:
+        asked.append(file)
+        return published
+
+    monkeypatch.setattr(engine, "_read", read)
+    found = engine.find(tmp_path / "cache", print)
+    assert subprocess.run([found], capture_output=True, text=True, check=True).stdout == "the release\n"
+    assert asked == [linux], "what is published beside an archive proves nothing"
+
+
+def test_a_release_with_another_checksum_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linux: str
+) -> None:
+    monkeypatch.setattr(engine, "_read", lambda file: archive(f"not {file}"))
+    with pytest.raises(SandboxError, match=rf"checksum of {linux} is not the one pinned in pipelines/pulumi\.sha256"):
         engine.find(tmp_path, print)
     assert [path.name for path in (tmp_path / "engine").iterdir()] == []
+
+
+def test_without_a_pinned_checksum_nothing_is_downloaded_and_the_engine_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linux: str
+) -> None:
+    pin(monkeypatch, tmp_path, f"{'0' * 64}  another.tar.gz")
+    monkeypatch.setattr(engine, "_read", lambda file: pytest.fail(f"{file} was asked for"))
+    monkeypatch.setattr(engine, "_build", lambda made, *_: (made / "pulumi").write_text("built"))
+    said: list[str] = []
+    assert engine.find(tmp_path / "cache", said.append).read_text(encoding="utf-8") == "built"
+    assert said[0] == f"pipelines/pulumi.sha256 pins no {linux}, so that no download could be trusted"
+
+
+@pytest.mark.parametrize("system", ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"])
+def test_the_sandboxs_engine_is_pinned_for_every_machine_that_the_release_is_taken_for(system: str) -> None:
+    # One list for the sandbox and the pipeline: a newer engine is pinned once.
+    assert re.fullmatch(r"[0-9a-f]{64}", engine._pinned()[f"pulumi-v{engine.VERSION}-{system}.tar.gz"])
 
 
 def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

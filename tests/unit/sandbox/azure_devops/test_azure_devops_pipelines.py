@@ -244,6 +244,58 @@ def test_an_environment_is_given_to_a_permitted_run_with_its_checks(service: Ser
     assert [one["type"] for one in service.get(path, token=token)["checks"]] == ["ExclusiveLock"]
 
 
+def test_an_environment_is_given_only_to_runs_of_allowed_branches_that_are_protected(
+    service: Service, pipeline: Json
+) -> None:
+    push(service, {"/azure-pipelines.yml": "steps: []\n"})
+    repository = service.get("app-one/_apis/git/repositories/app-one")["id"]
+    refs = f"app-one/_apis/git/repositories/{repository}/refs"
+    tip = service.get(refs)["value"][0]["objectId"]
+    made = [{"name": "refs/heads/other", "oldObjectId": "0" * 40, "newObjectId": tip}]
+    service.post(refs, made)
+    environment = service.post("app-one/_apis/distributedtask/environments", {"name": "branches"})
+    permit(service, "environment", environment["id"], pipeline["id"])
+    inputs = {
+        "allowedBranches": "refs/heads/main, refs/heads/release/*",
+        "ensureProtectionOfBranch": "true",
+        "allowUnknownStatusBranch": "false",
+    }
+    check = {
+        "type": {"id": "fe1de3ee-a436-41b4-bb20-f6eb4cb879a7"},
+        "resource": {"type": "environment", "id": str(environment["id"])},
+        "settings": {
+            "definitionRef": {"id": "86b05a0c-73e6-4f7d-b3cf-e38f3b39a75b", "version": "0.0.1"},
+            "displayName": "Branch control",
+            "inputs": inputs,
+        },
+    }
+    service.post("app-one/_apis/pipelines/checks/configurations", check)
+    path = "app-one/_apis/sandbox/agent/environments/branches"
+
+    def asked(branch: str) -> str:
+        token = take(service, queue(service, pipeline, sourceBranch=branch))["accessToken"]
+        status, _, message = service.refused("GET", path, token=token)
+        assert status == 403
+        return str(message)
+
+    assert "refs/heads/other is not among the allowed branches" in asked("refs/heads/other")
+    assert "refs/heads/main is not protected" in asked("refs/heads/main")
+    policy = {
+        "isEnabled": True,
+        "isBlocking": True,
+        "type": {"id": "0609b952-1397-4640-95ec-e00a01b2c241"},
+        "settings": {
+            "scope": [{"repositoryId": repository, "refName": "refs/heads/main", "matchKind": "Exact"}],
+            "buildDefinitionId": pipeline["id"],
+        },
+    }
+    number = service.post("app-one/_apis/policy/configurations", policy)["id"]
+    token = take(service, queue(service, pipeline, sourceBranch="refs/heads/main"))["accessToken"]
+    assert [one["type"] for one in service.get(path, token=token)["checks"]] == ["Task Check"]
+    service.delete(f"app-one/_apis/policy/configurations/{number}")
+    assert "refs/heads/main is not protected" in asked("refs/heads/main")
+
+
 def test_permissions_of_several_resources_are_changed_in_one_call(service: Service, pipeline: Json) -> None:
     queues = service.get("app-one/_apis/distributedtask/queues")["value"]
     repository = service.get("app-one/_apis/git/repositories/app-one")

@@ -24,6 +24,7 @@ AUTHORIZATION = INDEX + "pipelineAuthorization:PipelineAuthorization"
 ENVIRONMENT = INDEX + "environment:Environment"
 APPROVAL = INDEX + "checkApproval:CheckApproval"
 LOCK = INDEX + "checkExclusiveLock:CheckExclusiveLock"
+BRANCH = INDEX + "checkBranchControl:CheckBranchControl"
 POLICY = INDEX + "branchPolicyBuildValidation:BranchPolicyBuildValidation"
 
 
@@ -258,6 +259,22 @@ def test_an_environment_has_its_approval_and_its_lock(azure: Plugin, project: st
         azure.delete(token, own, outputs)
         assert azure.read(token, own, outputs, inputs) is None
     assert "'thing.timeout'" in azure.check(LOCK, {**target, "timeout": 50000})[0]
+
+
+def test_a_branch_control_check_is_the_services_task_of_that_name(azure: Plugin, project: str) -> None:
+    environment, _, _ = azure.up(ENVIRONMENT, {"name": "branches", "projectId": project})
+    target = {"projectId": project, "targetResourceId": environment, "targetResourceType": "environment"}
+    own, outputs, inputs = azure.up(BRANCH, target)
+    assert (inputs["timeout"], inputs["allowedBranches"], inputs.get("verifyBranchProtection")) == (1440, "*", None)
+    same_after(azure, BRANCH, own, outputs, inputs)
+    wanted = {**inputs, "allowedBranches": "refs/heads/main", "verifyBranchProtection": True, "timeout": 5}
+    assert azure.kinds(BRANCH, outputs, wanted) == dict.fromkeys(
+        ("allowedBranches", "verifyBranchProtection", "timeout"), "UPDATE"
+    )
+    updated = azure.update(BRANCH, own, outputs, wanted)
+    same_after(azure, BRANCH, own, updated, wanted)
+    azure.delete(BRANCH, own, updated)
+    assert azure.read(BRANCH, own, updated, wanted) is None
 
 
 def test_a_branch_policy_wants_a_build_of_the_pipeline(azure: Plugin, project: str, repository: str) -> None:

@@ -1,0 +1,48 @@
+"""The sandbox's registry as a person uses it: log in, push, pull; what it refuses is a text, not an exception."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+
+from sandbox import summary
+from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from tests.workstation import Sandbox
+
+
+def authorization_token(sandbox: Sandbox, key: dict[str, str] | None = None) -> str:
+    """A new token for the registry as ECR gives it, of the operator or of a key; remembered as a secret.
+
+    key: an access key as environment variables.
+    """
+    credentials = {name.lower(): value for name, value in (key or {}).items()}
+    answer = sandbox.client("ecr", **credentials).get_authorization_token()
+    token = str(answer["authorizationData"][0]["authorizationToken"])
+    sandbox.made[f"registry token {len(sandbox.made)}"] = base64.b64decode(token).decode().partition(":")[2]
+    return token
+
+
+def login(sandbox: Sandbox, key: dict[str, str] | None = None) -> dict[str, str]:
+    """What `docker login` sends, for the operator or for a key."""
+    token = base64.b64decode(authorization_token(sandbox, key)).decode()
+    return dict(zip(("username", "password"), token.split(":", 1), strict=True))
+
+
+def push(engine: Any, image: str, user: dict[str, str]) -> str:
+    """Push; the error that the registry answered, or an empty text."""
+    answers = engine.images.push(image, auth_config=user)
+    return " ".join(event["error"] for event in map(json.loads, answers.splitlines()) if "error" in event)
+
+
+def pull(engine: Any, image: str, user: dict[str, str]) -> str:
+    """Pull; the error that the registry answered, or an empty text."""
+    try:
+        summary.pull(engine, image, user)
+    except (SandboxError, docker.errors.APIError) as error:
+        return str(error)
+    return ""
