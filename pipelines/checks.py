@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", default=[*CHECKS, "tests"], choices=[*CHECKS, "tests"], help="checks to run"
     )
-    parser.add_argument("--tests", nargs="+", default=["tests/unit", "tests/pipeline"], help="folders of tests")
+    parser.add_argument("--tests", nargs="+", default=["tests"], help="folders of tests")
     parser.add_argument("--junit", type=Path, default=Path("test-results.xml"), help="where the results are written")
     options = parser.parse_args()
     tests = ["pytest", "-m", "not e2e", f"--junitxml={options.junit}", *options.tests]
