@@ -134,8 +134,8 @@ def text(stack: str, report: str, operator: str | None) -> str:
 def failed(stack: str) -> str:
     """The comment of a run that has no preview to show; why is in its log, which masks secrets, and only there."""
     return (
-        f"{_heading(stack)}**The preview failed**, so nothing is known of what this change would do. What an earlier run "
-        "wrote here is no longer current. The log of the run says why.\n"
+        f"{_heading(stack)}**The preview failed**, so nothing is known of what this change would do. What an "
+        "earlier run wrote here is no longer current. The log of the run says why.\n"
     )
 
 

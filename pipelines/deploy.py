@@ -1,6 +1,7 @@
 """Run `pulumi up` on one stack and write its public outputs to a file; a second run with nothing to change is fine.
 
-The last thing before it is a look whether the state still is what it was before the preview (`--state`). A cancelled run passes SIGINT to pulumi, which finishes what it has begun and gives its lock back.
+The last thing before it is a look whether the state still is what it was before the preview (`--state`). A cancelled
+run passes SIGINT to pulumi, which finishes what it has begun and gives its lock back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The fingerprint of a stack's recorded state: equal only while nobody has updated, refreshed or edited the stack.
 
-It is taken before a preview and compared once more as the last thing before `pulumi up`, which sees what the preview's
-own comparison cannot: an update by somebody else in between. It is a SHA-256 over all that `pulumi stack export` prints,
-in which secrets stay encrypted and the engine writes the time of each update.
+It is taken before a preview and compared as the last thing before `pulumi up`, which sees what a comparison of
+plans cannot: an update by somebody else in between. It is a SHA-256 over all that `pulumi stack export` prints, where
+secrets stay encrypted and the engine writes the time of each update.
 """
 
 from __future__ import annotations
