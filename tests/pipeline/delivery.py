@@ -96,9 +96,9 @@ class Delivery:
         """
         file = self.operator.folder / "pipelines/checks.py"
         text = file.read_text(encoding="utf-8")
-        every = 'default=[*CHECKS, "tests"]'
+        every = 'MADE = [*CHECKS, "tests"]'
         assert every in text
-        file.write_text(text.replace(every, 'default=["lint", "format", "yaml", "pipeline"]'), encoding="utf-8")
+        file.write_text(text.replace(every, 'MADE = ["lint", "format", "yaml", "pipeline"]'), encoding="utf-8")
 
     def git(self, *arguments: str) -> str:
         """Run git in the repository."""
