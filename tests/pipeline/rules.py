@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.pipeline.runner.documents import load
 from tests.pipeline.runner.expressions import STATUS, ExpressionError, Node, calls, parse, paths
+from tests.pipeline.runner.model import SHORTHANDS
 
 if TYPE_CHECKING:
     from tests.pipeline.runner.documents import Located
@@ -370,6 +371,8 @@ def tasks(context: Context) -> Iterator[Finding]:
     for _, _, step in context.pipeline.steps():
         if step.task not in TASKS:
             yield at("task", step.raw, f"{step.task} is not on the list of reviewed tasks (with its version)")
+        if step.kind == "task" and step.task in (SHORTHANDS["bash"], SHORTHANDS["script"]):
+            yield at("task", step.raw, f"write bash: instead of task: {step.task}, so that its script is looked at")
 
 
 def outputs(context: Context) -> Iterator[Finding]:

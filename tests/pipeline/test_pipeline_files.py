@@ -224,6 +224,12 @@ SEEDS = {
         "script", f"{T}deploy.yml", "exec python3 -m pipelines.deploy", "python3 -m pipelines.deploy"
     ),
     "a task of the marketplace": Seed("task", f"{T}toolchain.yml", "task: Cache@2", "task: Pulumi@1"),
+    "a script hides in a task": Seed(
+        "task",
+        f"{T}cleanup.yml",
+        "bash: exec python3 -m pipelines.cleanup --private $(private)",
+        "{task: Bash@3, inputs: {script: env}}\n  - bash: exec python3 -m pipelines.cleanup --private $(private)",
+    ),
     "a task without a version": Seed("task", f"{T}toolchain.yml", "UsePythonVersion@0", "UsePythonVersion"),
     "a raw plan is published": Seed("artifact", f"{T}preview.yml", "publish: $(report)", "publish: $(private)"),
     "an artefact's name is the same in the next attempt": Seed(
