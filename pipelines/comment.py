@@ -18,7 +18,7 @@ from pipelines import agent, plan
 PROPERTY = "app-one.plan"
 VERSION = "7.1"
 LIMIT = 150_000
-"""Characters that Azure DevOps takes for one comment."""
+"""Units of UTF-16 that Azure DevOps takes for one comment."""
 SECONDS = 30.0
 
 
@@ -127,8 +127,10 @@ def text(stack: str, report: str, operator: str | None) -> str:
     quoted = "".join(f"> {line}\n" for line in operator.splitlines()) + "\n" if operator else ""
     head = f"{_heading(stack)}{quoted}"
     tail = "\n\n(cut: the whole report is in the run's artefact)"
-    body = head + report
-    return body if len(body) <= LIMIT else body[: LIMIT - len(tail)] + tail
+    body = (head + report).encode("utf-16-le")
+    if len(body) <= 2 * LIMIT:
+        return head + report
+    return body[: 2 * (LIMIT - len(tail))].decode("utf-16-le", errors="ignore") + tail
 
 
 def failed(stack: str) -> str:

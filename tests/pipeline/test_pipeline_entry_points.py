@@ -34,7 +34,7 @@ from pipelines import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ENTRY_POINTS = sorted(
@@ -59,9 +59,11 @@ STACK = {
 }
 
 
-def entry_point(name: str, *arguments: str, cwd: Path = CHECKOUT, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run an entry point as a person does."""
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), **changes}
+def entry_point(
+    name: str, *arguments: str, cwd: Path = CHECKOUT, given: Mapping[str, str] | None = None, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Run an entry point as a person does; given, changes: variables of its environment."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), **(given or {}), **changes}
     command = [sys.executable, "-m", f"pipelines.{name}", *arguments]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
@@ -272,12 +274,12 @@ def previewed_and_deployed(
     """A preview, then an update of a stack whose state is another one meanwhile."""
     private, report, state = tmp_path / "private", tmp_path / "report", tmp_path / "private" / "state"
     arguments = ("--stack", "dev", "--private", str(private), "--report", str(report), "--state", str(state))
-    done = entry_point("preview", *arguments, **pulumi)
+    done = entry_point("preview", *arguments, given=pulumi)
     assert done.returncode == agent.OK, done.stderr
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     (tmp_path / "bin" / "state").write_text(meanwhile, encoding="utf-8")
     return entry_point(
-        "deploy", "--stack", "dev", "--outputs", str(private / "outputs.json"), "--state", str(state), **pulumi
+        "deploy", "--stack", "dev", "--outputs", str(private / "outputs.json"), "--state", str(state), given=pulumi
     )
 
 
@@ -303,7 +305,7 @@ def test_an_update_without_the_fingerprint_that_it_should_compare_is_none(
     tmp_path: Path, pulumi: dict[str, str]
 ) -> None:
     arguments = ("--stack", "dev", "--outputs", str(tmp_path / "outputs.json"), "--state", str(tmp_path / "none"))
-    done = entry_point("deploy", *arguments, **pulumi)
+    done = entry_point("deploy", *arguments, given=pulumi)
     assert done.returncode == agent.USAGE
     assert "run `pipelines.preview --state" in done.stderr
     assert not (tmp_path / "bin" / "asked").exists()
@@ -331,7 +333,7 @@ def test_a_night_with_a_key_older_than_90_days_fails_and_its_summary_says_which(
     tmp_path: Path, pulumi: dict[str, str], aws: dict[str, str], days: int, code: int
 ) -> None:
     import boto3
-    import moto.iam
+    from moto.iam import models
 
     maker: Any = boto3.client(
         "iam",
@@ -342,14 +344,14 @@ def test_a_night_with_a_key_older_than_90_days_fails_and_its_summary_says_which(
     )
     maker.create_user(UserName="push")
     key = maker.create_access_key(UserName="push")["AccessKey"]
-    recorded = moto.iam.iam_backends["123456789012"]["aws"].users["push"].access_keys[0]
-    made = datetime.now(UTC) - timedelta(days=days, hours=1)
-    # As IAM answers for a key that was made then, and used a moment ago.
-    recorded.create_date = made.replace(tzinfo=None)
-    recorded.last_used = datetime.now(UTC).replace(tzinfo=None)
+    backend = models.iam_backends["123456789012"]["aws"]
+    # As IAM answers of a key that was made then; its use is noted as the run asks with it.
+    backend.users["push"].access_keys[0].create_date = (datetime.now(UTC) - timedelta(days=days, hours=1)).replace(
+        tzinfo=None
+    )
     arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
     credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    done = entry_point("drift", *arguments, TF_BUILD="True", **pulumi, **aws, **credentials)
+    done = entry_point("drift", *arguments, given=pulumi | aws | credentials, TF_BUILD="True")
     assert done.returncode == code, done.stdout + done.stderr
     summary = tmp_path / "report" / "keys.md"
     assert f"##vso[task.uploadsummary]{summary}\n" in done.stdout
@@ -491,10 +493,15 @@ def test_a_release_says_tag_digest_commit_and_changes(tmp_path: Path) -> None:
     )
 
 
-def test_a_comment_is_cut_to_what_the_service_takes() -> None:
-    text = comment.text("dev", "x" * 200_000, None)
-    assert len(text) == comment.LIMIT
-    assert text.endswith("is in the run's artefact)")
+@pytest.mark.parametrize("letter", ["x", "🔑"])
+def test_a_comment_is_cut_to_what_the_service_takes(letter: str) -> None:
+    """The service counts units of UTF-16: a letter beyond the first 65,536 is two."""
+    text = comment.text("dev", letter * 200_000, None)
+    assert comment.LIMIT - 2 < len(text.encode("utf-16-le")) / 2 <= comment.LIMIT
+    assert text.endswith(f"{letter}\n\n(cut: the whole report is in the run's artefact)")
+
+
+def test_a_comment_names_the_operator_before_the_report() -> None:
     found = plan.Plan((plan.Step("update", "aws:iam/policy:Policy", "push", "urn"),), "abc")
     assert "> This change of stack dev needs an operator" in comment.text(
         "dev", "report", gate.message(found, "dev", "X")
