@@ -29,6 +29,8 @@ OK, FAILED, USAGE, REFUSED, CANCELLED = 0, 1, 2, 3, 130
 EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong use or missing setting, 3 refused or a finding, 130 cancelled"
 
 _UNMATCHED = re.compile(r"^\$\([^()]+\)$")
+_SERVICES = ("AWS_", "AZDO_", "PULUMI_")
+_EMPTY_MEANS_SOMETHING = "PULUMI_CONFIG_PASSPHRASE"
 _COMMAND = re.compile(r"##(?=vso\[|\[)", re.IGNORECASE)
 
 
@@ -52,6 +54,9 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def run(main: Callable[[], None]) -> NoReturn:
     """Run an entry point and leave with its exit code; a Stop becomes one error line."""
+    # The SDKs in this process read the environment too: a credential that is none must not reach them either.
+    for name in set(os.environ) - set(environment()):
+        del os.environ[name]
     try:
         main()
     except Stop as stop:
@@ -87,9 +92,18 @@ def optional(name: str) -> str | None:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment for a child: without unmatched macros and empty credentials, with the changes."""
-    kept = {name: value for name, value in os.environ.items() if not _UNMATCHED.match(value)}
-    return {**kept, **changes}
+    """The environment for a child: without unmatched macros and empty credentials, with the changes.
+
+    A variable of AWS, Azure DevOps or Pulumi that is empty is one that the group leaves empty: to the tools it would be
+    a credential, and a wrong one. An empty passphrase is one that a stack may have.
+    """
+    return {**{name: value for name, value in os.environ.items() if _is_set(name, value)}, **changes}
+
+
+def _is_set(name: str, value: str) -> bool:
+    if _UNMATCHED.match(value):
+        return False
+    return bool(value) or name == _EMPTY_MEANS_SOMETHING or not name.startswith(_SERVICES)
 
 
 def neutral(text: str) -> str:

@@ -15,14 +15,15 @@ CHECKS = {
     "pipeline": ["tests.pipeline.lint", "azure-pipelines.yml"],
 }
 
+MADE = [*CHECKS, "tests"]
+"""The checks that are made unless others are named."""
+
 
 def main() -> None:
     """Entry point."""
     parser = agent.parser(__doc__ or "")
-    parser.add_argument(
-        "--only", nargs="+", default=[*CHECKS, "tests"], choices=[*CHECKS, "tests"], help="checks to run"
-    )
-    parser.add_argument("--tests", nargs="+", default=["tests/unit", "tests/pipeline"], help="folders of tests")
+    parser.add_argument("--only", nargs="+", default=MADE, choices=[*CHECKS, "tests"], help="checks to make")
+    parser.add_argument("--tests", nargs="+", default=["tests"], help="folders of tests")
     parser.add_argument("--junit", type=Path, default=Path("test-results.xml"), help="where the results are written")
     options = parser.parse_args()
     tests = ["pytest", "-m", "not e2e", f"--junitxml={options.junit}", *options.tests]

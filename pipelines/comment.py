@@ -1,6 +1,8 @@
 """Keep one comment a stack on a pull request: the first run writes it, every later one updates it.
 
-The comment is found by a property of its thread, so it is found again whatever its text is. Needs the pipeline's own
+The comment is found by a property of its thread, so it is found again whatever its text is, and written anew where
+somebody deleted it. With `--failed` it says that there is no preview of this run: what an earlier run wrote must not
+stand as if it were current. Needs the pipeline's own
 token as SYSTEM_ACCESSTOKEN, and for its identity the right "Contribute to pull requests" on the repository.
 
 Source: https://learn.microsoft.com/rest/api/azure/devops/git/pull-request-threads
@@ -16,7 +18,7 @@ from pipelines import agent, plan
 PROPERTY = "app-one.plan"
 VERSION = "7.1"
 LIMIT = 150_000
-"""Characters that Azure DevOps takes for one comment."""
+"""Units of UTF-16 that Azure DevOps takes for one comment."""
 SECONDS = 30.0
 
 
@@ -42,7 +44,10 @@ class PullRequest:
         return cls(f"{base}/{project}/_apis/git/repositories/{repository}/pullRequests/{number}", token)
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        import requests
+        try:
+            import requests
+        except ModuleNotFoundError:
+            raise agent.Stop("the packages are not there: run the step that installs them first", agent.USAGE) from None
 
         try:
             answer = requests.request(
@@ -67,9 +72,13 @@ class PullRequest:
         return answer.json() if answer.content else None
 
     def ours(self, stack: str) -> list[dict[str, Any]]:
-        """The stack's threads that are not deleted, oldest first; more than one only after two runs at once."""
+        """The stack's threads whose comment is there, oldest first; more than one only after two runs at once.
+
+        A thread with an answer stays when its first comment, which is ours, was deleted: the service says
+        so of the comment, and of the thread only when no comment is left.
+        """
         threads = cast("list[dict[str, Any]]", self._ask("GET", "threads")["value"])
-        mine = [thread for thread in threads if not thread.get("isDeleted") and _stack(thread) == stack]
+        mine = [thread for thread in threads if _stack(thread) == stack and _is_there(thread)]
         return sorted(mine, key=lambda thread: int(thread["id"]))
 
     def upsert(self, stack: str, text: str, *, status: str) -> int:
@@ -104,6 +113,10 @@ class PullRequest:
             self._ask("PATCH", f"threads/{thread['id']}", {"status": status})
 
 
+def _is_there(thread: dict[str, Any]) -> bool:
+    return not thread.get("isDeleted") and bool(thread["comments"]) and not thread["comments"][0].get("isDeleted")
+
+
 def _stack(thread: dict[str, Any]) -> str | None:
     value = (thread.get("properties") or {}).get(PROPERTY)
     return cast("str | None", value.get("$value") if isinstance(value, dict) else value)
@@ -111,12 +124,30 @@ def _stack(thread: dict[str, Any]) -> str | None:
 
 def text(stack: str, report: str, operator: str | None) -> str:
     """The comment: what an operator has to do, then the audit's report, within the service's limit."""
-    number = agent.optional("BUILD_BUILDNUMBER") or "this run"
     quoted = "".join(f"> {line}\n" for line in operator.splitlines()) + "\n" if operator else ""
-    head = f"## Preview of {stack} by {number}\n\n{quoted}"
+    head = f"{_heading(stack)}{quoted}"
     tail = "\n\n(cut: the whole report is in the run's artefact)"
-    body = head + report
-    return body if len(body) <= LIMIT else body[: LIMIT - len(tail)] + tail
+    body = (head + report).encode("utf-16-le")
+    if len(body) <= 2 * LIMIT:
+        return head + report
+    return body[: 2 * (LIMIT - len(tail))].decode("utf-16-le", errors="ignore") + tail
+
+
+def failed(stack: str) -> str:
+    """The comment of a run that has no preview to show; why is in its log, which masks secrets, and only there."""
+    return (
+        f"{_heading(stack)}**The preview failed**, so nothing is known of what this change would do. What an "
+        "earlier run wrote here is no longer current. The log of the run says why.\n"
+    )
+
+
+def _heading(stack: str) -> str:
+    number = agent.optional("BUILD_BUILDNUMBER") or "this run"
+    address = [agent.optional(name) for name in ("SYSTEM_COLLECTIONURI", "SYSTEM_TEAMPROJECTID", "BUILD_BUILDID")]
+    if all(address):
+        base, project, build = map(str, address)
+        number = f"[{number}]({base.rstrip('/')}/{project}/_build/results?buildId={build})"
+    return f"## Preview of {stack} by {number}\n\n"
 
 
 def main() -> None:
@@ -125,15 +156,19 @@ def main() -> None:
 
     parser = agent.parser(__doc__ or "")
     parser.add_argument("--stack", required=True, help="stack that the report is of")
-    parser.add_argument("--report", type=Path, required=True, help="folder with report.md and report.json")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--report", type=Path, help="folder with report.md and report.json")
+    what.add_argument("--failed", action="store_true", help="say that the preview failed")
     parser.add_argument("--operators", default="the operators", help="who may change what the pipeline may not")
     options = parser.parse_args()
-    found = plan.read(options.report / "report.json")
-    operator = message(found, options.stack, options.operators) if found.beyond_rights else None
-    report = (options.report / "report.md").read_text(encoding="utf-8")
-    thread = PullRequest.of_this_run().upsert(
-        options.stack, text(options.stack, report, operator), status="active" if operator else "closed"
-    )
+    if options.failed:
+        words, open_ = failed(options.stack), True
+    else:
+        found = plan.read(options.report / "report.json")
+        operator = message(found, options.stack, options.operators) if found.beyond_rights else None
+        report = (options.report / "report.md").read_text(encoding="utf-8")
+        words, open_ = text(options.stack, report, operator), operator is not None
+    thread = PullRequest.of_this_run().upsert(options.stack, words, status="active" if open_ else "closed")
     print(f"the comment of {options.stack} is thread {thread}")
 
 

@@ -1,6 +1,7 @@
 """Run `pulumi up` on one stack and write its public outputs to a file; a second run with nothing to change is fine.
 
-A cancelled run passes SIGINT to pulumi, which finishes what it has begun and gives its lock back.
+The last thing before it is a look whether the state still is what it was before the preview (`--state`). A cancelled
+run passes SIGINT to pulumi, which finishes what it has begun and gives its lock back.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipelines import agent
+from pipelines import agent, state
 
 
 def main() -> None:
@@ -16,10 +17,13 @@ def main() -> None:
     parser = agent.parser(__doc__ or "")
     parser.add_argument("--stack", required=True, help="stack to update")
     parser.add_argument("--outputs", type=Path, required=True, help="file for the stack's outputs, secrets left out")
+    parser.add_argument("--state", type=Path, help="what `pipelines.preview --state` wrote; another state is refused")
     options = parser.parse_args()
     environment = agent.environment()
     # What would happen was previewed, approved and compared by the steps before.
     up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", options.stack]
+    if options.state:
+        state.compare(options.stack, options.state)
     if code := agent.call(up, env=environment):
         raise agent.Stop(
             f"pulumi up of {options.stack} failed with {code}: see the log above. Finished steps are recorded; mend "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipelines import agent
+from pipelines import agent, state
 
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -37,7 +37,11 @@ def main() -> None:
     parser.add_argument("--report", type=Path, required=True, help="folder for the reports")
     parser.add_argument("--refresh", action="store_true", help="compare with the real resources, not the recorded ones")
     parser.add_argument("--summary", action="store_true", help="show the report on the run's page")
+    parser.add_argument("--state", type=Path, help="file for the fingerprint that `pipelines.deploy` compares")
     options = parser.parse_args()
+    if options.state:
+        # Before the preview: a change while it runs is then seen as well.
+        state.write(options.stack, options.state)
     preview(options.stack, options.private, options.report, refresh=options.refresh)
     if options.summary:
         agent.upload_summary(options.report / REPORTS["markdown"])

@@ -535,5 +535,5 @@ def serve(provider: type[Provider[Any]]) -> None:
     signal.set_wakeup_fd(told.fileno())
     signal.signal(signal.SIGINT, lambda *_: None)
     print(port, flush=True)  # the engine reads the port from the first line of output
-    select.select([interrupted, os.pidfd_open(os.getppid())], [], [])
+    select.select([interrupted.fileno(), os.pidfd_open(os.getppid())], [], [])
     server.stop(grace=None)

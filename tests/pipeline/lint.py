@@ -1,12 +1,13 @@
 """Our lint of the pipeline: what no schema checks. `python -m tests.pipeline.lint azure-pipelines.yml`.
 
-Each way in which a run can start is expanded and every rule is asked of it.
+Each way in which a run can start, with each choice of who queues it, is expanded and every rule is asked of it.
 Exit codes: 0 clean, 1 findings, 2 unreadable.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.pipeline import rules
-from tests.pipeline.rules import Declared, Finding
-from tests.pipeline.runner.documents import PipelineError
+from tests.pipeline import rules, rules_order, rules_secrets
+from tests.pipeline.rules import Declared, Finding, Stack
+from tests.pipeline.runner.documents import PipelineError, load
 from tests.pipeline.runner.model import read
 
 if TYPE_CHECKING:
@@ -30,33 +31,79 @@ WAYS: Mapping[str, Mapping[str, str]] = {
 }
 """How a run can start, with what templates see of it."""
 
+PLAIN = re.compile(r"[\w./:@=-]*")
+"""Text that a shell takes as one word, or as none."""
 
-def declared(root: Path) -> Declared:
-    """What is defined outside of the YAML: the names in the program's group and in the state's."""
-    settings: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    own: dict[str, Any] = yaml.safe_load((root / "pipelines/state-group.yml").read_text(encoding="utf-8"))
-    names = {key: settings[key]["default"] for key in ("accessKeyVariable", "secretKeyVariable", "accountVariable")}
-    secrets = {names["accessKeyVariable"], names["secretKeyVariable"], "System.AccessToken"}
+
+def settings(root: Path, stack: str) -> dict[str, Any]:
+    """What the program is configured with for a stack: the defaults of Pulumi.yaml, then the stack's own file."""
+    project: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
+    found = {key: entry["default"] for key, entry in project["config"].items() if "default" in entry}
+    file = root / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+    own: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+    prefix = f"{project['name']}:"
+    return found | {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
+
+
+def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
+    """What is defined outside of the YAML: names of the program's group and of the state's, and each stack's settings.
+
+    Raises PipelineError for a list of stacks that cannot be read.
+    """
+    project: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    state: dict[str, Any] = yaml.safe_load((root / "pipelines/state-group.yml").read_text(encoding="utf-8"))
+    handed = [stage.get("parameters") or {} for stage in load(root / file, file).get("stages") or []]
+    try:
+        stacks = {
+            entry["stack"]: Stack(
+                group=entry["group"],
+                reader=entry["reader"],
+                state=entry["state"],
+                environment=entry["environment"],
+                raw=entry,
+                settings=settings(root, entry["stack"]),
+            )
+            for parameters in handed
+            for entry in parameters.get("stacks") or []
+        }
+    except (KeyError, TypeError, FileNotFoundError) as error:
+        raise PipelineError(f"{file}: an entry of stacks cannot be read: {error!r}") from None
     return Declared(
-        group=settings["variableGroupName"]["default"],
-        group_names=frozenset(names.values()),
-        own_names=frozenset(own),
-        secrets=frozenset(secrets | {name for name, entry in own.items() if entry["secret"]}),
+        access_key=project["accessKeyVariable"]["default"],
+        secret_key=project["secretKeyVariable"]["default"],
+        account=project["accountVariable"]["default"],
+        state={name: bool(entry["secret"]) for name, entry in state.items()},
+        stacks=stacks,
+        literals=frozenset(
+            text for part in handed for text in rules.texts(part) if "${{" not in text and not PLAIN.fullmatch(text)
+        ),
     )
+
+
+def choices(root: Path, file: str) -> list[dict[str, str]]:
+    """What can be chosen when a run is queued: the defaults, and each value of each parameter."""
+    entries = load(root / file, file).get("parameters") or []
+    listed = [(entry, value) for entry in entries for value in entry.get("values") or []]
+    return [{}, *({entry["name"]: value} for entry, value in listed if value != entry.get("default"))]
 
 
 def check(root: Path, file: str) -> list[Finding]:
     """Every finding in every way to start, each once, by file and line."""
-    known = declared(root)
     found: dict[Finding, None] = {}
-    for way, predefined in WAYS.items():
+    try:
+        known = declared(root, file)
+        ways = [(way, chosen) for way in WAYS for chosen in choices(root, file)]
+    except PipelineError as error:
+        return [Finding("expands", file, 0, str(error))]
+    for way, chosen in ways:
+        predefined = rules_secrets.predefined(WAYS[way])
         try:
-            pipeline = read(root, file, predefined, {})
+            pipeline = read(root, file, predefined, chosen)
         except PipelineError as error:
             found[Finding("expands", file, 0, f"{error} ({way})")] = None
             continue
-        context = rules.Context(root, pipeline, known, pull_request=predefined["Build.Reason"] == "PullRequest")
-        for rule in rules.ALL:
+        context = rules.Context(root, pipeline, known, predefined)
+        for rule in (*rules.ALL, *rules_secrets.ALL, *rules_order.ALL):
             found.update(dict.fromkeys(rule(context)))
     return sorted(found, key=lambda finding: (finding.file, finding.line, finding.rule, finding.message))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +17,9 @@ from tests.unit.sandbox.azure_devops.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +89,68 @@ def test_a_deleted_comment_is_written_anew(organization: Organization, number: i
     assert answer.ok
     of(organization, number).upsert("dev", "second", status="closed")
     assert [comment["content"] for comment in organization.comments(number)] == ["second"]
+
+
+def test_a_deleted_comment_whose_answer_stays_is_written_anew_in_a_thread_of_its_own(
+    organization: Organization, number: int
+) -> None:
+    thread = of(organization, number).upsert("dev", "first", status="closed")
+    comments = f"{REPOSITORY}/pullRequests/{number}/threads/{thread}/comments"
+    organization.give("POST", comments, {"content": "somebody's answer", "parentCommentId": 1})
+    assert organization.ask("DELETE", f"{comments}/1").ok
+    for words in ("second", "third"):
+        of(organization, number).upsert("dev", words, status="closed")
+    assert sorted(comment["content"] for comment in organization.comments(number)) == ["somebody's answer", "third"]
+
+
+@pytest.mark.parametrize("status", ["closed", "fixed", "wontFix", "active"])
+def test_a_thread_that_somebody_closed_or_opened_is_updated_and_says_what_is_so_now(
+    organization: Organization, number: int, status: str
+) -> None:
+    thread = of(organization, number).upsert("dev", "needs somebody", status="active")
+    organization.give("PATCH", f"{REPOSITORY}/pullRequests/{number}/threads/{thread}", {"status": status})
+    of(organization, number).upsert("dev", "still needs somebody", status="active")
+    (comment,) = organization.comments(number)
+    assert (comment["status"], comment["content"]) == ("active", "still needs somebody")
+
+
+def run_of(organization: Organization, number: int, *arguments: str, build: str) -> None:
+    """Run the entry point as a step of a pull request's run does."""
+    repository = organization.give("GET", REPOSITORY)
+    env = {
+        "PATH": os.environ["PATH"],
+        "SYSTEM_COLLECTIONURI": f"{organization.url}/",
+        "SYSTEM_TEAMPROJECTID": repository["project"]["id"],
+        "SYSTEM_PULLREQUEST_PULLREQUESTID": str(number),
+        "SYSTEM_ACCESSTOKEN": organization.token,
+        "BUILD_REPOSITORY_ID": repository["id"],
+        "BUILD_BUILDID": build,
+        "BUILD_BUILDNUMBER": f"20260101.{build}",
+    }
+    command = [sys.executable, "-m", "pipelines.comment", "--stack", "dev", *arguments]
+    done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == agent.OK, done.stderr
+
+
+def test_a_run_whose_preview_failed_takes_the_place_of_the_report_before_it_and_the_next_one_of_that(
+    organization: Organization, number: int, tmp_path: Path
+) -> None:
+    (tmp_path / "report.json").write_text('{"fingerprint": "a", "steps": []}', encoding="utf-8")
+    (tmp_path / "report.md").write_text("Nothing would change.", encoding="utf-8")
+    run_of(organization, number, "--report", str(tmp_path), build="1")
+    run_of(organization, number, "--failed", build="2")
+    (comment,) = organization.comments(number)
+    assert "**The preview failed**" in comment["content"]
+    assert "Nothing would change." not in comment["content"]
+    assert "20260101.1" not in comment["content"]
+    project = organization.give("GET", REPOSITORY)["project"]["id"]
+    link = f"[20260101.2]({organization.url}/{project}/_build/results?buildId=2)"
+    assert comment["content"].startswith(f"## Preview of dev by {link}\n")
+    assert comment["status"] == "active"
+    run_of(organization, number, "--report", str(tmp_path), build="3")
+    (comment,) = organization.comments(number)
+    assert "Nothing would change." in comment["content"]
+    assert comment["status"] == "closed"
 
 
 def test_a_token_that_the_service_does_not_know_is_an_error_with_a_remedy(

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from pipelines import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ENTRY_POINTS = sorted(
@@ -58,9 +59,11 @@ STACK = {
 }
 
 
-def entry_point(name: str, *arguments: str, cwd: Path = CHECKOUT, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run an entry point as a person does."""
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), **changes}
+def entry_point(
+    name: str, *arguments: str, cwd: Path = CHECKOUT, given: Mapping[str, str] | None = None, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Run an entry point as a person does; given, changes: variables of its environment."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), **(given or {}), **changes}
     command = [sys.executable, "-m", f"pipelines.{name}", *arguments]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
@@ -117,6 +120,26 @@ def test_a_macro_that_the_agent_did_not_find_is_a_missing_value(monkeypatch: pyt
     assert agent.environment()["PULUMI_BACKEND_URL"] == "s3://bucket"
     with pytest.raises(agent.Stop, match="is not set: map it"):
         agent.setting("PULUMI_ACCESS_TOKEN", "map it")
+
+
+def test_a_credential_that_is_empty_or_no_value_at_all_reaches_no_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = {"AWS_SESSION_TOKEN": "", "PULUMI_ACCESS_TOKEN": "", "AZDO_PERSONAL_ACCESS_TOKEN": "$(X)", "NO_COLOR": ""}
+    for name, value in (empty | {"PULUMI_CONFIG_PASSPHRASE": ""}).items():
+        monkeypatch.setenv(name, value)
+    given = agent.environment(MORE="1")
+    assert not {"AWS_SESSION_TOKEN", "PULUMI_ACCESS_TOKEN", "AZDO_PERSONAL_ACCESS_TOKEN"} & set(given)
+    # A stack may have an empty passphrase; and what is of no service keeps the meaning that empty has there.
+    assert (given["PULUMI_CONFIG_PASSPHRASE"], given["NO_COLOR"], given["MORE"]) == ("", "", "1")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "$(Pulumi.Passphrase)")
+    assert "PULUMI_CONFIG_PASSPHRASE" not in agent.environment()
+
+
+def test_no_such_credential_reaches_the_libraries_of_an_entry_point_either() -> None:
+    code = "import os; from pipelines import agent; agent.run(lambda: print(sorted(os.environ)))"
+    env = {"PYTHONPATH": str(CHECKOUT), "AWS_ACCESS_KEY_ID": "$(App-One.AccessKey)", "AWS_PROFILE": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert "PYTHONPATH" in done.stdout
+    assert "AWS_" not in done.stdout
 
 
 def test_a_childs_output_goes_to_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
@@ -218,6 +241,127 @@ def test_a_failed_preview_says_what_the_engine_said_and_leaves_no_raw_plan(tmp_p
     assert "the project is unknown" in done.stderr
     assert "##vso[task.complete" not in done.stdout + done.stderr
     assert not list((tmp_path / "private").iterdir())
+
+
+def recorded(time: str) -> str:
+    """The state of a stack without resources of its own, as it was at a time."""
+    stack = {"urn": STACK["urn"], "type": STACK["type"], "custom": False}
+    return json.dumps({"version": 3, "deployment": {"manifest": {"time": time}, "resources": [stack]}})
+
+
+@pytest.fixture
+def pulumi(tmp_path: Path) -> dict[str, str]:
+    """A PATH with a pulumi that answers with what files in its folder hold, and writes down what it was asked."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = folder / "pulumi"
+    script.write_text(
+        f'#!/bin/sh\ncd {folder} && echo "$*" >> asked\ncase "$*" in\n  "stack export"*) cat state;;\n'
+        '  "stack output"*) cat outputs;;\n  preview*) cat plan;;\nesac\n',
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    (folder / "state").write_text(recorded("2026-01-01"), encoding="utf-8")
+    (folder / "plan").write_text('{"config": {}, "steps": [], "changeSummary": {}}', encoding="utf-8")
+    outputs = {"image_tag": "1.1", "user_name": "push", "token": "[secret]"}
+    (folder / "outputs").write_text(json.dumps(outputs), encoding="utf-8")
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def previewed_and_deployed(
+    tmp_path: Path, pulumi: dict[str, str], *, meanwhile: str
+) -> subprocess.CompletedProcess[str]:
+    """A preview, then an update of a stack whose state is another one meanwhile."""
+    private, report, state = tmp_path / "private", tmp_path / "report", tmp_path / "private" / "state"
+    arguments = ("--stack", "dev", "--private", str(private), "--report", str(report), "--state", str(state))
+    done = entry_point("preview", *arguments, given=pulumi)
+    assert done.returncode == agent.OK, done.stderr
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+    (tmp_path / "bin" / "state").write_text(meanwhile, encoding="utf-8")
+    return entry_point(
+        "deploy", "--stack", "dev", "--outputs", str(private / "outputs.json"), "--state", str(state), given=pulumi
+    )
+
+
+def test_a_stack_that_nobody_changed_since_its_preview_is_updated(tmp_path: Path, pulumi: dict[str, str]) -> None:
+    done = previewed_and_deployed(tmp_path, pulumi, meanwhile=recorded("2026-01-01"))
+    assert done.returncode == agent.OK, done.stderr
+    asked = (tmp_path / "bin" / "asked").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" --")[0] for line in asked] == ["stack export", "preview", "stack export", "up", "stack output"]
+    outputs = tmp_path / "private" / "outputs.json"
+    assert stat.S_IMODE(outputs.stat().st_mode) == 0o600
+    assert json.loads(outputs.read_text(encoding="utf-8")) == {"image_tag": "1.1", "user_name": "push"}
+
+
+def test_a_stack_that_somebody_changed_since_its_preview_is_left_alone(tmp_path: Path, pulumi: dict[str, str]) -> None:
+    done = previewed_and_deployed(tmp_path, pulumi, meanwhile=recorded("2026-01-02"))
+    assert done.returncode == agent.REFUSED
+    assert "somebody changed the stack dev" in done.stderr
+    assert "\nup " not in (tmp_path / "bin" / "asked").read_text(encoding="utf-8")
+    assert not (tmp_path / "private" / "outputs.json").exists()
+
+
+def test_an_update_without_the_fingerprint_that_it_should_compare_is_none(
+    tmp_path: Path, pulumi: dict[str, str]
+) -> None:
+    arguments = ("--stack", "dev", "--outputs", str(tmp_path / "outputs.json"), "--state", str(tmp_path / "none"))
+    done = entry_point("deploy", *arguments, given=pulumi)
+    assert done.returncode == agent.USAGE
+    assert "run `pipelines.preview --state" in done.stderr
+    assert not (tmp_path / "bin" / "asked").exists()
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """An AWS that answers on the wire, with the user `push`, and the environment of who asks it with push's key."""
+    import moto.server
+    import werkzeug.serving
+
+    monkeypatch.setattr(werkzeug.serving.WSGIRequestHandler, "log", lambda *_: None)
+    with moto.mock_aws():
+        pass  # forget what another test has made
+    server = moto.server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        yield {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.get_host_and_port()[1]}", "AWS_REGION": "us-east-2"}
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(("days", "code"), [(90, agent.OK), (91, agent.REFUSED)])
+def test_a_night_with_a_key_older_than_90_days_fails_and_its_summary_says_which(
+    tmp_path: Path, pulumi: dict[str, str], aws: dict[str, str], days: int, code: int
+) -> None:
+    import boto3
+    from moto.iam import models
+
+    maker: Any = boto3.client(
+        "iam",
+        endpoint_url=aws["AWS_ENDPOINT_URL"],
+        region_name="us-east-2",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+    )
+    maker.create_user(UserName="push")
+    key = maker.create_access_key(UserName="push")["AccessKey"]
+    backend = models.iam_backends["123456789012"]["aws"]
+    # As IAM answers of a key that was made then; its use is noted as the run asks with it.
+    backend.users["push"].access_keys[0].create_date = (datetime.now(UTC) - timedelta(days=days, hours=1)).replace(
+        tzinfo=None
+    )
+    arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
+    credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    done = entry_point("drift", *arguments, given=pulumi | aws | credentials, TF_BUILD="True")
+    assert done.returncode == code, done.stdout + done.stderr
+    summary = tmp_path / "report" / "keys.md"
+    assert f"##vso[task.uploadsummary]{summary}\n" in done.stdout
+    page = summary.read_text(encoding="utf-8")
+    assert ("key-old" in page) == (code == agent.REFUSED), page
+    assert key["SecretAccessKey"] not in page + done.stderr
+    if code == agent.REFUSED:
+        assert "dev: audit keys has findings. The summaries of this run say what." in done.stderr
+        assert key["AccessKeyId"] in page
+        assert "91 days" in page
 
 
 def test_secrets_of_a_preview_are_masked_before_it_begins(tmp_path: Path) -> None:
@@ -349,10 +493,15 @@ def test_a_release_says_tag_digest_commit_and_changes(tmp_path: Path) -> None:
     )
 
 
-def test_a_comment_is_cut_to_what_the_service_takes() -> None:
-    text = comment.text("dev", "x" * 200_000, None)
-    assert len(text) == comment.LIMIT
-    assert text.endswith("is in the run's artefact)")
+@pytest.mark.parametrize("letter", ["x", "🔑"])
+def test_a_comment_is_cut_to_what_the_service_takes(letter: str) -> None:
+    """The service counts units of UTF-16: a letter beyond the first 65,536 is two."""
+    text = comment.text("dev", letter * 200_000, None)
+    assert comment.LIMIT - 2 < len(text.encode("utf-16-le")) / 2 <= comment.LIMIT
+    assert text.endswith(f"{letter}\n\n(cut: the whole report is in the run's artefact)")
+
+
+def test_a_comment_names_the_operator_before_the_report() -> None:
     found = plan.Plan((plan.Step("update", "aws:iam/policy:Policy", "push", "urn"),), "abc")
     assert "> This change of stack dev needs an operator" in comment.text(
         "dev", "report", gate.message(found, "dev", "X")
@@ -442,6 +591,15 @@ def test_an_archive_that_is_not_what_was_published_or_pinned_is_refused(release_
         install_pulumi.install("9.9.9", tmp_path / "cli" / "9.9.9")
     assert stop.value.code == agent.REFUSED
     assert not (tmp_path / "cli" / "9.9.9").exists()
+
+
+def test_pinning_keeps_the_lists_comment_and_replaces_its_sums(release_host: Path) -> None:
+    install_pulumi.PINS.write_text(
+        "# what this is\n# and why\n0000  pulumi-v1.0.0-linux-x64.tar.gz\n", encoding="utf-8"
+    )
+    install_pulumi.pin("9.9.9")
+    published = (release_host / "pulumi-9.9.9-checksums.txt").read_text(encoding="utf-8")
+    assert install_pulumi.PINS.read_text(encoding="utf-8") == f"# what this is\n# and why\n{published}"
 
 
 def test_a_release_out_of_reach_is_one_clear_error(release_host: Path, tmp_path: Path) -> None:

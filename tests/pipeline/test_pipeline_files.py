@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,28 +15,34 @@ from typing import Any
 import pytest
 
 from tests.pipeline.lint import WAYS, check, declared
+from tests.pipeline.rules_secrets import NEEDS
 from tests.pipeline.runner.model import read
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PIPELINE = "azure-pipelines.yml"
 TEMPLATES = sorted((CHECKOUT / "pipelines/templates").glob("*.yml"))
 STAGES = "pipelines/templates/stages.yml"
+RULES = sorted(Path(__file__).parent.glob("rules*.py"))
 THREE = "".join(
     f"""        - name: {name}
           stack: {name}
-          environment: {name}
-          group: a
-          reader: r
-          state: s
+          environment: app-one-{name}
+          group: {group}
+          reader: {group}-reader
+          state: app-one-state
           after: '{after}'
 """
-    for name, after in (("dev", ""), ("test", "dev"), ("prod", "test"))
+    for name, group, after in (
+        ("dev", "app-one", ""),
+        ("test", "app-one-test", "dev"),
+        ("prod", "app-one-prod", "test"),
+    )
 )
 
 
 def copied(folder: Path) -> Path:
     """The pipeline's files in another folder, to be changed there."""
-    for name in (PIPELINE, "Pulumi.yaml"):
+    for name in (PIPELINE, "Pulumi.yaml", "Pulumi.dev.yaml"):
         shutil.copy(CHECKOUT / name, folder)
     shutil.copytree(CHECKOUT / "pipelines", folder / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -48,6 +55,9 @@ def three(tmp_path: Path) -> Path:
     head, list_of_stacks, _ = file.read_text(encoding="utf-8").partition("      stacks:\n")
     assert list_of_stacks
     file.write_text(head + list_of_stacks + THREE, encoding="utf-8")
+    for name in ("test", "prod"):
+        own = {"app-one:variableGroupName": f"app-one-{name}", "app-one:pipelineEnvironment": f"app-one-{name}"}
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(json.dumps({"config": own}), encoding="utf-8")
     return tmp_path
 
 
@@ -120,9 +130,11 @@ def test_a_release_tells_of_what_was_approved_also_when_it_runs_again_and_nothin
 
 def test_the_comment_is_written_where_the_repository_is_in_azure_repos_and_nowhere_else() -> None:
     steps = read(CHECKOUT, PIPELINE, WAYS["pull request"], {}).stages[-1].jobs[0].steps
-    (step,) = (step for step in steps if "pipelines.comment " in step.argument)
-    assert step.env["SYSTEM_ACCESSTOKEN"] == "$(System.AccessToken)"
-    assert "eq(variables['Build.Repository.Provider'], 'TfsGit')" in step.condition
+    found = [step for step in steps if "pipelines.comment " in step.argument]
+    assert ["--failed" in step.argument for step in found] == [True, False]
+    for step in found:
+        assert step.env["SYSTEM_ACCESSTOKEN"] == "$(System.AccessToken)"
+        assert "eq(variables['Build.Repository.Provider'], 'TfsGit')" in step.condition
 
 
 def test_a_pull_request_previews_every_environment_and_deploys_to_none(three: Path) -> None:
@@ -139,6 +151,11 @@ class Seed:
     file: str
     old: str
     new: str
+    more: tuple[tuple[str, str, str], ...] = ()
+
+    def also(self, file: str, old: str, new: str) -> Seed:
+        """The same defect with one more change, made after the others."""
+        return replace(self, more=(*self.more, (file, old, new)))
 
 
 T = "pipelines/templates/"
@@ -174,9 +191,7 @@ SEEDS = {
     "a group's name is written in another case": Seed(
         "group-names", f"{T}plan.yml", "$(App-One.SecretKey)", "$(App-One.Secretkey)"
     ),
-    "a group is given to every stage": Seed(
-        "group-names", PIPELINE, "\nvariables:\n", "\nvariables:\n  - group: app-one\n"
-    ),
+    "a group is given to every stage": Seed("groups", PIPELINE, "\nvariables:\n", "\nvariables:\n  - group: app-one\n"),
     "a secret stands in a script": Seed(
         "secret", f"{T}deploy.yml", "pipelines.registry login", "pipelines.registry login $(App-One.SecretKey)"
     ),
@@ -209,6 +224,12 @@ SEEDS = {
         "script", f"{T}deploy.yml", "exec python3 -m pipelines.deploy", "python3 -m pipelines.deploy"
     ),
     "a task of the marketplace": Seed("task", f"{T}toolchain.yml", "task: Cache@2", "task: Pulumi@1"),
+    "a script hides in a task": Seed(
+        "task",
+        f"{T}cleanup.yml",
+        "bash: exec python3 -m pipelines.cleanup --private $(private)",
+        "{task: Bash@3, inputs: {script: env}}\n  - bash: exec python3 -m pipelines.cleanup --private $(private)",
+    ),
     "a task without a version": Seed("task", f"{T}toolchain.yml", "UsePythonVersion@0", "UsePythonVersion"),
     "a raw plan is published": Seed("artifact", f"{T}preview.yml", "publish: $(report)", "publish: $(private)"),
     "an artefact's name is the same in the next attempt": Seed(
@@ -234,7 +255,265 @@ SEEDS = {
     "free text is part of a script": Seed(
         "free-text", f"{T}deploy.yml", '"$OPERATORS"', '"${{ parameters.operators }}"'
     ),
+    "text of a literal is part of a script under another name": Seed(
+        "free-text", f"{T}preview.yml", "--stack ${{ parameters.stack }} --failed", "--for ${{ parameters.operators }}"
+    ),
+    "a branch's name is part of a script": Seed(
+        "free-text", f"{T}plan.yml", "--private $(private)", "--private $(private) --of $(Build.SourceBranchName)"
+    ),
+    "a branch's name is part of a script by a variable": Seed(
+        "free-text",
+        f"{T}variables.yml",
+        "value: $(Agent.TempDirectory)/app-one\n",
+        "value: $(Agent.TempDirectory)/app-one/$(Build.SourceBranchName)\n",
+    ),
+    "a branch's name is part of a script by the template": Seed(
+        "free-text",
+        f"{T}plan.yml",
+        "--private $(private)",
+        "--private $(private) --of ${{ variables['Build.SourceBranchName'] }}",
+    ),
+    "a group's text is part of a script": Seed(
+        "free-text", f"{T}plan.yml", "--private $(private)", "--private $(private) --of $(Pulumi.Backend)"
+    ),
     "the build number is no Docker tag": Seed("build-number", PIPELINE, "$(Rev:.r)", "/$(Rev:r)"),
+    "the program's group has another name": Seed("stacks", PIPELINE, "group: app-one\n", "group: app-two\n"),
+    "the group is renamed in the program": Seed(
+        "stacks", "Pulumi.dev.yaml", "config:\n", "config:\n  app-one:variableGroupName: app-two\n"
+    ),
+    "a variable is renamed in the program": Seed(
+        "stacks", "Pulumi.dev.yaml", "config:\n", "config:\n  app-one:secretKeyVariable: App-Two.Secret\n"
+    ),
+    "the environment is not the one with the approval": Seed(
+        "stacks", PIPELINE, "environment: app-one-dev", "environment: app-one-new"
+    ),
+    "the nightly run gets the key that pushes": Seed("stacks", PIPELINE, "app-one-reader", "app-one"),
+    "a stack's settings are not there": Seed("expands", PIPELINE, "stack: dev\n", "stack: none\n"),
+    "the preview gets the reader's group": Seed(
+        "groups", STAGES, "group: ${{ stack.group }}\n", "group: ${{ stack.reader }}\n"
+    ),
+    "the drift gets the program's group": Seed(
+        "groups", STAGES, "group: ${{ stack.reader }}\n", "group: ${{ stack.group }}\n"
+    ),
+    "a deployment has no group of the state": Seed(
+        "groups", f"{T}deploy.yml", "      - group: ${{ parameters.state }}\n", ""
+    ),
+    "a preview has no group of the program": Seed(
+        "groups", f"{T}preview.yml", "      - group: ${{ parameters.group }}\n", ""
+    ),
+    "what no group of the stage holds is mapped": Seed(
+        "macro", f"{T}drift.yml", "      - group: ${{ parameters.state }}\n", ""
+    ),
+    "the checks get a group": Seed(
+        "groups", f"{T}checks.yml", "    dependsOn: []\n", "    dependsOn: []\n    variables: [{group: app-one}]\n"
+    ),
+    "a deployment goes to another environment": Seed(
+        "groups", f"{T}deploy.yml", "environment: ${{ parameters.environment }}", "environment: app-one-free"
+    ),
+    "the key and its secret are swapped": Seed(
+        "secret", f"{T}deploy.yml", "AWS_ACCESS_KEY_ID: $(App-One.AccessKey)", "AWS_ACCESS_KEY_ID: $(App-One.SecretKey)"
+    ),
+    "a token is taken for the passphrase": Seed(
+        "secret",
+        f"{T}plan.yml",
+        "PULUMI_CONFIG_PASSPHRASE: $(Pulumi.Passphrase)",
+        "PULUMI_CONFIG_PASSPHRASE: $(Pulumi.AccessToken)",
+    ),
+    "a secret has company": Seed(
+        "secret",
+        f"{T}plan.yml",
+        "PULUMI_ACCESS_TOKEN: $(Pulumi.AccessToken)",
+        "PULUMI_ACCESS_TOKEN: x$(Pulumi.AccessToken)",
+    ),
+    "a step gets no credential that it needs": Seed(
+        "secret", f"{T}drift.yml", "              PULUMI_BACKEND_URL: $(Pulumi.Backend)\n", ""
+    ),
+    "a step gets a secret that it has no need of": Seed(
+        "secret",
+        f"{T}deploy.yml",
+        "                    OPERATORS: ${{ parameters.operators }}\n",
+        "                    OPERATORS: ${{ parameters.operators }}\n"
+        "                    AWS_SECRET_ACCESS_KEY: $(App-One.SecretKey)\n",
+    ),
+    "a step gets a secret under a name that nothing reads": Seed(
+        "secret",
+        f"{T}cleanup.yml",
+        "    condition: always()",
+        "    env: {KEY: $(App-One.SecretKey)}\n    condition: always()",
+    ),
+    "a secret stands in a name": Seed(
+        "secret", f"{T}deploy.yml", "displayName: Log in to ECR", "displayName: Log in as $(App-One.SecretKey)"
+    ),
+    "a secret stands in an input": Seed(
+        "secret", f"{T}toolchain.yml", "versionSpec: $(pythonVersion)", "versionSpec: $(System.AccessToken)"
+    ),
+    "a secret stands in an input of the name env": Seed(
+        "secret", f"{T}toolchain.yml", "versionSpec: $(pythonVersion)", "env: $(System.AccessToken)"
+    ),
+    "a secret is in a runtime expression": Seed(
+        "secret",
+        f"{T}drift.yml",
+        "value: $(Build.ArtifactStagingDirectory)/drift",
+        "value: $[ variables['App-One.SecretKey'] ]",
+    ),
+    "a secret is in a template expression of a script": Seed(
+        "secret",
+        f"{T}deploy.yml",
+        "pipelines.registry login",
+        "pipelines.registry login ${{ variables['App-One.SecretKey'] }}",
+    ),
+    "a secret is in a template expression with a dot": Seed(
+        "secret",
+        f"{T}deploy.yml",
+        "displayName: Log in to ECR",
+        "displayName: Log in ${{ variables.Pulumi.Passphrase }}",
+    ),
+    "a secret is in a condition": Seed(
+        "secret",
+        f"{T}preview.yml",
+        "eq(variables['Build.Reason'], 'PullRequest')",
+        "ne(variables['Pulumi.Passphrase'], '')",
+    ),
+    "a secret is in a template's condition": Seed(
+        "secret",
+        STAGES,
+        "${{ if eq(variables['Build.Reason'], 'Schedule') }}:",
+        "${{ if variables['System.AccessToken'] }}:",
+    ),
+    "variables are read by a computed name": Seed(
+        "secret",
+        f"{T}deploy.yml",
+        "displayName: Log in to ECR",
+        "displayName: Log in ${{ variables[format('{0}', parameters.operators)] }}",
+    ),
+    "all variables are printed": Seed(
+        "secret", f"{T}deploy.yml", "displayName: Log in to ECR", "displayName: Log in ${{ convertToJson(variables) }}"
+    ),
+    "Docker's configuration is published": Seed(
+        "artifact", f"{T}preview.yml", "publish: $(report)", "publish: $(DOCKER_CONFIG)"
+    ),
+    "Pulumi's credentials are published": Seed(
+        "artifact", f"{T}preview.yml", "publish: $(report)", "publish: $(PULUMI_CREDENTIALS_PATH)"
+    ),
+    "the job's whole folder is published": Seed(
+        "artifact", f"{T}preview.yml", "publish: $(report)", "publish: $(Pipeline.Workspace)"
+    ),
+    "the temporary folder is published by the task": Seed(
+        "artifact",
+        f"{T}drift.yml",
+        "publish: $(report)\n",
+        "task: PublishPipelineArtifact@1\n            inputs: {targetPath: $(Agent.TempDirectory)}\n",
+    ),
+    "the whole staging folder is published": Seed(
+        "artifact", f"{T}preview.yml", "publish: $(report)", "publish: $(Build.ArtifactStagingDirectory)"
+    ),
+    "what is published leaves the reports": Seed(
+        "artifact", f"{T}preview.yml", "publish: $(report)", "publish: $(report)/../../_temp"
+    ),
+    "a report's folder is the private one": Seed(
+        "artifact", f"{T}drift.yml", "value: $(Build.ArtifactStagingDirectory)/drift", "value: $(private)"
+    ),
+    "an artefact is published by the older task": Seed(
+        "task",
+        f"{T}drift.yml",
+        "publish: $(report)\n",
+        "task: PublishBuildArtifacts@1\n            inputs: {PathtoPublish: $(private)}\n",
+    ),
+    "an artefact is uploaded by a command": Seed(
+        "script", f"{T}preview.yml", "task.setvariable", "artifact.upload artifactname=x]$(private) task.setvariable"
+    ),
+    "credentials are cached": Seed("artifact", f"{T}toolchain.yml", "path: $(PULUMI_HOME)/plugins", "path: $(private)"),
+    "any file counts as a test result": Seed(
+        "artifact", f"{T}deploy.yml", "testResultsFiles: $(release)/scan.xml", "testResultsFiles: '**/*.xml'"
+    ),
+    "a raw plan is written among the reports": Seed(
+        "private", f"{T}plan.yml", "--private $(private)", "--private $(Build.ArtifactStagingDirectory)/plan"
+    ),
+    "Docker's configuration is the agent's": Seed(
+        "private", f"{T}variables.yml", "$(Agent.TempDirectory)/app-one/docker", "$(Agent.ToolsDirectory)/docker"
+    ),
+    "the guard against forks is inverted": Seed(
+        "fork",
+        f"{T}preview.yml",
+        "ne(variables['System.PullRequest.IsFork']",
+        "eq(variables['System.PullRequest.IsFork']",
+    ),
+    "the guard against forks is one of two ways": Seed(
+        "fork", f"{T}preview.yml", "and(succeeded(), ne(variables", "or(succeeded(), ne(variables"
+    ),
+    "the guard against forks compares with another word": Seed("fork", f"{T}preview.yml", "'True'))", "'Yes'))"),
+    "a branch is deployed": Seed(
+        "main",
+        f"{T}deploy.yml",
+        "and(succeeded(), eq(variables['Build.SourceBranch'], 'refs/heads/main'))",
+        "succeeded()",
+    ),
+    "a branch whose name begins like main's is deployed": Seed(
+        "main", f"{T}deploy.yml", "eq(variables['Build.SourceBranch']", "startsWith(variables['Build.SourceBranch']"
+    ),
+    "a branch whose name ends like main's is deployed": Seed(
+        "main", f"{T}deploy.yml", "eq(variables['Build.SourceBranch']", "endsWith(variables['Build.SourceBranch']"
+    ),
+    "all branches but main are deployed": Seed(
+        "main", f"{T}deploy.yml", "eq(variables['Build.SourceBranch']", "ne(variables['Build.SourceBranch']"
+    ),
+    "a branch of the name main is deployed, and a tag": Seed(
+        "main",
+        f"{T}deploy.yml",
+        "eq(variables['Build.SourceBranch'], 'refs/heads/main')",
+        "eq(variables['Build.SourceBranchName'], 'main')",
+    ),
+    "main is deployed after a failure": Seed("main", f"{T}deploy.yml", "and(succeeded(), eq(", "and(always(), eq("),
+    "a pull request is deployed": Seed(
+        "main", STAGES, "${{ if ne(variables['Build.Reason'], 'PullRequest') }}:", "${{ if true }}:"
+    ).also(f"{T}deploy.yml", "'refs/heads/main'", "variables['Build.SourceBranch']"),
+    "on main the gate only marks": Seed("main", f"{T}preview.yml", "'refuse', 'mark'", "'mark', 'mark'"),
+    "an update is no deployment": Seed(
+        "main", f"{T}drift.yml", "exec python3 -m pipelines.drift", "exec python3 -m pipelines.deploy"
+    ),
+    "the comparison with what was approved is gone": Seed(
+        "approved", f"{T}deploy.yml", "-m pipelines.approved", "-m pipelines.cleanup"
+    ),
+    "the second preview is gone": Seed("approved", f"{T}plan.yml", "-m pipelines.preview", "-m pipelines.drift"),
+    "the comparison comes after the update": Seed(
+        "approved", f"{T}deploy.yml", "-m pipelines.deploy", "-m pipelines.later"
+    )
+    .also(f"{T}deploy.yml", "-m pipelines.approved", "-m pipelines.deploy")
+    .also(f"{T}deploy.yml", "-m pipelines.later", "-m pipelines.approved"),
+    "the comparison may be left out": Seed(
+        "approved",
+        f"{T}deploy.yml",
+        "displayName: Is it what was approved?",
+        "displayName: Is it what was approved?\n                  condition: and(succeeded(), false)",
+    ),
+    "the comparison is switched off": Seed(
+        "checkout",
+        f"{T}deploy.yml",
+        "displayName: Is it what was approved?",
+        "displayName: Is it what was approved?\n                  enabled: 'false'",
+    ),
+    "what was approved is compared with itself": Seed(
+        "approved",
+        f"{T}deploy.yml",
+        "--approved $(Pipeline.Workspace)/$(approved)/report.json",
+        "--approved $(now)/report.json",
+    ),
+    "the update does not look at the state again": Seed(
+        "approved", f"{T}deploy.yml", "$(private)/outputs.json --state $(private)/state", "$(private)/outputs.json"
+    ),
+    "a queued run chooses fewer checks": Seed(
+        "checks",
+        PIPELINE,
+        "\nparameters:\n",
+        "\nparameters:\n  - {name: checks, type: string, default: lint, values: [lint, types]}\n",
+    ).also(f"{T}checks.yml", "-m pipelines.checks --junit", "-m pipelines.checks --only yaml --junit"),
+    "the checks are left out": Seed("checks", f"{T}checks.yml", "-m pipelines.checks", "-m pipelines.install_python"),
+    "a deployment does not wait for the checks": Seed("checks", STAGES, "after: checks", "after: ''"),
+    "a schedule has four fields": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * *"),
+    "a schedule has a minute too many": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 60 3 * * *"),
+    "a schedule has a month that is none": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * 0 *"),
+    "a schedule has a step of nothing": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: '*/0 3 * * *'"),
+    "a schedule goes back in time": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * * Fri-Mon"),
 }
 
 
@@ -242,12 +521,29 @@ SEEDS = {
 def test_the_lint_sees_that(defect: str, tmp_path: Path) -> None:
     seed = SEEDS[defect]
     copied(tmp_path)
-    file = tmp_path / seed.file
-    text = file.read_text(encoding="utf-8")
-    assert seed.old in text, "the seed has no place any more"
-    file.write_text(text.replace(seed.old, seed.new, 1), encoding="utf-8")
+    for name, old, new in ((seed.file, seed.old, seed.new), *seed.more):
+        file = tmp_path / name
+        text = file.read_text(encoding="utf-8")
+        assert old in text, "the seed has no place any more"
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
     found = check(tmp_path, PIPELINE)
     assert seed.rule in {finding.rule for finding in found}, [str(finding) for finding in found]
+
+
+@pytest.mark.parametrize("cron", ["0 0 * * *", "*/15 8-17 1,15 * Mon-Fri", "59 23 31 12 6", "0 3 * Jan,Jul Sunday"])
+def test_a_schedule_that_the_service_takes_is_no_defect(cron: str, tmp_path: Path) -> None:
+    text = (copied(tmp_path) / PIPELINE).read_text(encoding="utf-8")
+    (tmp_path / PIPELINE).write_text(text.replace("cron: 17 3 * * *", f"cron: '{cron}'"), encoding="utf-8")
+    assert check(tmp_path, PIPELINE) == []
+
+
+def test_every_rule_has_a_seeded_defect() -> None:
+    named = set(re.findall(r'at\(\s*"([\w-]+)"', "".join(file.read_text() for file in RULES)))
+    assert named <= {seed.rule for seed in SEEDS.values()}
+
+
+def test_what_each_entry_point_needs_is_told_of_entry_points_that_are_there() -> None:
+    assert all((CHECKOUT / f"{name.replace('.', '/')}.py").is_file() for name in NEEDS)
 
 
 def test_the_command_names_file_line_and_remedy(tmp_path: Path) -> None:

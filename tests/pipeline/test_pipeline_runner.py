@@ -65,7 +65,8 @@ def start(tmp_path: Path) -> Start:
         git = ["git", "-C", str(sources), "-c", "user.name=t", "-c", "user.email=t@example.com"]
         for step in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "all"]):
             subprocess.run([*git, *step], check=True)
-        known = {"Build.Reason": "Manual", "Build.SourceBranch": "refs/heads/main"}
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        known = {"Build.Reason": "Manual", "Build.SourceBranch": "refs/heads/main", "Build.SourceVersion": head}
         known |= {name.replace("_", "."): value for name, value in predefined.items()}
         machine = Machine(tmp_path / "work", {"PATH": os.environ["PATH"]}, Path(sys.executable).parent, sources)
         pipeline = read(sources, "pipeline.yml", known, parameters or {})
@@ -269,6 +270,33 @@ def test_logging_commands_are_carried_out_and_not_logged(start: Start, tmp_path:
     assert results.issues == [("warning", "mind ***")]
 
 
+def test_what_scripts_wrote_is_kept_unmasked_but_for_the_secrets_that_they_told_the_agent_of(start: Start) -> None:
+    run = start(
+        """
+        variables:
+          - group: keys
+        steps:
+          - checkout: none
+          - bash: |
+              echo "before ##vso[task.setsecret]derived-value"
+              echo "##vso[task.setvariable variable=hidden;issecret=true]hidden-value"
+              echo "##vso[task.setvariable variable=plain]plain-value"
+              echo "it is $OWN, and derived-value"
+            displayName: say
+            env: {OWN: $(Key.Secret)}
+        """,
+        groups={"keys": {"Key.Secret": Value("s3cr3t-value", secret=True)}},
+    )
+    results = run.start()
+    assert lines(results, "say") == ["it is ***, and ***"]
+    assert results.unmasked() == [
+        ("say", "before ##vso[task.setsecret]"),
+        ("say", "##vso[task.setvariable variable=hidden;issecret=true]"),
+        ("say", "##vso[task.setvariable variable=plain]plain-value"),
+        ("say", "it is s3cr3t-value, and derived-value"),
+    ]
+
+
 def test_a_command_anywhere_in_a_line_is_a_command(start: Start) -> None:
     run = start("steps:\n  - checkout: none\n  - bash: 'echo text \"##vso[task.complete result=Failed]\"'\n")
     assert run.start().stages == {"stage": runs.FAILED}
@@ -326,6 +354,99 @@ def test_a_cancelled_step_gets_the_agents_signal_and_only_always_steps_run_after
     assert [results.step(name).result for name in ("default", "either")] == [runs.SKIPPED] * 2
     assert lines(results, "cleanup") == ["cleaned"]
     assert results.stages == {"stage": runs.CANCELED}
+
+
+def test_a_step_that_ignores_the_first_signal_gets_the_second_after_the_grace_and_the_cleanup_runs(
+    start: Start,
+) -> None:
+    made: list[Run] = []
+
+    def cancel(_stage: str, _step: str, line: str) -> None:
+        if line == "working":
+            made[0].cancel()
+
+    run = start(
+        """
+        variables:
+          PROCESS_SIGINT_TIMEOUT: 50
+          PROCESS_SIGTERM_TIMEOUT: 600000
+        steps:
+          - checkout: none
+          - bash: |
+              trap '' INT
+              trap 'echo terminated; exit 1' TERM
+              echo working
+              while :; do sleep 0.01; done
+            displayName: stubborn
+          - {bash: echo no, displayName: default}
+          - {bash: echo cleaned, displayName: cleanup, condition: always()}
+        """,
+        on_line=cancel,
+    )
+    made.append(run)
+    results = run.start()
+    assert lines(results, "stubborn")[:2] == ["working", "terminated"]
+    assert results.step("stubborn").result == runs.CANCELED
+    assert results.step("default").result == runs.SKIPPED
+    assert lines(results, "cleanup") == ["cleaned"]
+
+
+STUBBORN_PULUMI = """#!{python}
+import os, signal, sys
+if sys.argv[1] != "up":
+    sys.exit()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print("updating", flush=True)
+for number in range(1, int(os.environ["ENDS_AT"]) + 1):
+    signal.sigwait([signal.SIGINT])
+    print("interrupted", number, flush=True)
+"""
+
+
+@pytest.mark.parametrize(("ends_at", "orphans"), [(1, 0), (2, 0), (3, 1)])
+def test_a_cancelled_update_is_interrupted_then_interrupted_again_and_killed_with_the_job(
+    start: Start, tmp_path: Path, ends_at: int, orphans: int
+) -> None:
+    """Pulumi takes the first SIGINT as a request and the second as an order; one that heeds neither is killed."""
+    pulumi = tmp_path / "bin" / "pulumi"
+    pulumi.parent.mkdir()
+    pulumi.write_text(STUBBORN_PULUMI.format(python=sys.executable), encoding="utf-8")
+    pulumi.chmod(0o755)
+    made: list[Run] = []
+
+    def cancel(_stage: str, step: str, line: str) -> None:
+        if step == "Update" and line == "updating":
+            made[0].cancel()
+
+    run = start(
+        f"""
+        variables:
+          PROCESS_SIGINT_TIMEOUT: {600000 if ends_at == 1 else 50}
+          PROCESS_SIGTERM_TIMEOUT: {600000 if ends_at == 2 else 50}
+          private: $(Agent.TempDirectory)/app-one
+        steps:
+          - checkout: none
+          - bash: echo "##vso[task.prependpath]{pulumi.parent}"
+          - bash: exec {sys.executable} -m pipelines.deploy --stack dev --outputs $(private)/outputs.json
+            displayName: Update
+            env: {{ENDS_AT: {ends_at}, PYTHONPATH: {Path.cwd()}}}
+          - bash: mkdir $(private) && exec {sys.executable} -m pipelines.cleanup --private $(private)
+            displayName: Cleanup
+            condition: always()
+            env: {{PYTHONPATH: {Path.cwd()}}}
+        """,
+        on_line=cancel,
+    )
+    made.append(run)
+    results = run.start()
+    assert results.step("Update").result == runs.CANCELED
+    said = lines(results, "Update")
+    assert [line for line in said if line.startswith("interrupted")] == [
+        f"interrupted {number}" for number in range(1, min(ends_at, 2) + 1)
+    ]
+    assert any(line.startswith("error: cancelled: pulumi up") for line in said) == (orphans == 0)
+    assert results.step("Cleanup").result == runs.SUCCEEDED
+    assert len([command for kind, command in results.issues if kind == "orphan"]) == orphans
 
 
 def test_a_process_that_ignores_signals_is_killed_and_its_children_with_the_job(start: Start) -> None:
@@ -479,6 +600,19 @@ def test_the_checkout_is_a_clone_and_test_results_are_read(start: Start) -> None
     results = run.start()
     assert lines(results, "look") == ["all", "pipeline.yml", "results.xml"]
     assert results.tests == [("T", "a", True), ("T", "b", False)]
+
+
+def test_the_checkout_is_of_the_runs_commit_though_its_branch_moved_on_since(start: Start, tmp_path: Path) -> None:
+    run = start("steps:\n  - {bash: git log --format=%s, displayName: look}\n")
+    commit = ["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--allow-empty"]
+    subprocess.run(["git", "-C", str(tmp_path / "sources"), *commit, "--message", "later"], check=True)
+    assert lines(run.start(), "look") == ["all"]
+
+
+def test_a_commit_that_is_not_there_is_no_checkout(start: Start) -> None:
+    results = start("steps:\n  - bash: echo\n", Build_SourceVersion="0" * 40).start()
+    assert results.stages == {"stage": runs.FAILED}
+    assert "checkout failed" in results.log()
 
 
 def test_a_task_that_the_runner_does_not_know_fails_by_name(start: Start) -> None:

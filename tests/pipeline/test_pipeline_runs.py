@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 CLEANUP = "Remove credentials and raw plans"
-QUICK = {"checks": "yaml pipeline"}
-"""Checks of the first stage that take no minutes: `make test` runs all of them."""
 
 
 @pytest.fixture
@@ -76,12 +74,13 @@ def test_a_pull_request_is_checked_and_previewed_and_changes_nothing(delivery: D
     number = delivery.organization.open_pull_request(branch)
     change_the_app(delivery, "pull request")
     for stages in ((), ("preview_dev",)):
-        _, results = start(*stages, branch=f"refs/pull/{number}/merge", reason="pullRequest", parameters=QUICK)
+        run, results = start(*stages, branch=f"refs/pull/{number}/merge", reason="pullRequest")
         assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.SUCCEEDED}, succeeded(results)
         assert cleaned(results)
     (comment,) = delivery.organization.comments(number)
     assert comment["content"].startswith("## Preview of dev by ")
-    assert "docker:index/image:Image" in comment["content"] or "image" in comment["content"]
+    assert "docker:index/image:Image" in comment["content"]
+    assert run.predefined["Build.BuildNumber"] in comment["content"]
     assert comment["status"] == "closed"
     assert len(results.summaries) == 1
     report = json.loads((results.artifacts["plan-dev-1-1"] / "report.json").read_text(encoding="utf-8"))
@@ -94,9 +93,7 @@ def test_a_fork_gets_no_secret_and_no_preview(delivery: Delivery, start: Start) 
     delivery.organization.push({**delivery.yaml(), "change.txt": "2"}, branch)
     number = delivery.organization.open_pull_request(branch)
     fork = {"System.PullRequest.IsFork": "True"}
-    _, results = start(
-        "preview_dev", branch=f"refs/pull/{number}/merge", reason="pullRequest", predefined=fork, parameters=QUICK
-    )
+    _, results = start("preview_dev", branch=f"refs/pull/{number}/merge", reason="pullRequest", predefined=fork)
     assert results.stages["preview_dev"] == runs.SKIPPED
     assert results.steps == []
     assert delivery.organization.comments(number) == []
@@ -152,6 +149,25 @@ def test_a_change_between_approval_and_update_is_refused_before_anything_changes
     assert results.step("Is it what was approved?").result == runs.FAILED, succeeded(results)
     assert any("is not what was approved" in text for _, text in results.issues)
     assert results.step("Update dev").result == runs.SKIPPED
+    assert (delivery.state(), delivery.tags()) == seen[0]
+    assert cleaned(results)
+
+
+def test_a_change_between_the_second_preview_and_the_update_is_refused_too(delivery: Delivery, start: Start) -> None:
+    change_the_app(delivery, "approved and compared")
+    seen: list[tuple[dict[str, Any], set[str]]] = []
+
+    def meddle(_run: Run, stage: str, step: str, _line: str) -> None:
+        if stage == "deploy_dev" and step == "Is it within the pipeline's rights?" and not seen:
+            delivery.operator.config(keepImages="28")
+            delivery.operator.up("--exclude", "**docker:index/image:Image::**")
+            delivery.commit("The operator's next change")
+            seen.append((delivery.state(), delivery.tags()))
+
+    _, results = start(*STAGES_OF_MAIN, on_line=meddle)
+    assert results.step("Is it what was approved?", "deploy").result == runs.SUCCEEDED, succeeded(results)
+    assert results.step("Update dev").result == runs.FAILED, succeeded(results)
+    assert any("somebody changed the stack dev" in text for _, text in results.issues)
     assert (delivery.state(), delivery.tags()) == seen[0]
     assert cleaned(results)
 
@@ -238,7 +254,7 @@ def test_a_change_of_iam_is_marked_in_the_pull_request_refused_on_main_and_goes_
     branch = "refs/heads/pull"
     delivery.organization.push({**delivery.yaml(), "change.txt": "3"}, branch)
     number = delivery.organization.open_pull_request(branch)
-    _, results = start("preview_dev", branch=f"refs/pull/{number}/merge", reason="pullRequest", parameters=QUICK)
+    _, results = start("preview_dev", branch=f"refs/pull/{number}/merge", reason="pullRequest")
     assert results.stages["preview_dev"] == runs.SUCCEEDED, succeeded(results)
     (comment,) = delivery.organization.comments(number)
     assert comment["status"] == "active"

@@ -36,6 +36,17 @@ def find(line: str) -> Command | None:
     return Command(match[1].lower(), properties, _plain(match[3]))
 
 
+def without_told_secrets(line: str) -> str:
+    """The line without the value of a command that tells the agent of a secret; any other line as it is."""
+    match, command = _COMMAND.search(line), find(line)
+    if match is None or command is None:
+        return line
+    secret = command.properties.get("issecret", "").lower() == "true"
+    if command.name == "task.setsecret" or (command.name == "task.setvariable" and secret):
+        return line[: match.start(3)]
+    return line
+
+
 def _plain(text: str) -> str:
     for code, sign in _ESCAPES:
         text = text.replace(code, sign)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -42,16 +43,22 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def load(file: Path, name: str) -> Any:
-    """A YAML file's document. Raises PipelineError that names it."""
+    """A YAML file's document, which is not to be changed. Raises PipelineError that names it."""
     try:
-        with file.open(encoding="utf-8") as stream:
-            loader = _Loader(stream)
-            loader.name = name
-            try:
-                return loader.get_single_data()
-            finally:
-                loader.dispose()
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise PipelineError(f"{name} does not exist") from None
+    return _document(text, name)
+
+
+@lru_cache(maxsize=1000)
+def _document(text: str, name: str) -> Any:
+    """The same templates are read again for each way in which a run can start: a text is parsed once."""
+    loader = _Loader(text)
+    loader.name = name
+    try:
+        return loader.get_single_data()
     except yaml.YAMLError as error:
         raise PipelineError(f"{name} is no YAML: {error}") from None
+    finally:
+        loader.dispose()

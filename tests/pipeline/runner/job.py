@@ -144,6 +144,7 @@ class JobRun:
 
     def output(self, line: str) -> None:
         """Take a line that a step printed: carry out its command, or log it."""
+        self.run.results.written.append((self.variables.expand(self.step.title) if self.step else "", line))
         command = commands.find(line)
         if command is None:
             self.say(line)

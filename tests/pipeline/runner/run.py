@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tests.pipeline.runner import commands
 from tests.pipeline.runner.expressions import Scope, evaluate, parse, text, truth
 from tests.pipeline.runner.process import Cancellation
 from tests.pipeline.runner.variables import Masks, Value, Variables
@@ -83,6 +84,12 @@ class Results:
     """Checks of the environments that stages deploy to, which the service holds a run for."""
     workspaces: list[Path] = field(default_factory=list)
     """Folders of the jobs, kept as they are when the job has ended."""
+    written: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    """Step and line of all that scripts wrote, with their commands and before anything was masked."""
+
+    def unmasked(self) -> list[tuple[str, str]]:
+        """What scripts wrote, less the secrets that they told the agent of: what its masks should not be needed for."""
+        return [(step, told) for step, line in self.written if (told := commands.without_told_secrets(line)).strip()]
 
     def step(self, title: str, stage: str = "") -> StepResult:
         """The last result of a step by its title."""

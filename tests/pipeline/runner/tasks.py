@@ -66,11 +66,14 @@ def _checkout(job: JobRun, entry: Step) -> None:
     if entry.argument != "self":
         raise TaskError(f"this runner checks out `self` only, not {entry.argument}")
     sources = job.folder("Build.SourcesDirectory")
-    clone = ["git", "clone", "--quiet", "--no-hardlinks", str(job.run.machine.sources), str(sources)]
-    done = subprocess.run(clone, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise TaskError(f"checkout failed: {done.stderr.strip()}")
-    job.say(f"checked out {job.variables.get('Build.SourceVersion')}")
+    # The run's commit, not where its branch is by now.
+    commit = job.variables.get("Build.SourceVersion") or "HEAD"
+    clone = ["git", "clone", "--quiet", "--no-hardlinks", "--no-checkout", str(job.run.machine.sources), str(sources)]
+    for command in (clone, ["git", "-C", str(sources), "checkout", "--quiet", "--detach", commit]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise TaskError(f"checkout failed: {done.stderr.strip()}")
+    job.say(f"checked out {commit}")
 
 
 def _python(job: JobRun, entry: Step) -> None:
