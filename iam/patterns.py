@@ -27,8 +27,8 @@ _ANYS = (Wild.ANY, Wild.FIELD_ANY, Wild.OPEN_ANY)
 _CROSSING = {Wild.OPEN_CLOSING_STAR: Wild.STAR, Wild.OPEN_STAR: Wild.STAR, Wild.OPEN_ANY: Wild.ANY}
 _WITHIN = {Wild.OPEN_CLOSING_STAR: Wild.FIELD_STAR, Wild.OPEN_STAR: Wild.FIELD_STAR, Wild.OPEN_ANY: Wild.FIELD_ANY}
 # From the narrowest to the widest. All wildcards are read by one of them, but nobody can say by which: "a wildcard
-# cannot span segments" (IAM User Guide until 2020), "if the * wildcard is the last character of a resource ARN segment,
-# it can expand to match beyond the colon boundaries" (since), and what AWS's policy simulator was seen to do.
+# cannot span segments" (IAM User Guide, "IAM JSON policy elements: Resource", in 2020), "if the * wildcard is the last
+# character of a resource ARN segment, it can expand to match beyond the colon boundaries" (today), or any character.
 _READINGS = (_WITHIN, _WITHIN | {Wild.OPEN_CLOSING_STAR: Wild.STAR}, _CROSSING)
 
 
