@@ -28,7 +28,7 @@ ACTIONS = (
     "s3:G*t",
     "nosuch:Thing",
 )
-RESOURCES = (
+RESOURCES: tuple[str, ...] = (
     "*",
     "arn:*",
     "arn:aws:s3:::b",
@@ -51,7 +51,7 @@ RESOURCES = (
     "arn:aws:ecr:us-east-2:123456789012:repository/a",
 )
 # Wildcards before the fifth colon, and ARNs with colons enough for them to cross; half of the pairs are drawn here.
-FIELD_RESOURCES = (
+FIELD_RESOURCES: tuple[str, ...] = (
     "*",
     "arn:*",
     "arn:aws:logs:*",

@@ -122,6 +122,23 @@ def test_resources_are_compared_as_languages(old: Any, new: Any, expected: str) 
             when("DateLessThan", "aws:CurrentTime", "1704067200"),
             "equal",
         ),
+        # Four digits may be a year or seconds since 1970.
+        (
+            when("DateLessThan", "aws:CurrentTime", "2024-01-01"),
+            when("DateLessThan", "aws:CurrentTime", "2020"),
+            "unknown",
+        ),
+        (
+            when("DateLessThan", "aws:CurrentTime", "2020"),
+            when("DateLessThan", "aws:CurrentTime", "3000"),
+            "unknown",
+        ),
+        (when("DateLessThan", "aws:CurrentTime", "2020"), when("DateLessThan", "aws:CurrentTime", 2020), "equal"),
+        (
+            when("DateLessThan", "aws:CurrentTime", "01000"),
+            when("DateLessThan", "aws:CurrentTime", "09999"),
+            "broadened",
+        ),
         (
             when("IpAddress", "aws:SourceIp", "10.0.0.0/8"),
             when("IpAddress", "aws:SourceIp", "10.0.0.0/9", "10.128.0.0/9"),

@@ -118,6 +118,10 @@ def test_the_statements_that_allow_are_named() -> None:
         ("DateNotEquals", "2024-01-01", "2024-01-01T00:00:00Z", False),
         ("DateLessThanEquals", "2024-01-01", "2024-01-01T00:00:00Z", True),
         ("DateGreaterThanEquals", "2024-01-01", "2023-06-01", False),
+        ("DateLessThan", "2020", "1970-01-01", None),  # a year as well as seconds since 1970
+        ("DateGreaterThan", 2020, "2024-01-01", None),
+        ("DateLessThan", "2024-01-01", "2020", None),
+        ("DateLessThan", "2020-01-01", "20200", True),
         ("DateLessThan", "yesterday", "2024-01-01", None),
         ("DateLessThan", "2024-13-01", "2024-01-01", None),
         ("Bool", "true", "true", True),
