@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -353,7 +354,8 @@ class Provider(ABC, provider_pb2_grpc.ResourceProviderServicer, Generic[Session]
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
         from sandbox.providers.package_schema import package_schema
 
-        return provider_pb2.GetSchemaResponse(schema=package_schema(self.name, self.version, self.resources))
+        declared = {each.token: each.fields for each in self.resources if issubclass(each, Declared)}
+        return provider_pb2.GetSchemaResponse(schema=package_schema(self.name, self.version, declared))
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
         configuration = decode(request.news)
@@ -525,7 +527,8 @@ def serve(provider: type[Provider[Any]]) -> None:
     server.start()
     # The engine interrupts its plugins and kills those that are not gone in 5 s. It may be killed itself: then the
     # handle of its process becomes readable. (A terminal's interrupt does not come here: plugins have a group of their
-    # own.)
+    # own.) A shell that starts a command in the background has it ignore interrupts, and every process below it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         print(port, flush=True)  # the engine reads the port from the first line of output
         select.select([os.pidfd_open(os.getppid())], [], [])
