@@ -1,6 +1,6 @@
 """Measures `iam.compare`: soundness over random pairs, time on real policies, and what an automata library takes.
 
-    python -m benchmarks.iam_compare --pairs 100000 [--jobs 2] [--seed 1] [--evaluator] [--speed]
+    python -m benchmarks.iam_compare --pairs 100000 [--jobs 2] [--seed 1] [--minutes 60] [--evaluator] [--speed]
 
 Soundness: every pair is drawn from a seed, compared, and its verdict and witnesses are held against `decide` on
 requests drawn for the pair; with --evaluator also against an IAM simulator that others wrote (Node.js). Prints JSON;
@@ -9,6 +9,7 @@ the exit code is 1 if any verdict was unsound.
 
 import argparse
 import json
+import math
 import random
 import statistics
 import sys
@@ -89,8 +90,8 @@ def shapes_of(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return [name for name, marks in SHAPES.items() if any(mark in text for mark in marks)] or ["none of these"]
 
 
-def soundness(pairs: int, seed: int, jobs: int, *, evaluator: bool) -> dict[str, Any]:
-    """Counts over all pairs, and the time of a comparison (parsing included)."""
+def soundness(pairs: int, seed: int, jobs: int, minutes: float, *, evaluator: bool) -> dict[str, Any]:
+    """Counts over all pairs, or those done after some minutes, and the time of a comparison (parsing included)."""
     if evaluator:
         simulator.install()
     tasks = [(seed * 1_000_000 + at, min(CHUNK, pairs - at), evaluator) for at in range(0, pairs, CHUNK)]
@@ -98,6 +99,7 @@ def soundness(pairs: int, seed: int, jobs: int, *, evaluator: bool) -> dict[str,
     seconds: list[float] = []
     unsound: list[str] = []
     tried = 0
+    end = time.monotonic() + minutes * 60
     with ProcessPoolExecutor(jobs) as pool:
         for done in pool.map(chunk, tasks):
             for name, found in done["counts"].items():
@@ -106,8 +108,11 @@ def soundness(pairs: int, seed: int, jobs: int, *, evaluator: bool) -> dict[str,
             unsound += done["unsound"]
             tried += done["tried"]
             print(f"{len(seconds)} of {pairs} pairs, {len(unsound)} unsound", file=sys.stderr)
+            if time.monotonic() > end:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
     return {
-        "pairs": pairs,
+        "pairs": len(seconds),
         "requests_tried": tried,
         "unsound": len(unsound),
         "first_unsound": unsound[:3],
@@ -238,6 +243,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=2_000, help="random pairs (default 2000)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after these, with the pairs done till then"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--evaluator", action="store_true", help="also ask the independent evaluator")
     parser.add_argument("--speed", action="store_true", help="measure time on real policies instead")
@@ -245,7 +253,7 @@ def main() -> int:
     if options.speed:
         print(json.dumps(speed(options.seed), indent=2))
         return 0
-    found = soundness(options.pairs, options.seed, options.jobs, evaluator=options.evaluator)
+    found = soundness(options.pairs, options.seed, options.jobs, options.minutes, evaluator=options.evaluator)
     print(json.dumps(found, indent=2))
     return 1 if found["unsound"] else 0
 
