@@ -1,6 +1,6 @@
 """Measures `iam.compare`: soundness over random pairs, time on real policies, and what an automata library takes.
 
-    python -m benchmarks.iam_compare --pairs 100000 [--jobs 2] [--seed 1] [--evaluator] [--speed]
+    python -m benchmarks.iam_compare --pairs 100000 [--jobs 2] [--seed 1] [--minutes 60] [--evaluator] [--speed]
 
 Soundness: every pair is drawn from a seed, compared, and its verdict and witnesses are held against `decide` on
 requests drawn for the pair; with --evaluator also against an IAM simulator that others wrote (Node.js). Prints JSON;
@@ -9,6 +9,7 @@ the exit code is 1 if any verdict was unsound.
 
 import argparse
 import json
+import math
 import random
 import statistics
 import sys
@@ -26,6 +27,15 @@ from tests.unit.iam.soundness import UnsoundError, check, contradictions
 CHUNK = 500  # pairs of one task
 REQUESTS = 20  # a pair, by `decide`
 REQUESTS_OF_EVALUATOR = 8  # a pair, by the simulator, on each side
+# What a pair may hold, by texts that show it; a pair may be of several shapes.
+SHAPES = {
+    "wildcards in the first five fields of an ARN": (":logs:",),
+    "policy variables": ("${aws:",),
+    "conditions": ('"Condition"',),
+    "an operator or values that nobody can judge": ('"Frob"', '"mixed:key"'),
+    "NotAction or NotResource": ('"NotAction"', '"NotResource"'),
+    "principals": ('"Principal"', '"NotPrincipal"'),
+}
 
 
 def chunk(task: tuple[int, int, bool]) -> dict[str, Any]:
@@ -33,6 +43,8 @@ def chunk(task: tuple[int, int, bool]) -> dict[str, Any]:
     seed, count, evaluator = task
     pairs = Pairs(seed, plain=evaluator)
     verdicts: Counter[str] = Counter()
+    shapes: Counter[str] = Counter()
+    open_shapes: Counter[str] = Counter()
     seconds: list[float] = []
     unsound: list[str] = []
     drawn, asked, found = [], [], []
@@ -49,6 +61,8 @@ def chunk(task: tuple[int, int, bool]) -> dict[str, Any]:
             unsound.append(str(error))
             continue
         verdicts[result.verdict] += 1
+        shapes.update(shapes_of(old, new))
+        open_shapes.update(shapes_of(old, new) if result.verdict == "unknown" else ())
         drawn.append((old, new))
         found.append(result)
         shown = [*result.newly_allowed, *result.newly_refused]
@@ -66,35 +80,49 @@ def chunk(task: tuple[int, int, bool]) -> dict[str, Any]:
                 unsound.append(f"evaluator: {result.verdict} {pair}")
             for old_effect, new_effect in list(zip(effects_before, effects_after, strict=True))[REQUESTS_OF_EVALUATOR:]:
                 witnesses["confirmed" if (old_effect == "allow") != (new_effect == "allow") else "not confirmed"] += 1
-    return {"verdicts": verdicts, "seconds": seconds, "unsound": unsound, "tried": tried, "witnesses": witnesses}
+    counts = {"verdicts": verdicts, "witnesses": witnesses, "shapes": shapes, "open_shapes": open_shapes}
+    return {"counts": counts, "seconds": seconds, "unsound": unsound, "tried": tried}
 
 
-def soundness(pairs: int, seed: int, jobs: int, *, evaluator: bool) -> dict[str, Any]:
-    """Counts over all pairs, and the time of a comparison (parsing included)."""
+def shapes_of(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """The shapes of a pair, "none of these" if it has none."""
+    text = json.dumps([old, new])
+    return [name for name, marks in SHAPES.items() if any(mark in text for mark in marks)] or ["none of these"]
+
+
+def soundness(pairs: int, seed: int, jobs: int, minutes: float, *, evaluator: bool) -> dict[str, Any]:
+    """Counts over all pairs, or those done after some minutes, and the time of a comparison (parsing included)."""
     if evaluator:
         simulator.install()
     tasks = [(seed * 1_000_000 + at, min(CHUNK, pairs - at), evaluator) for at in range(0, pairs, CHUNK)]
-    verdicts: Counter[str] = Counter()
-    witnesses: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("verdicts", "witnesses", "shapes", "open_shapes")}
     seconds: list[float] = []
     unsound: list[str] = []
     tried = 0
+    end = time.monotonic() + minutes * 60
     with ProcessPoolExecutor(jobs) as pool:
         for done in pool.map(chunk, tasks):
-            verdicts += done["verdicts"]
-            witnesses += done["witnesses"]
+            for name, found in done["counts"].items():
+                counts[name] += found
             seconds += done["seconds"]
             unsound += done["unsound"]
             tried += done["tried"]
             print(f"{len(seconds)} of {pairs} pairs, {len(unsound)} unsound", file=sys.stderr)
+            if time.monotonic() > end:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
     return {
-        "pairs": pairs,
+        "pairs": len(seconds),
         "requests_tried": tried,
         "unsound": len(unsound),
         "first_unsound": unsound[:3],
-        "verdicts": dict(verdicts),
-        "unknown_rate": round(verdicts["unknown"] / max(1, verdicts.total()), 4),
-        **({"witnesses_by_evaluator": dict(witnesses)} if evaluator else {}),
+        "verdicts": dict(counts["verdicts"]),
+        "unknown_rate": round(counts["verdicts"]["unknown"] / max(1, counts["verdicts"].total()), 4),
+        "unknown_rate_by_shape": {
+            name: {"pairs": total, "rate": round(counts["open_shapes"][name] / total, 4)}
+            for name, total in counts["shapes"].most_common()
+        },
+        **({"witnesses_by_evaluator": dict(counts["witnesses"])} if evaluator else {}),
         "milliseconds": times(seconds),
     }
 
@@ -215,6 +243,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=2_000, help="random pairs (default 2000)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after these, with the pairs done till then"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--evaluator", action="store_true", help="also ask the independent evaluator")
     parser.add_argument("--speed", action="store_true", help="measure time on real policies instead")
@@ -222,7 +253,7 @@ def main() -> int:
     if options.speed:
         print(json.dumps(speed(options.seed), indent=2))
         return 0
-    found = soundness(options.pairs, options.seed, options.jobs, evaluator=options.evaluator)
+    found = soundness(options.pairs, options.seed, options.jobs, options.minutes, evaluator=options.evaluator)
     print(json.dumps(found, indent=2))
     return 1 if found["unsound"] else 0
 

@@ -32,10 +32,11 @@ class Budget:
 
 
 class Automaton:
-    """Globs without variables, matched together. A class of strings is an integer: bit i is set if glob i matches.
+    """Globs without variables or open wildcards, matched together. Raises TooHardError.
 
-    A glob without wildcard is one string, so it is looked up by itself. Only if the example of a class happens to be
-    such a string (the class may then hold no other) are all of them put through the automaton. Raises TooHardError.
+    A class of strings is an integer: bit i is set if glob i matches. A glob without wildcard is one string, so it is
+    looked up by itself. Only if the example of a class happens to be such a string (the class may then hold no other)
+    are all of them put through the automaton.
     """
 
     def __init__(self, globs: Sequence[Glob], *, literals_too: bool = False, opaque: str = "") -> None:
@@ -63,18 +64,17 @@ class Automaton:
 
     def _add(self, number: int, glob: Glob) -> None:
         self._start |= 1 << self._size
-        for part, within_segment in _located(glob):
+        for part in _arn_parts(glob) if glob.arn else glob.parts:
             position = 1 << self._size
             if part is Wild.STAR:
-                if within_segment:
-                    self._loop_but_colon |= position
-                else:
-                    self._loop |= position
+                self._loop |= position
+            elif part is Wild.FIELD_STAR:
+                self._loop_but_colon |= position
             elif part is Wild.ANY:
-                if within_segment:
-                    self._any_but_colon |= position
-                else:
-                    self._any |= position
+                self._any |= position
+                self._size += 1
+            elif part is Wild.FIELD_ANY:
+                self._any_but_colon |= position
                 self._size += 1
             else:
                 self._literal(str(part), glob.fold)
@@ -167,15 +167,16 @@ def _word(state: int, came_from: dict[int, tuple[int, str]]) -> str:
     return "".join(reversed(letters))
 
 
-def _located(glob: Glob) -> list[tuple[Part, bool]]:
-    """The parts of a glob, and whether a wildcard there stays within an ARN segment."""
-    if not glob.arn:
-        return [(part, False) for part in glob.parts]
+_WITHIN: dict[Part, Part] = {Wild.STAR: Wild.FIELD_STAR, Wild.ANY: Wild.FIELD_ANY}
+
+
+def _arn_parts(glob: Glob) -> list[Part]:
+    """The parts of an Arn operator's glob: wildcards of its first five segments stay within them."""
     segments = arn_segments(glob.parts)
     if segments is None:
         raise ValueError(f"not an ARN pattern: {glob.text}")
-    located: list[tuple[Part, bool]] = []
+    found: list[Part] = []
     for number, segment in enumerate(segments):
-        located += [(":", False)] if number else []
-        located += [(part, number < 5) for part in segment]
-    return located
+        found += [":"] if number else []
+        found += [_WITHIN.get(part, part) if number < 5 else part for part in segment]
+    return found

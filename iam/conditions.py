@@ -200,7 +200,12 @@ _DATE = re.compile(
 
 
 def parse_date(text: str) -> Decimal | None:
-    """Seconds since 1970 of an ISO 8601 date, a date and time with zone, or of a number of seconds; else None."""
+    """Seconds since 1970 of an ISO 8601 date, a date and time with zone, or of a number of seconds; else None.
+
+    Four digits are a year as well as a number of seconds (W3C, "Date and Time Formats"): None.
+    """
+    if re.fullmatch(r"[0-9]{4}", text):
+        return None
     found = _DATE.fullmatch(text)
     if not found:
         return parse_number(text)

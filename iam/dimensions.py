@@ -53,7 +53,17 @@ class Texts:
             distinct.setdefault(identity("glob", glob), glob)
         self._elements: list[Element] = [("glob", glob) for glob in distinct.values()]
         self._place = {name: place for place, name in enumerate(distinct)}
-        self._automaton = Automaton([_lower(glob.outer) if self.fold else glob.outer for glob in distinct.values()])
+        # The widest reading of a glob has the place of its element, narrower ones come after all of those.
+        read = [tuple(glob.outer for glob in glob.readings) for glob in distinct.values()]
+        cuts = [_lower(globs[-1]) if self.fold else globs[-1] for globs in read]
+        self._narrower: list[list[tuple[int, int]]] = [[] for _ in range(max(map(len, read)) - 1)]  # by reading
+        for place, globs in enumerate(read):
+            for narrower, glob in zip(self._narrower, globs, strict=False):
+                if glob.parts != globs[-1].parts:
+                    narrower.append((1 << place, 1 << len(cuts)))
+                    cuts.append(glob)
+        self._open = sum({bit for narrower in self._narrower for bit, _ in narrower})
+        self._automaton = Automaton(cuts)
         free = sum(1 << place for place, (_, glob) in enumerate(self._elements) if glob.has_variables)
         implied = implications([glob for glob in distinct.values() if glob.has_variables], budget)
         real = sum(1 << self._place[identity("glob", glob)] for glob in universe)
@@ -64,10 +74,15 @@ class Texts:
         single = 0
         examples: list[Example] = []
         self._has = [0] * len(self._elements)
-        for matched, example in self._automaton.classes(budget).items():
+        classes = [
+            (self._read(matched), matched, example) for matched, example in self._automaton.classes(budget).items()
+        ]
+        for masks, matched, example in sorted(classes, key=lambda found: len(found[0]) > 1):  # the best examples first
             if not matched & real or matched & unreal or (self.fold and matched & literal and not is_action(example)):
                 continue
-            for mask in choices(matched, free, implied, self._elements, budget):
+            budget.spend(len(masks))
+            chosen = (mask for read in masks for mask in choices(read, free, implied, self._elements, budget))
+            for mask in dict.fromkeys(chosen):
                 self._classes[matched] = self._classes.get(matched, 0) | 1 << len(examples)
                 single |= (1 << len(examples)) * bool(matched & literal)
                 for place in _bits(mask):
@@ -75,6 +90,19 @@ class Texts:
                 examples.append(example)
         hints = [filled(glob.parts) for glob in globs if glob.text.startswith("arn:")] if name == "resource" else []
         self.dimension = Dimension(name, examples, self.find, hints, single)
+
+    def _read(self, matched: int) -> list[int]:
+        """What a class of the automaton stands for: the elements that match, by each reading that differs."""
+        widest = matched & (1 << len(self._elements)) - 1
+        found = [widest]
+        for narrower in self._narrower if widest & self._open else ():
+            mask = widest
+            for element, glob in narrower:
+                if not matched & glob:
+                    mask &= ~element
+            if mask not in found:
+                found.append(mask)
+        return found
 
     def find(self, text: str) -> int:
         """The classes that a text can belong to."""

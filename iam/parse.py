@@ -7,7 +7,7 @@ from typing import Any, Literal, NoReturn, cast
 
 from iam.conditions import operator
 from iam.model import Clause, Condition, Policy, PolicyError, Principals, Statement, number_text
-from iam.patterns import Glob, Variable, fold_case, split
+from iam.patterns import Glob, Variable, fold_case, resource_parts, split
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 LARGEST = 262_144  # characters; the largest document that any AWS service takes is a fraction of it
@@ -141,7 +141,7 @@ class _Reader:
         return Clause(tuple(self.resource(text) for text in texts), negated)
 
     def resource(self, text: str) -> Glob:
-        parts = split(text, wildcards=True, variables=self.variables)
+        parts = resource_parts(text, variables=self.variables)
         if text.startswith("arn:") and text.count(":") < 5 and not (text.endswith("*") or "${" in text):
             parts = (*parts, Variable(None))  # fewer than six fields: what AWS fills in is not documented
         return Glob(text, parts)

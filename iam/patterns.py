@@ -3,24 +3,45 @@
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property, lru_cache
 
 
 class Wild(Enum):
-    """A wildcard: STAR is any run of characters (also none), ANY exactly one character."""
+    """A wildcard: a STAR is any run of characters (also none), an ANY exactly one character.
+
+    Those with FIELD never take a colon. Whether those with OPEN do, nobody can say (see `resource_parts`).
+    """
 
     STAR = "*"
     ANY = "?"
+    FIELD_STAR = "* without colon"
+    FIELD_ANY = "? without colon"
+    OPEN_CLOSING_STAR = "* that closes a field"
+    OPEN_STAR = "* within a field"
+    OPEN_ANY = "? within a field"
+
+
+_ANYS = (Wild.ANY, Wild.FIELD_ANY, Wild.OPEN_ANY)
+_CROSSING = {Wild.OPEN_CLOSING_STAR: Wild.STAR, Wild.OPEN_STAR: Wild.STAR, Wild.OPEN_ANY: Wild.ANY}
+_WITHIN = {Wild.OPEN_CLOSING_STAR: Wild.FIELD_STAR, Wild.OPEN_STAR: Wild.FIELD_STAR, Wild.OPEN_ANY: Wild.FIELD_ANY}
+# From the narrowest to the widest. All wildcards are read by one of them, but nobody can say by which: "a wildcard
+# cannot span segments" (IAM User Guide, "IAM JSON policy elements: Resource", in 2020), "if the * wildcard is the last
+# character of a resource ARN segment, it can expand to match beyond the colon boundaries" (today), or any character.
+_READINGS = (_WITHIN, _WITHIN | {Wild.OPEN_CLOSING_STAR: Wild.STAR}, _CROSSING)
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A policy variable `${key}` or `${key, 'default'}`; the key is None where the text is not a valid variable."""
+    """A policy variable `${key}` or `${key, 'default'}`; the key is None where the text is not a valid variable.
+
+    `in_field`: it stands in one of the first five fields of an ARN; what a value with a colon does there is not known.
+    """
 
     key: str | None
     default: str | None = None
+    in_field: bool = False
 
 
 Part = str | Wild | Variable
@@ -73,6 +94,30 @@ def _take_variable(text: str, at: int, literal: list[str], push: Callable[[Part]
     return len(text) if end < 0 else end + 1
 
 
+def resource_parts(text: str, *, variables: bool) -> tuple[Part, ...]:
+    """Parts of a pattern for resources: wildcards before its fifth colon are open, but for a `*` that ends it.
+
+    That one is documented to take all that follows (IAM User Guide, "IAM JSON policy elements: Resource").
+    """
+    parts = split(text, wildcards=True, variables=variables)
+    found: list[Part] = []
+    colons = 0
+    for part, following in zip(parts, (*parts[1:], None), strict=True):
+        if isinstance(part, str):
+            colons += part.count(":")
+            found.append(part)
+        elif colons >= 5 or (part is Wild.STAR and following is None):
+            found.append(part)
+        elif isinstance(part, Variable):
+            found.append(replace(part, in_field=part.key is not None))
+        elif part is Wild.ANY:
+            found.append(Wild.OPEN_ANY)
+        else:
+            closing = isinstance(following, str) and following.startswith(":")
+            found.append(Wild.OPEN_CLOSING_STAR if closing else Wild.OPEN_STAR)
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Glob:
     """A pattern as written and its parts. `fold` ignores ASCII case (actions); `arn` keeps `*` within ARN segments."""
@@ -93,6 +138,16 @@ class Glob:
         return all(isinstance(part, str) for part in self.parts)
 
     @cached_property
+    def readings(self) -> tuple["Glob", ...]:
+        """The globs that this one may stand for, the narrowest first; itself alone if no wildcard is open."""
+        if not any(isinstance(part, Wild) and part in _CROSSING for part in self.parts):
+            return (self,)
+        return tuple(
+            Glob(self.text, tuple(reading.get(p, p) if isinstance(p, Wild) else p for p in self.parts), self.fold)
+            for reading in _READINGS
+        )
+
+    @cached_property
     def outer(self) -> "Glob":
         """The smallest glob without variables that matches whatever this one can match."""
         if not self.has_variables:
@@ -106,7 +161,8 @@ class Glob:
     def bind(self, context: Context) -> "Glob | None":
         """This glob with its variables replaced; None if a variable has no value (it is then like nothing).
 
-        What cannot be said (no valid variable, a multivalued key, a value that holds a wildcard) stays a variable.
+        What cannot be said (no valid variable, a multivalued key, a value that holds a wildcard, or a colon in the
+        first fields of an ARN) stays a variable.
         """
         parts: list[Part] = []
         for part in self.parts:
@@ -118,12 +174,16 @@ class Glob:
                 return None
             if isinstance(value, tuple) and len(value) == 1:
                 value = value[0]
-            unclear = isinstance(value, tuple) or "*" in value or "?" in value
+            unclear = isinstance(value, tuple) or "*" in value or "?" in value or (part.in_field and ":" in value)
             parts.append(Variable(None) if unclear or isinstance(value, tuple) else value)
         return Glob(self.text, tuple(parts), self.fold, self.arn)
 
     def matches(self, value: str, context: Context) -> bool | None:
         """Whether the value is like this glob; None if that cannot be said."""
+        if len(self.readings) > 1:
+            if self.readings[-1].matches(value, context) is False:
+                return False
+            return self.readings[0].matches(value, context) or None
         if not self.has_variables:
             return self._match(value)
         if not self.outer._match(value):
@@ -147,6 +207,9 @@ def fold_case(text: str) -> str:
     return text.translate(_LOWER)
 
 
+_CHARACTERS = {Wild.STAR: ".", Wild.ANY: ".", Wild.FIELD_STAR: "[^:]", Wild.FIELD_ANY: "[^:]"}
+
+
 @lru_cache(maxsize=4096)
 def _matcher(parts: tuple[Part, ...], fold: bool, arn: bool) -> Callable[[str], bool]:
     if arn:
@@ -160,17 +223,22 @@ def _matcher(parts: tuple[Part, ...], fold: bool, arn: bool) -> Callable[[str], 
 
 
 def _expression(parts: tuple[Part, ...]) -> str:
-    """A regular expression in which no star is tried twice: each takes the first place where what follows it fits."""
+    """A regular expression in which no star is tried twice: each takes the first place where what follows it fits.
+
+    Stars that take no colon stand before all others, so the first place is the only one that can do.
+    """
+    stars: list[str] = []
     chunks = [""]
     for part in parts:
-        if part is Wild.STAR:
+        if part in (Wild.STAR, Wild.FIELD_STAR):
+            stars.append(_CHARACTERS[part])
             chunks.append("")
         else:
-            chunks[-1] += "." if part is Wild.ANY else re.escape(str(part))
-    if len(chunks) == 1:
+            chunks[-1] += _CHARACTERS[part] if isinstance(part, Wild) else re.escape(str(part))
+    if not stars:
         return f"(?s:{chunks[0]})"
-    middle = "".join(f"(?>.*?{chunk})" for chunk in chunks[1:-1] if chunk)
-    return f"(?s:{chunks[0]}{middle}.*{chunks[-1]})"
+    middle = "".join(f"(?>{star}*?{chunk})" for star, chunk in zip(stars[:-1], chunks[1:-1], strict=True) if chunk)
+    return f"(?s:{chunks[0]}{middle}{stars[-1]}*{chunks[-1]})"
 
 
 def _arn_matcher(parts: tuple[Part, ...]) -> Callable[[str], bool]:
@@ -212,7 +280,7 @@ def needed(globs: Iterable[Glob]) -> list[str]:
 
 def filled(parts: Iterable[Part]) -> str:
     """A text that a pattern matches, with what a reader expects in place of its wildcards and variables."""
-    text = "".join(p if isinstance(p, str) else "x" if p is Wild.ANY else "\0" for p in parts)
+    text = "".join(p if isinstance(p, str) else "x" if p in _ANYS else "\0" for p in parts)
     fields = text.split(":", 5)
     if fields[0] == "arn" and len(fields) == 6:
         for place, usual in ((1, "aws"), (3, "us-east-2"), (4, "123456789012")):

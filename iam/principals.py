@@ -5,12 +5,13 @@ from functools import lru_cache
 
 from iam.conditions import any_of
 from iam.model import Principals
-from iam.patterns import Glob, split
+from iam.patterns import Glob, Wild, split
 
 ANONYMOUS = "Anonymous:*"
 _TYPED = re.compile(r"(AWS|Service|Federated|CanonicalUser):(.+)", re.DOTALL)
 _ACCOUNT = re.compile(r"(?P<account>[0-9]{12})|arn:[^:]*:iam::(?P<root>[0-9]{12}):root")
 _ROLE = re.compile(r"arn:(?P<partition>[^:]*):iam::(?P<account>[0-9]{12}):role/(?:.*/)?(?P<name>[^/]+)", re.DOTALL)
+_PROVIDER = re.compile(r"arn:[^:]*:iam::[^:]*:(oidc|saml)-provider/")
 _FEDERATED_HOSTS = ("accounts.google.com", "www.amazon.com", "graph.facebook.com", "cognito-identity.amazonaws.com")
 
 
@@ -27,7 +28,7 @@ def canonical(principal: str) -> str:
 
 
 def _type(principal: str) -> str:
-    if ":oidc-provider/" in principal or ":saml-provider/" in principal or principal in _FEDERATED_HOSTS:
+    if _PROVIDER.match(principal) or principal in _FEDERATED_HOSTS:
         return "Federated"
     if re.fullmatch(r"[0-9a-f]{64}", principal):
         return "CanonicalUser"
@@ -46,9 +47,9 @@ def patterns(kind: str, value: str) -> tuple[Glob, ...] | None:
         account = _ACCOUNT.fullmatch(value)
         if account:
             # An id and a root ARN are documented as the same; no request crosses partitions, so none is asked for.
-            return tuple(
-                _glob(f"AWS:arn:*:{service}::{account['account'] or account['root']}:*") for service in ("iam", "sts")
-            )
+            # A path may hold colons, but the account is the fifth field.
+            fields = [f":{service}::{account['account'] or account['root']}:" for service in ("iam", "sts")]
+            return tuple(Glob(f"AWS:arn:*{f}*", ("AWS:arn:", Wild.FIELD_STAR, f, Wild.STAR)) for f in fields)
         role = _ROLE.fullmatch(value)
         if role:
             sessions = f"AWS:arn:{role['partition']}:sts::{role['account']}:assumed-role/{role['name']}/*"

@@ -122,10 +122,14 @@ def implications(globs: Sequence[Glob], budget: Budget) -> list[tuple[Glob, Glob
     """Pairs of globs with variables where the first matches only what the second matches, whatever the variables are.
 
     A variable is read as one character of its own, which `*` takes in and `?` does not; its value has a case, so a glob
-    that ignores case implies none that does not. ARN patterns are left out, for
-    there a value with colons moves what follows it.
+    that ignores case implies none that does not. ARN patterns and globs that can be read in several ways are left out,
+    for there a value with colons moves what follows it.
     """
-    plain = [glob for glob in globs if not glob.arn and not any(p == Variable(None) for p in glob.parts)]
+    plain = [
+        glob
+        for glob in globs
+        if not glob.arn and len(glob.readings) == 1 and not any(p == Variable(None) for p in glob.parts)
+    ]
     if len(plain) < 2:
         return []
     letters: dict[str | None, str] = {}

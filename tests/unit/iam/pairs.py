@@ -28,7 +28,7 @@ ACTIONS = (
     "s3:G*t",
     "nosuch:Thing",
 )
-RESOURCES = (
+RESOURCES: tuple[str, ...] = (
     "*",
     "arn:*",
     "arn:aws:s3:::b",
@@ -49,6 +49,48 @@ RESOURCES = (
     "arn:aws:s3:::b/${aws:PrincipalTag/t}/*",
     "arn:aws:ecr:*:123456789012:repository/*",
     "arn:aws:ecr:us-east-2:123456789012:repository/a",
+)
+# Wildcards before the fifth colon, and ARNs with colons enough for them to cross; half of the pairs are drawn here.
+FIELD_RESOURCES: tuple[str, ...] = (
+    "*",
+    "arn:*",
+    "arn:aws:logs:*",
+    "arn:aws:logs:us-*",
+    "arn:aws:logs:us-?*",
+    "arn:aws:logs:*:1:g:a",
+    "arn:aws:logs:us-*:1:g:a",
+    "arn:aws:logs:us-*-1:1:g:a",
+    "arn:aws:logs:us-?-1:1:g:*",
+    "arn:aws:logs:us-x-1:*:g:a",
+    "arn:aws:logs:*:*:g:*",
+    "arn:aws:*:*:*:g:a*",
+    "arn:*:logs:us-x-1:1:g:*",
+    "arn:*:*-1:1:g:a",
+    "arn:aws:logs:*:?:g:a:b",
+    "arn:aws:logs:us-x-1:1:g:a",
+    "arn:aws:logs:us-x-1:1:*:a",
+    "arn:aws:logs:us-x:9:y-1:1:g:a",
+    "arn:aws:logs:us-:-1:1:g:a",
+    "arn:aws:logs:us-*-1:${aws:username}:g:a",
+    "arn:aws:logs:us-x-1:${aws:username}:g:*",
+    "arn:aws:logs:*:1:g:${aws:username}",
+)
+FIELD_REQUEST_RESOURCES = (
+    "arn:aws:logs:us-x-1:1:g:a",
+    "arn:aws:logs:us-x-1:2:g:a",
+    "arn:aws:logs:us-x-1:1:g:b",
+    "arn:aws:logs:us-y-1:bob:g:a",
+    "arn:aws:logs:us-x-1:1:g:a:b",
+    "arn:aws:logs:eu-x-1:1:g:a:a",
+    "arn:aws-cn:logs:us-x-1:1:g:a",
+    "arn:aws:logs:us-x:9:y-1:1:g:a",
+    "arn:aws:logs:us-:-1:1:g:a",
+    "arn:aws:logs:us-x-1:9:1:g:a",
+    "arn:aws:logs:us-x-1:9:1:g:bob",
+    "arn:aws:logs:us-:y:-1:bob:g:a",
+    "arn:aws:x:logs:us-x-1:1:g:z",
+    "arn:aws:logs:::1:g:a",
+    "arn:aws:logs:9:1:1:g:a:b",
 )
 REQUEST_ACTIONS = (
     "s3:GetObject",
@@ -164,8 +206,18 @@ REQUEST_VALUES: dict[str, tuple[Any, ...]] = {
     "aws:username": ("a", "bob", "x"),
     "mixed:key": ("true", "4", "5", "x"),
 }
-# The independent evaluator reads a wildcard in a request as one, seconds since 1970 as no date, and /0 as one address.
-NOT_PLAIN = ("1704067200", "0.0.0.0/0")
+# The independent evaluator reads a wildcard in a request as one, seconds since 1970 as no date, /0 as one address, as
+# plain text a wildcard in a resource's type and a variable before it, and it gives up on a NotResource of few fields.
+NOT_PLAIN = (
+    "1704067200",
+    "0.0.0.0/0",
+    "arn:aws:logs:us-x-1:1:*:a",
+    "arn:aws:logs:us-*-1:${aws:username}:g:a",
+    "arn:aws:logs:us-x-1:${aws:username}:g:*",
+    "arn:aws:logs:*",
+    "arn:aws:logs:us-*",
+    "arn:aws:logs:us-?*",
+)
 Document = dict[str, Any]
 
 
@@ -176,7 +228,7 @@ class Pairs:
         self.random = random.Random(seed)  # noqa: S311 - repeatable test data, no secret
         self.plain = plain
         self.actions = tuple(a for a in ACTIONS if not (plain and "*" in a.partition(":")[0] and a != "*"))
-        self.resources = tuple(r for r in REQUEST_RESOURCES if not (plain and "*" in r))
+        self.patterns = RESOURCES  # of the pair that is drawn
         # Nor does it take an IPv6 address for one that lies outside an IPv4 network.
         self.values = (
             REQUEST_VALUES | {"aws:SourceIp": ("10.1.2.3", "10.200.0.1", "192.0.2.1")} if plain else REQUEST_VALUES
@@ -194,6 +246,8 @@ class Pairs:
     def pair(self) -> tuple[Document, Document]:
         """An old and a new document: mostly a changed copy, sometimes unrelated."""
         with_principal = self.random.random() < 0.2
+        drawn = self.random.choice((RESOURCES, FIELD_RESOURCES))
+        self.patterns = tuple(text for text in drawn if not (self.plain and text in NOT_PLAIN))
         old = self._document(with_principal)
         if self.random.random() < 0.2:
             return old, self._document(with_principal)
@@ -216,7 +270,7 @@ class Pairs:
     def _statement(self, with_principal: bool) -> Document:
         statement: Document = {"Effect": "Deny" if self.random.random() < 0.3 else "Allow"}
         statement["NotAction" if self.random.random() < 0.15 else "Action"] = self._some(self.actions)
-        statement["NotResource" if self.random.random() < 0.15 else "Resource"] = self._some(RESOURCES)
+        statement["NotResource" if self.random.random() < 0.15 else "Resource"] = self._some(self.patterns)
         if with_principal:
             no = not self.plain and statement["Effect"] == "Deny" and self.random.random() < 0.3
             statement["NotPrincipal" if no else "Principal"] = copy.deepcopy(self.random.choice(PRINCIPALS))
@@ -256,7 +310,7 @@ class Pairs:
     def _change_list(self, statement: Document) -> None:
         element = self.random.choice([name for name in statement if name.removeprefix("Not") in ("Action", "Resource")])
         values = statement[element] if isinstance(statement[element], list) else [statement[element]]
-        pool = self.actions if element.endswith("Action") else RESOURCES
+        pool = self.actions if element.endswith("Action") else self.patterns
         kind = self.random.randrange(4)
         if kind == 0 and len(values) > 1:
             values = values[1:]
@@ -277,7 +331,11 @@ class Pairs:
                 context[key] = pick(self.values[key])
         if not self.plain and self.random.random() < 0.05:
             context[pick(tuple(context) or ("aws:username",))] = pick((["a", "b"], "not-a-number", "", []))
+        resources = FIELD_REQUEST_RESOURCES if ":logs:" in str((old, new)) else REQUEST_RESOURCES
         named = any(name.endswith("Principal") for d in (old, new) for s in d["Statement"] for name in s)
         return Request(
-            pick(REQUEST_ACTIONS), pick(self.resources), pick(REQUEST_PRINCIPALS) if named else None, context
+            pick(REQUEST_ACTIONS),
+            pick([text for text in resources if not (self.plain and "*" in text)]),
+            pick(REQUEST_PRINCIPALS) if named else None,
+            context,
         )

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from iam import Comparison, Policy, Request, compare, decide, parse
 from iam.document import document
+
+READINGS = 3  # of a wildcard that may cross colons (iam.patterns)
 
 
 class UnsoundError(AssertionError):
@@ -56,19 +59,32 @@ def check_pair(
 def check(
     found: Comparison, before: Policy, after: Policy, requests: Sequence[Request], *, strict: bool = True
 ) -> None:
-    """Hold a verdict and its witnesses against `decide`. Raises UnsoundError."""
+    """Hold a verdict and its witnesses against `decide`, by every reading of wildcards. Raises UnsoundError."""
     asked = [*requests, *found.newly_allowed, *found.newly_refused]
-    effects = [[decide([policy], request).effect for request in asked] for policy in (before, after)]
-    if contradictions(found, asked, *effects):
-        raise UnsoundError(f"{found.verdict}: {_text(before, after)} {contradictions(found, asked, *effects)}")
-    if strict and assumptions(found, asked, *effects):
-        raise UnsoundError(f"{found.verdict}: {_text(before, after)} {assumptions(found, asked, *effects)}")
+    for old, new in dict.fromkeys((_read(before, number), _read(after, number)) for number in range(READINGS)):
+        effects = [[decide([policy], request).effect for request in asked] for policy in (old, new)]
+        wrong = contradictions(found, asked, *effects) or (strict and assumptions(found, asked, *effects))
+        if wrong:
+            raise UnsoundError(f"{found.verdict}: {_text(before, after)} {wrong}")
     for request in found.newly_allowed:
         if decide([before], request).allowed or not decide([after], request).allowed:
             raise UnsoundError(f"not newly allowed: {_text(before, after)} {request}")
     for request in found.newly_refused:
         if decide([after], request).allowed or not decide([before], request).allowed:
             raise UnsoundError(f"not newly refused: {_text(before, after)} {request}")
+
+
+def _read(policy: Policy, number: int) -> Policy:
+    """The policy with the open wildcards of its resources read in one of the ways that are possible."""
+    statements = []
+    for statement in policy.statements:
+        clause = statement.resources
+        if clause is not None:
+            clause = replace(
+                clause, patterns=tuple(glob.readings[number % len(glob.readings)] for glob in clause.patterns)
+            )
+        statements.append(replace(statement, resources=clause))
+    return replace(policy, statements=tuple(statements))
 
 
 def _text(before: Policy, after: Policy) -> str:

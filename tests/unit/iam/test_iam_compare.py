@@ -76,7 +76,7 @@ def test_actions_are_compared_as_languages(old: Any, new: Any, expected: str) ->
         ("arn:aws:s3:::b/*", "arn:aws:s3:::b/?*", "narrowed"),
         ("arn:aws:ecr:*:123456789012:repository/*", REPOSITORY, "narrowed"),
         ("*", "arn:*", "narrowed"),
-        ("*", "?*", "equal"),
+        ("*", "?*", "unknown"),  # whether `?` may be a colon in the first field is not known
         ("arn:aws:s3:::B/*", "arn:aws:s3:::b/*", "both"),
         ("arn:aws:s3:::*/a", "arn:aws:s3:::*a", "broadened"),
         (["arn:aws:s3:::a*", "arn:aws:s3:::*z"], ["arn:aws:s3:::a*z"], "narrowed"),
@@ -121,6 +121,23 @@ def test_resources_are_compared_as_languages(old: Any, new: Any, expected: str) 
             when("DateLessThan", "aws:CurrentTime", "2024-01-01"),
             when("DateLessThan", "aws:CurrentTime", "1704067200"),
             "equal",
+        ),
+        # Four digits may be a year or seconds since 1970.
+        (
+            when("DateLessThan", "aws:CurrentTime", "2024-01-01"),
+            when("DateLessThan", "aws:CurrentTime", "2020"),
+            "unknown",
+        ),
+        (
+            when("DateLessThan", "aws:CurrentTime", "2020"),
+            when("DateLessThan", "aws:CurrentTime", "3000"),
+            "unknown",
+        ),
+        (when("DateLessThan", "aws:CurrentTime", "2020"), when("DateLessThan", "aws:CurrentTime", 2020), "equal"),
+        (
+            when("DateLessThan", "aws:CurrentTime", "01000"),
+            when("DateLessThan", "aws:CurrentTime", "09999"),
+            "broadened",
         ),
         (
             when("IpAddress", "aws:SourceIp", "10.0.0.0/8"),

@@ -118,6 +118,10 @@ def test_the_statements_that_allow_are_named() -> None:
         ("DateNotEquals", "2024-01-01", "2024-01-01T00:00:00Z", False),
         ("DateLessThanEquals", "2024-01-01", "2024-01-01T00:00:00Z", True),
         ("DateGreaterThanEquals", "2024-01-01", "2023-06-01", False),
+        ("DateLessThan", "2020", "1970-01-01", None),  # a year as well as seconds since 1970
+        ("DateGreaterThan", 2020, "2024-01-01", None),
+        ("DateLessThan", "2024-01-01", "2020", None),
+        ("DateLessThan", "2020-01-01", "20200", True),
         ("DateLessThan", "yesterday", "2024-01-01", None),
         ("DateLessThan", "2024-13-01", "2024-01-01", None),
         ("Bool", "true", "true", True),
@@ -288,6 +292,7 @@ def test_an_unknown_allow_counts_only_where_no_other_allows() -> None:
 
 
 USER, ROLE = "arn:aws:iam::123456789012:user/bob", "arn:aws:iam::123456789012:role/deploy"
+ACCOUNT = "arn:aws:iam::123456789012"
 SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/ci"
 
 
@@ -306,6 +311,9 @@ SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/ci"
         ({"AWS": "123456789012"}, USER, True),
         ({"AWS": "arn:aws:iam::123456789012:root"}, SESSION, True),
         ({"AWS": "123456789012"}, "arn:aws:iam::210987654321:user/bob", False),
+        ({"AWS": "123456789012"}, "arn:aws:iam::210987654321:user/p:iam::123456789012:/bob", False),
+        ({"AWS": "123456789012"}, "arn:aws:iam::123456789012:user/p:iam::210987654321:/bob", True),
+        ({"AWS": "123456789012"}, "arn:aws:iam::123456789012:user/p:oidc-provider/bob", True),
         ({"AWS": "123456789012"}, "123456789012", True),
         ({"AWS": ROLE}, SESSION, True),
         ({"AWS": SESSION}, ROLE, False),
@@ -313,6 +321,8 @@ SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/ci"
         ({"Service": "ec2.amazonaws.com"}, "ec2.amazonaws.com", True),
         ({"Service": "ec2.amazonaws.com"}, "ecs.amazonaws.com", False),
         ({"Federated": "accounts.google.com"}, "accounts.google.com", True),
+        ({"Federated": f"{ACCOUNT}:oidc-provider/a.b"}, f"{ACCOUNT}:oidc-provider/a.b", True),
+        ({"Federated": f"{ACCOUNT}:saml-provider/a"}, f"{ACCOUNT}:saml-provider/a", True),
         ({"CanonicalUser": "a" * 64}, "a" * 64, True),
         ({"Federated": "cognito-identity.amazonaws.com"}, "Service:cognito-identity.amazonaws.com", False),
         ({"AWS": "arn:aws:iam::123456789012:user/*"}, USER, None),
