@@ -14,6 +14,7 @@ import string
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -168,13 +169,7 @@ def leaks(output: str, secret: str) -> bool:
     """Whether the secret is in the output in any form that a reader could undo; made without the auditor's own
     tables."""
     needles = {secret, " ".join(secret.split())}
-    views = {output, unquote(output), unquote(unquote(output)), html.unescape(output)}
-    backslashes = everything = output
-    for _ in range(5):  # three of JSON, one of the report's own, one to spare
-        backslashes = _without_backslashes(backslashes)
-        everything = _without_backslashes(html.unescape(unquote(everything)))
-        views |= {backslashes, everything, unquote(backslashes), html.unescape(backslashes)}
-    if any(needle in view for view in views for needle in needles):
+    if any(needle in view for view in _views(output) for needle in needles):
         return True
     encoded = [secret.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
     raw = encoded[0]
@@ -196,8 +191,19 @@ def leaks(output: str, secret: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=1)
+def _views(output: str) -> set[str]:
+    views = {output, unquote(output), unquote(unquote(output)), html.unescape(output)}
+    backslashes = everything = output
+    for _ in range(5):  # three of JSON, one of the report's own, one to spare
+        backslashes = _without_backslashes(backslashes)
+        everything = _without_backslashes(html.unescape(unquote(everything)))
+        views |= {backslashes, everything, unquote(backslashes), html.unescape(backslashes)}
+    return views
+
+
 def _without_backslashes(text: str) -> str:
-    text = re.sub(r"(?<!\\)((?:\\\\)*)\\u([0-9a-f]{4})", lambda match: match[1] + chr(int(match[2], 16)), text)
+    text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
     return text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n")
 
 
