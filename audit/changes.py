@@ -54,8 +54,9 @@ def _differences(path: str, old: Any, new: Any, step: Step) -> Iterator[Change]:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for name in dict.fromkeys((*old, *new)):
-            if not str(name).startswith("__"):
-                yield from _differences(_join(path, name), old.get(name, _MISSING), new.get(name, _MISSING), step)
+            before, after = old.get(name, _MISSING), new.get(name, _MISSING)
+            if before is not after and not name.startswith("__"):
+                yield from _differences(_join(path, name), before, after, step)
         return
     if isinstance(old, list) and isinstance(new, list) and _alike(old, new):
         for index in range(max(len(old), len(new))):

@@ -118,11 +118,15 @@ def _by_step(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for step in report["steps"]:
         found.setdefault(step["urn"], []).append(step)
-    return {urn: sorted(steps, key=lambda step: str(step["op"])) for urn, steps in found.items()}
+    return {urn: sorted(steps, key=_mark) for urn, steps in found.items()}
 
 
-def _marks(steps: list[Mapping[str, Any]]) -> list[tuple[Any, Any, Any]]:
-    return [(step["op"], step["planned"], step["prior"]) for step in steps]
+def _mark(step: Mapping[str, Any]) -> tuple[str, str, str]:
+    return step["op"], step["planned"], step["prior"]
+
+
+def _marks(steps: list[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    return [_mark(step) for step in steps]
 
 
 def _ops(steps: list[Mapping[str, Any]]) -> str:

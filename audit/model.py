@@ -160,6 +160,8 @@ class Finding:
     proved: bool = True
     policy: PolicyDiff | None = None
     waiver: dict[str, str] | None = None
+    step: Step | None = field(default=None, repr=False, compare=False)
+    """The step that it judges; None for one that is about the URN as a whole, or about no step."""
     follows: list[dict[str, str]] = field(default_factory=list)
     """For a rotation: what follows from it, in order: `{"what", "urn", "name"}`."""
 

@@ -9,10 +9,12 @@ not the size of the file.
 import codecs
 import json
 import math
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from audit.errors import AuditError
 from audit.model import QUIET_OPS, REPLACEMENT_OPS, Diagnostic, Plan, PolicyViolation, State, Step
@@ -59,14 +61,21 @@ EVENT_NAMES = frozenset(
     }
 )
 
-Visit = Callable[[Any], None]
-"""Called with every raw value that can name a secret, so that secrets are collected also from what is not kept."""
+
+class Visit(Protocol):
+    """Called with every raw value that can name a secret, so that secrets are collected also from what is not kept."""
+
+    def __call__(self, value: Any, seen: Any = None, /) -> None:
+        """`seen`: an object that was visited before, and that `value` may repeat."""
+
+
+_SPACE = re.compile(r"[ \t\r\n]+")
 
 KEPT = ("PipelineAuthorization", "VariableGroup", "BuildDefinition", "AccessKey")
 """Unchanged resources of these kinds are kept: a rotation is followed through them."""
 
 
-def _ignore(_value: Any) -> None:
+def _ignore(_value: Any, _seen: Any = None) -> None:
     """A visitor that collects nothing."""
 
 
@@ -168,10 +177,10 @@ class _Reader:
             key = self._value()
         if any(name in seen for name, _ in FOREIGN):
             raise self._foreign(tuple(seen))
-        if not seen & {"steps", "changeSummary"} and not builder.result.failed:
+        if not seen & {"steps", "changeSummary"} and not builder.result.failed and not _is_summed_up(seen, builder):
             raise AuditError(
-                f"{self.name}: has neither steps nor a changeSummary, so it does not say what would change; "
-                "make the preview again with `pulumi preview --json`"
+                f"{self.name}: has neither steps nor a changeSummary, and no duration that would say that the preview "
+                "came to its end; make the preview again with `pulumi preview --json`"
             )
         if self._peek():
             raise AuditError(f"{self.name}: holds more after the preview's end; one file holds one preview")
@@ -203,11 +212,10 @@ class _Reader:
     def _peek(self) -> str:
         """The next character that is not white space; "" at the end."""
         while True:
-            while self.position < len(self.text):
-                character = self.text[self.position]
-                if character not in " \t\r\n":
-                    return character
-                self.position += 1
+            space = _SPACE.match(self.text, self.position)
+            self.position = space.end() if space else self.position
+            if self.position < len(self.text):
+                return self.text[self.position]
             if not self._fill():
                 return ""
 
@@ -287,6 +295,13 @@ class _Reader:
         return bool(more) or not self.ended
 
 
+def _is_summed_up(keys: set[Any], builder: "_Builder") -> bool:
+    """Whether the engine came to its end and found nothing to do. It leaves out what is empty, so that the preview of
+    an empty stack is `{"duration": 445907}`; the duration comes with the summary only. Anything else in the object
+    means that it is another kind of file."""
+    return builder.summed_up and keys <= DIGEST_KEYS
+
+
 def _encoding(data: bytes) -> str:
     """UTF-8 with or without mark, and UTF-16 with mark: what `>` writes in Windows PowerShell."""
     return "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
@@ -327,7 +342,9 @@ class _Builder:
     def __init__(self, source: str, visit: Visit) -> None:
         self.result = Plan(source="digest" if source == "digest" else "events")
         self.visit = visit
-        self.steps: dict[tuple[str, str, str], Step] = {}
+        self.steps: list[Step] = []
+        self.replacements: dict[str, list[Step]] = {}  # by URN; a replacement may come as one step or as several
+        self.summed_up = False
         self.refreshing: set[str] = set()
         self.read: dict[str, int] = {}  # steps read, by operation
 
@@ -344,6 +361,8 @@ class _Builder:
             if value is not None and not _is_counts(value):
                 raise AuditError("the counts of the summary are no numbers, so this is no preview; make it again")
             plan.counts = {str(op): count for op, count in _mapping(value).items() if _is_count(count)}
+        elif key == "duration":
+            self.summed_up = _is_count(value) and value > 0
         elif key == "maybeCorrupt":
             plan.maybe_corrupt = value is True
 
@@ -354,18 +373,35 @@ class _Builder:
         if severity == "error":
             self.result.failed = True
 
+    def announced(self, raw: Mapping[str, Any]) -> None:
+        """A step of an event log that begins."""
+        if raw.get("op") == "refresh":
+            self.refreshing.add(_text(raw.get("urn")))
+        self.step(raw)
+
+    def done(self, raw: Mapping[str, Any]) -> None:
+        """A step of an event log that ended. Only the end of a refresh says whether the resource differs."""
+        urn = _text(raw.get("urn"))
+        if urn in self.refreshing:
+            self.refreshing.discard(urn)  # what follows of this URN announces itself
+            if raw.get("op") in ("update", "delete"):
+                self.step(raw)
+
     def step(self, raw: Mapping[str, Any]) -> None:
         old, new = raw.get("oldState", raw.get("old")), raw.get("newState", raw.get("new"))
         self.result.shows_unchanged |= raw.get("op") == "same"
         if "::pulumi:providers:" in _text(raw.get("urn")) and "::default" in raw["urn"]:
             return  # the engine's own; a digest leaves them out, an event log does not
         same = raw.get("op") == "same" and _is_plainly_same(raw, old, new)
+        before = None
         for side in (new,) if same else (old, new):
             if isinstance(side, dict):
                 inputs, outputs = side.get("inputs"), side.get("outputs")
-                self.visit(inputs)
+                if inputs != before:
+                    self.visit(inputs, before)
                 if outputs != inputs:
-                    self.visit(outputs)
+                    self.visit(outputs, inputs)
+                before = inputs
         if same:
             self.name(_text(raw.get("urn")))
             return
@@ -403,42 +439,59 @@ class _Builder:
                 self.result.unchanged.append(step)
             return
         self.read[step.op] = self.read.get(step.op, 0) + 1
-        self._merge(step)
-
-    def _merge(self, step: Step) -> None:
-        """One replacement may come as one step or as three; both are kept as one `replace`."""
         if not step.replaces:
-            # An earlier update that failed can leave several of one URN to delete: the id tells them apart.
-            self.steps[(step.urn, step.op, step.old.id if step.old else "")] = step
-            return
-        known = self.steps.get((step.urn, "replace", ""))
-        step.op = "replace"
-        if known is None:
-            self.steps[(step.urn, "replace", "")] = step
-            return
-        known.old = known.old or step.old
-        known.new = known.new or step.new
-        known.diff_reasons = known.diff_reasons or step.diff_reasons
-        known.replace_reasons = known.replace_reasons or step.replace_reasons
-        known.detailed_diff = known.detailed_diff or step.detailed_diff
+            self.steps.append(step)
+        elif urn in self.replacements:
+            self.replacements[urn].append(step)
+        else:
+            self.replacements[urn] = [step]
+            self.steps.append(step)  # stands for all of them until the end
 
     def plan(self) -> Plan:
-        self.result.steps = list(self.steps.values())
-        self.result.missing = self._missing()
-        if not self.result.counts:
-            for step in self.result.steps:
-                self.result.counts[step.op] = self.result.counts.get(step.op, 0) + 1
+        steps = self.result.steps
+        for step in self.steps:
+            steps += _replacement(self.replacements[step.urn]) if step.replaces else [step]
+        shown = Counter(step.op for step in steps)
+        self.result.missing = self._missing(shown["replace"])
+        # The engine does not count what is left to delete of an earlier replacement.
+        self.result.counts.update({op: max(count, self.result.counts.get(op, 0)) for op, count in shown.items()})
         return self.result
 
-    def _missing(self) -> int:
+    def _missing(self, replaced: int) -> int:
         """How many changed operations the engine counts that no step shows. It counts a replacement once and may show
-        it as three steps."""
-        replaced = max((count for op, count in self.read.items() if op in REPLACEMENT_OPS), default=0)
+        it as three steps, or those as one."""
         return sum(
-            max(0, count - (replaced if op in REPLACEMENT_OPS else self.read.get(op, 0)))
+            max(0, count - max(self.read.get(op, 0), replaced if op in REPLACEMENT_OPS else 0))
             for op, count in self.result.counts.items()
             if op not in QUIET_OPS
         )
+
+
+def _replacement(parts: list[Step]) -> list[Step]:
+    """The one `replace` that the steps of a URN are parts of, and a `delete` for each that is no part of it.
+
+    A replacement that failed half-way leaves its old resource in the state, to be deleted by the next update, and
+    several can pile up. The engine calls that `delete-replaced` too, shows it in the event log and with
+    --show-replacement-steps, and never counts it (GenerateDeletes in pkg/resource/deploy/step_generator.go).
+    """
+    ends = [step for step in parts if step.new is None and step.op in ("delete-replaced", "discard-replaced")]
+    begins = [step for step in parts if not any(step is end for end in ends)]
+    if begins:
+        replaced = next((step.old.id for step in begins if step.old is not None), None)
+        # Its own end is the one with the id of what is replaced.
+        own = next((end for end in ends if replaced is None or (end.old is not None and end.old.id == replaced)), None)
+        ends = [end for end in ends if end is not own]
+        whole, *others = [*begins, own] if own is not None else begins
+        for other in others:
+            whole.old = whole.old or other.old
+            whole.new = whole.new or other.new
+            whole.diff_reasons = whole.diff_reasons or other.diff_reasons
+            whole.replace_reasons = whole.replace_reasons or other.replace_reasons
+            whole.detailed_diff = whole.detailed_diff or other.detailed_diff
+        whole.op = "replace"
+    for end in ends:
+        end.op = "delete" if end.op == "delete-replaced" else "discard"
+    return [*begins[:1], *(end for end in ends if not end.quiet)]
 
 
 def _from_events(events: Iterator[Any], name: str, visit: Visit) -> Plan:
@@ -470,15 +523,9 @@ def _from_events(events: Iterator[Any], name: str, visit: Visit) -> Plan:
 def _event(builder: _Builder, event: Mapping[str, Any], name: str) -> None:
     plan = builder.result
     if "resourcePreEvent" in event:
-        metadata = _object(event["resourcePreEvent"].get("metadata"), name, "the metadata of a step")
-        if metadata.get("op") == "refresh":
-            builder.refreshing.add(_text(metadata.get("urn")))
-        builder.step(metadata)
+        builder.announced(_object(event["resourcePreEvent"].get("metadata"), name, "the metadata of a step"))
     elif item := _mapping(event.get("resOutputsEvent")):
-        # A refresh announces itself as `refresh`; only its result says whether the resource differs.
-        metadata = _mapping(item.get("metadata"))
-        if metadata.get("urn") in builder.refreshing and metadata.get("op") in ("update", "delete"):
-            builder.step(metadata)
+        builder.done(_mapping(item.get("metadata")))
     elif item := _mapping(event.get("diagnosticEvent")):
         if item.get("severity") != "debug" and not item.get("ephemeral"):
             builder.diagnostic(item)
@@ -526,7 +573,9 @@ def _state(raw: Any) -> State | None:
         provider=_text(raw.get("provider")),
         source=_text(raw.get("sourcePosition")),
         dependencies=_texts(raw.get("dependencies")),
-        property_dependencies={name: _texts(urns) for name, urns in _mapping(raw.get("propertyDependencies")).items()},
+        property_dependencies={
+            name: _texts(urns) for name, urns in _mapping(raw.get("propertyDependencies")).items() if urns
+        },
         secret_outputs=_texts(raw.get("additionalSecretOutputs")),
     )
 

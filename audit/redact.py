@@ -5,30 +5,29 @@ Four nets, each for what the one before lets through:
 1. the engine's masks, kept as they are (`[secret]`), and its secret envelopes;
 2. values under a name that says secret (`password`, `secretKey`, `privateKey`, ...) and variables marked isSecret;
 3. values that are known: from the environment (--known-secrets) or found by 1 and 2, anywhere, also inside other
-text and encoded (URL, base64 at any offset, hexadecimal, JSON and HTML escapes);
+   text, escaped and encoded (audit.hidden);
 4. shapes: private keys, AWS secret keys and session tokens, ECR and other JSON web tokens, Docker logins, Azure DevOps
-   personal access tokens, tokens of well-known services, credentials in URLs and headers.
+   personal access tokens, tokens of well-known services, credentials and signatures in URLs, credentials in headers.
 
 The structure stays: keys, lists and the text around a secret are kept, so that a report still says where something
 changes.
 """
 
 import base64
-import html
 import json
+import marshal
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-from audit.model import ENGINE_SECRET, REDACTED, Plan, State, is_unknown
+from audit.hidden import SHORTEST, Finder
+from audit.model import ENGINE_SECRET, REDACTED, Plan, State, Step, is_unknown
 
 SECRET_ENVELOPE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - sdk/go/common/resource/sig/sig.go, the key of a typed value
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - its value for a secret
-
-SHORTEST = 4
-"""A known secret shorter than this is masked only where it is the whole value: replacing it everywhere would mask
-ordinary text."""
 
 _SECRET_NAME = re.compile(
     r"(?:pass(?:word|wd|phrase)|secret(?:[-_. ]?(?:access)?[-_. ]?key)?|private[-_. ]?key|api[-_. "
@@ -48,8 +47,13 @@ _PLAIN_VALUE = re.compile(
 )
 """Values that are no secret whatever their name says: flags, counts, references and ARNs."""
 
-_PAIR_NAMES = frozenset({"name", "Name", "NAME", "key", "Key", "KEY", "isSecret", "IsSecret", "issecret", "is_secret"})
-"""A named value (a variable, a tag, an environment variable) has one of these keys."""
+_ROLES = {  # of the keys of a named value: a variable, a tag, an environment variable
+    "name": "name",
+    "key": "name",
+    "value": "value",
+    "issecret": "mark",
+}
+_HOLDERS = (dict, list)
 _PAIR_VALUES = frozenset({"value", "secretvalue"})
 """What such a pair keeps its value under, in lower case letters."""
 
@@ -63,12 +67,16 @@ _ASSIGNED = (
     r"|sharedaccesskey)[\\\"']{0,4}\s*[=:]\s*[\\\"']{0,4})(?!\[)[^\s\\\"',;&{}\[\]()$]{6,}"
 )
 _LONG_RUN = re.compile(r"[A-Za-z0-9/+]{40}")
+_AWS_LENGTH = 40
+_CHANGES = 12
+"""A random text of 40 characters of base64 is 25 pieces of one case or of digits, give or take 3, and 12 or less in 4
+of 100,000; names of types and policies, and paths, that are as long are up to 12."""
 _LONG = re.compile(
     r"(?P<base32>(?<![A-Za-z0-9])[a-z2-7]{52}(?![A-Za-z0-9]))"
     r"|(?P<azdo>[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})"
     r"|(?P<pat84>(?<![A-Za-z0-9])[A-Za-z0-9]{84}(?![A-Za-z0-9]))"
-    r"|(?P<aws40>(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))"
 )
+_AWS = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40,168}(?![A-Za-z0-9/+])={0,2}")
 _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("-----begin",), re.compile(rf"(?P<pem>{_PEM})", re.DOTALL)),
     (
@@ -84,22 +92,42 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "pul-", "npm_", "xox", "dckr_pat_", "sk-"),
         re.compile(rf"(?P<service>\b(?:{_SERVICES}))"),
     ),
-    (("://",), re.compile(r"(?P<url>(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@))")),
+    (("@",), re.compile(r"(?P<url>(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@))")),
+    (("@",), re.compile(r"(?P<user>(?i:\bhttps?)://[^\s/:@\"'<>?#]+(?=@))")),
+    (
+        ("sig=", "sig%3d", "signature=", "signature%3d"),
+        re.compile(
+            r"(?P<signature>(?i:(?:(?<![A-Za-z0-9])|(?<=u0026)|(?<=%26))(?:sig|(?:x-amz-)?signature)(?:=|%3d))[A-Za-z0-9%+/_-]{16,}={0,2})"
+        ),
+    ),
     (("basic", "bearer"), re.compile(r"(?P<header>(?i:\b(?:basic|bearer)\s+)[A-Za-z0-9+/=_.~-]{8,})")),
     (("pass", "secret", "token", "key", "auth"), re.compile(rf"(?P<assigned>{_ASSIGNED})")),
 )
 """What a text in lower case has to hold before a shape is looked for, and the shape."""
 
 _ASSIGNMENT = re.compile(r"[=:]\s*[\\\"']{0,4}")
-_WORDS = r"(?=[A-Za-z]{3})(?:[A-Z]{3,}|(?:[a-z]{2,})?(?:[A-Z]+[a-z]{2,})*)[0-9]{0,4}"
-_PATH = re.compile(rf"/?{_WORDS}(?:/{_WORDS})+/?")
-"""Words with slashes; a random key changes its case too often to be one."""
+_USER_NAME = re.compile(r"(?=.{1,32}$)[a-z]+(?:[._-][a-z]+)*")
+"""A user without a password in an address, such as `git`: no token looks like that."""
+_CLASS = str.maketrans(ascii_lowercase + ascii_uppercase + digits, "a" * 26 + "A" * 26 + "0" * 10, "/")
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_NEEDLE = re.compile("|".join(re.escape(needle) for needles, _ in _SHAPES for needle in needles))
+_ACCOUNT = re.compile(r"\d{12}:")
+_TYPE = re.compile(r"/(\w+):(\w+)")
+_SHORTEST_SHAPE = 10
+_NEEDLES = tuple(dict.fromkeys(needle for needles, _ in _SHAPES for needle in needles))
 
-MOST_FOUND = 200
-"""Secrets found in the plan that are looked for in every encoding; further ones are masked where they are the whole
-value."""
+
+@dataclass(slots=True, frozen=True)
+class _Keys:
+    """What the names of an object's keys say; the same for all objects of a kind."""
+
+    secret: tuple[str, ...]
+    """Those that say secret."""
+    marks: tuple[str, ...]
+    """Those whose value says whether the object is secret."""
+    names: tuple[str, ...]
+    """Those whose value names what the object holds, if it holds a value."""
+    tells: bool
+    """Whether the object can be a secret envelope or hold configuration."""
 
 
 class Redactor:
@@ -110,37 +138,60 @@ class Redactor:
         self.given = {secret for secret in known if secret}
         self.known = set(self.given)
         self.secret_config: set[str] = set()
-        self._forms: list[str] | None = None
+        self._finder: Finder | None = None
         self._cache: dict[str, str] = {}
         self._names: dict[str, bool] = {}
         self._keys: dict[str, tuple[str, bool]] = {}
+        self._kinds: dict[tuple[str, ...], _Keys] = {}
 
     # --- collecting
 
-    def visit(self, value: Any) -> None:
-        """Collects what a raw value shows to be secret: by its name, by its mark or by its envelope."""
-        todo = [value]
+    def visit(self, value: Any, seen: Any = None) -> None:
+        """Collects what a raw value shows to be secret: by its name, by its mark or by its envelope. `seen`: an object
+        that was visited before; what `value` repeats of it is passed over."""
+        todo: list[Any] = []
+        if isinstance(value, dict):
+            self._visit_mapping(value, todo, seen if isinstance(seen, dict) else {})
+        else:
+            todo.append(value)
         while todo:
             item = todo.pop()
             if isinstance(item, dict):
-                self._visit_mapping(item, todo)
+                self._visit_mapping(item, todo, {})
             elif isinstance(item, list):
                 todo.extend(child for child in item if isinstance(child, (dict, list)))
 
-    def _visit_mapping(self, item: Mapping[str, Any], todo: list[Any]) -> None:
+    def _visit_mapping(self, item: Mapping[str, Any], todo: list[Any], seen: Mapping[str, Any]) -> None:
         """Collects from one object, and adds what has to be visited below it to `todo`."""
-        names = self._names
-        for key, child in item.items():
-            if isinstance(child, str):
-                secret = names.get(key)
-                if self._is_secret_name(key) if secret is None else secret:
-                    self._collect(child)
-            elif isinstance(child, (dict, list)):
-                todo.append(child)
-        if SECRET_ENVELOPE in item or not _PAIR_NAMES.isdisjoint(item):
+        keys = self._keys_of(item)
+        for key in keys.secret:
+            if isinstance(item[key], str):
+                self._collect(item[key])
+        if keys.marks or keys.names or keys.tells:
             self._collect_marked(item)
-        if isinstance(item.get("config"), dict):
-            self._collect_config(item["config"])
+        if seen:
+            for key, child in item.items():
+                if child.__class__ in _HOLDERS and child and seen.get(key) != child:
+                    todo.append(child)
+        else:
+            todo.extend([child for child in item.values() if child.__class__ in _HOLDERS and child])
+
+    def _keys_of(self, item: Mapping[str, Any]) -> _Keys:
+        names = tuple(item)
+        keys = self._kinds.get(names)
+        if keys is None:
+            roles = [_role(name) for name in names]
+            keys = _Keys(
+                secret=tuple(filter(self._secret_name, names)),
+                marks=tuple(name for name, role in zip(names, roles, strict=True) if role == "mark"),
+                names=tuple(name for name, role in zip(names, roles, strict=True) if role == "name")
+                if "value" in roles
+                else (),
+                tells=SECRET_ENVELOPE in item or "config" in item,
+            )
+            if len(self._kinds) < 10_000:
+                self._kinds[names] = keys
+        return keys
 
     def _collect_config(self, config: Mapping[str, Any]) -> None:
         """Names of configuration that the engine masks: a property of the same name in clear is that secret."""
@@ -150,8 +201,11 @@ class Redactor:
                 self.secret_config.add(_flat(short))
                 self._names.clear()
                 self._keys.clear()
+                self._kinds.clear()
 
     def _collect_marked(self, item: Mapping[str, Any]) -> None:
+        if isinstance(item.get("config"), dict):
+            self._collect_config(item["config"])
         if item.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
             for text in (item.get("plaintext"), item.get("ciphertext"), item.get("value")):
                 if isinstance(text, str):
@@ -165,16 +219,17 @@ class Redactor:
     def _marked(self, item: Mapping[str, Any]) -> bool:
         """Whether this is a named value (a variable of a group, an environment variable) whose mark or name says
         secret."""
-        flat = {_flat(key): value for key, value in item.items()}
-        if flat.get("issecret") in (True, "true", "True"):
+        keys = self._keys_of(item)
+        if not keys.marks and not keys.names:
+            return False
+        if any(item[mark] in (True, "true", "True") for mark in keys.marks):
             return True
-        names = (flat.get("name"), flat.get("key"))
-        return "value" in flat and any(isinstance(name, str) and self._secret_name(name) for name in names)
+        return any(isinstance(item[name], str) and self._secret_name(item[name]) for name in keys.names)
 
     def _collect(self, value: str) -> None:
         if 8 <= len(value) <= 1 << 16 and value not in self.known and _is_secret_value(value):
             self.known.add(value)
-            self._forms = None
+            self._finder = None
             self._cache.clear()
             self._keys.clear()
 
@@ -191,9 +246,7 @@ class Redactor:
         """The same plan without secrets; it is changed in place, so that nothing unredacted is left behind."""
         for step in (*plan.steps, *plan.unchanged):
             step.op, step.urn, step.type = self.text(step.op), self.text(step.urn), self.text(step.type)
-            for state in (step.old, step.new):
-                if state is not None:
-                    self._state(state)
+            self._step(step)
             step.diff_reasons = [self.text(item) for item in step.diff_reasons]
             step.replace_reasons = [self.text(item) for item in step.replace_reasons]
             step.detailed_diff = {self.text(path): self.text(kind) for path, kind in step.detailed_diff.items()}
@@ -208,10 +261,18 @@ class Redactor:
         plan.stack, plan.project = self.text(plan.stack), self.text(plan.project)
         return plan
 
-    def _state(self, state: State) -> None:
-        inputs, outputs = state.inputs, state.outputs
-        state.inputs = self.value(inputs)
-        state.outputs = state.inputs if outputs == inputs else self._outputs(outputs, inputs, state.inputs)
+    def _step(self, step: Step) -> None:
+        """Both sides of a step; most of the new one repeats the old one, and most outputs repeat their input."""
+        inputs: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
+        for state in (step.old, step.new):
+            if state is not None:
+                before, inputs = inputs, state.inputs
+                state.inputs = shown = self._repeating(inputs, before, shown)
+                state.outputs = self._repeating(state.outputs, inputs, shown)
+                self._options(state)
+
+    def _options(self, state: State) -> None:
         state.id, state.parent, state.provider = self.text(state.id), self.text(state.parent), self.text(state.provider)
         state.source = self.text(state.source)
         state.dependencies = [self.text(urn) for urn in state.dependencies]
@@ -222,11 +283,21 @@ class Redactor:
             if urns
         }
 
-    def _outputs(self, outputs: dict[str, Any], inputs: dict[str, Any], redacted: dict[str, Any]) -> dict[str, Any]:
-        """Most outputs repeat their input: what was redacted there is taken over."""
-        own = {name: item for name, item in outputs.items() if name not in inputs or inputs[name] != item}
-        repeated = {name: redacted[name] for name in outputs if name not in own and name in redacted}
-        return {**self.value(own), **repeated}
+    def _repeating(self, values: dict[str, Any], raw: dict[str, Any], redacted: dict[str, Any]) -> dict[str, Any]:
+        """The values redacted; what repeats an item of `raw` is taken from `redacted`, which was made of it."""
+        if _same(values, raw):
+            return redacted
+        own = {name: item for name, item in values.items() if name not in raw or not _same(raw[name], item)}
+        # Where a name is masked too, or the values say something about each other, all is done anew.
+        if len(own) < len(values) and redacted.keys() == raw.keys() and not self._speaks(values):
+            shown = self.value(own)
+            if shown.keys() == own.keys():
+                return {name: shown[name] if name in own else redacted[name] for name in values}
+        shown = self.value(values)
+        return shown if isinstance(shown, dict) else {"value": shown}
+
+    def _speaks(self, values: dict[str, Any]) -> bool:
+        return SECRET_ENVELOPE in values or self._marked(values)
 
     def value(self, value: Any, name: str = "") -> Any:
         """A JSON value without secrets. `name` is the key that it stands under."""
@@ -243,7 +314,7 @@ class Redactor:
     def _mapping(self, value: dict[str, Any], name: str) -> Any:
         if value.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
             return ENGINE_SECRET
-        marked = not _PAIR_NAMES.isdisjoint(value) and self._marked(value)
+        marked = self._marked(value)
         # A map under a secret name (docker `auths`, `credentials`) is secret in its leaves.
         below_secret = bool(name) and self._secret_name(name)
         result: dict[str, Any] = {}
@@ -251,8 +322,9 @@ class Redactor:
         for key, item in value.items():
             known = keys.get(key)
             shown, says_secret = self._key(key) if known is None else known
-            while shown in result and shown != key:
-                shown += "'"
+            if shown != key:
+                while shown in result:
+                    shown += "'"
             if isinstance(item, str):
                 secret = says_secret or below_secret or (marked and _flat(key) in _PAIR_VALUES)
                 if secret and _is_secret_value(item):
@@ -273,9 +345,8 @@ class Redactor:
         return known
 
     def _number(self, value: Any) -> Any:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) in self.known:
-            return REDACTED
-        return value
+        plain = value is None or value is True or value is False or not self.known
+        return REDACTED if not plain and str(value) in self.known else value
 
     def _secret_name(self, key: str) -> bool:
         secret = self._names.get(key)
@@ -297,60 +368,40 @@ class Redactor:
     def _text(self, text: str) -> str:
         if text in (ENGINE_SECRET, REDACTED) or is_unknown(text):
             return text
-        if text in self.known:
-            return REDACTED
-        for form in self.forms():
-            if form in text:
-                text = text.replace(form, REDACTED)
-        return _without_shapes(_ENCODED.sub(self._encoded, text) if len(text) >= 16 else text)
-
-    def _encoded(self, match: re.Match[str]) -> str:
-        """A run of base64 that holds a secret once decoded is masked as a whole."""
-        run = match.group()
-        if run.islower() or run.isupper():  # base64 of a text has both
-            return run
-        for decoded in _decodings(run):
-            if any(form in decoded for form in self.forms()) or _without_shapes(decoded) != decoded:
+        if self.known:
+            if text in self.known:
                 return REDACTED
+            if self._finder is None:
+                self._finder = Finder(self.known)
+            for start, end in reversed(self._finder.spans(text)):
+                text = text[:start] + REDACTED + text[end:]
+        if text.startswith("urn:pulumi:"):
+            parts = text.split("::", 3)  # a resource's type can sound like an assignment to its name
+            return "::".join((_without_shapes("::".join(parts[:3])), *map(_without_shapes, parts[3:])))
+        return _without_shapes(text)
+
+
+def _without_shapes(text: str) -> str:
+    if len(text) < _SHORTEST_SHAPE:
+        return text
+    return (
+        _short_without_shapes(text)
+        if len(text) < 256
+        else _without_plain_shapes(_ENCODED.sub(_without_encoded_shapes, text))
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _short_without_shapes(text: str) -> str:
+    return _without_plain_shapes(_ENCODED.sub(_without_encoded_shapes, text))
+
+
+def _without_encoded_shapes(match: re.Match[str]) -> str:
+    """A run of base64 that holds a secret's shape once decoded is masked as a whole."""
+    run = match.group()
+    if run.islower() or run.isupper():  # base64 of a text has both
         return run
-
-    def forms(self) -> list[str]:
-        """Every form in which a known secret is looked for, longest first."""
-        if self._forms is None:
-            searched = self.given | set(sorted(self.known - self.given)[:MOST_FOUND])
-            found = {form for secret in searched if len(secret) >= SHORTEST for form in encodings(secret)}
-            self._forms = sorted(found, key=lambda form: (-len(form), form))
-        return self._forms
-
-
-def encodings(secret: str) -> set[str]:
-    """The secret and its usual encodings: URL, base64 (three offsets, both alphabets), hexadecimal, JSON once and
-    twice, HTML."""
-    raw = secret.encode("utf-8", "surrogatepass")
-    forms = {secret, secret.strip()}
-    forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
-    forms |= {form.replace("%2F", "%2f").replace("%2B", "%2b").replace("%3D", "%3d") for form in list(forms)}
-    forms |= {raw.hex(), raw.hex().upper(), html.escape(secret), html.escape(secret, quote=False)}
-    for ascii_only in (True, False):
-        once = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
-        forms |= {once, json.dumps(once, ensure_ascii=ascii_only)[1:-1], once.replace("/", "\\/")}
-    if len(raw) >= 6:
-        forms |= _base64_forms(raw)
-    return {form for form in forms if len(form) >= SHORTEST}
-
-
-def _base64_forms(raw: bytes) -> set[str]:
-    """The part of a base64 text that is the same whatever stands before and after the secret, for the three offsets."""
-    forms = set()
-    for offset in range(3):
-        text = base64.b64encode(b"\0" * offset + raw).decode()
-        start = (0, 2, 3)[offset]
-        stable = text.rstrip("=")[start:]
-        if (offset + len(raw)) % 3:
-            stable = stable[:-1]
-        if len(stable) >= 8:
-            forms |= {stable, stable.replace("+", "-").replace("/", "_")}
-    return forms
+    return REDACTED if any(_without_plain_shapes(decoded) != decoded for decoded in _decodings(run)) else run
 
 
 def _decodings(run: str) -> list[str]:
@@ -367,37 +418,91 @@ def _decodings(run: str) -> list[str]:
     return found
 
 
-def _without_shapes(text: str) -> str:
+def _without_plain_shapes(text: str) -> str:
     lower = text.lower()
-    if _NEEDLE.search(lower):
-        for needles, shape in _SHAPES:
-            if any(needle in lower for needle in needles):
-                text = shape.sub(_mask_shape, text)
-    return _LONG.sub(_mask_shape, text) if len(text) >= 40 and _LONG_RUN.search(text) else text
+    for needle in _NEEDLES:
+        if needle in lower:
+            for needles, shape in _SHAPES:
+                if any(needle in lower for needle in needles):
+                    text = shape.sub(_mask_shape, text)
+            break
+    if len(text) >= _AWS_LENGTH and _LONG_RUN.search(text):
+        text = _AWS.sub(_without_aws_keys, _LONG.sub(_mask_shape, text))
+    return text
 
 
 def _mask_shape(match: re.Match[str]) -> str:
     shape, text = match.lastgroup, match.group()
-    if shape == "aws40":
-        return REDACTED if text not in (text.lower(), text.upper()) and not _PATH.fullmatch(text) else text
     if shape == "pat84":
         return REDACTED if _mixed(text) else text
     if shape == "base32":
         return REDACTED if re.search(r"[2-7]", text) else text
     if shape == "url":
         return text.split(":", 1)[0] + ":" + REDACTED
+    if shape == "user":
+        name = text.partition("://")[2]
+        # A clone of Azure Repos has its organisation there.
+        plain = _USER_NAME.fullmatch(name) or match.string.startswith(f"@dev.azure.com/{name}/", match.end())
+        return text if plain else text[: -len(name)] + REDACTED
+    if shape == "signature":
+        at = re.search("=|%3[dD]", text)
+        return text[: at.end()] + REDACTED if at else REDACTED
     if shape == "header":
         return text.split(None, 1)[0] + " " + REDACTED
     if shape == "assigned":
         at = _ASSIGNMENT.search(text)
-        value = text[at.end() :] if at else text
-        return text[: at.end()] + REDACTED if at and _is_secret_value(value) else text
+        if at is None or _is_type(match) or not _is_secret_value(text[at.end() :]):
+            return text
+        return text[: at.end()] + REDACTED
     return REDACTED
+
+
+def _is_type(match: re.Match[str]) -> bool:
+    """Whether what looks like an assignment is a part of an ARN (`...:123456789012:secret:NAME`) or a type token such
+    as `random:index/randomPassword:RandomPassword`."""
+    text = match.string
+    if _ACCOUNT.fullmatch(text, max(0, match.start() - 13), match.start()):
+        return True
+    token = _TYPE.match(text, text.rfind("/", max(0, match.start() - 100), match.start()))
+    return bool(token and token.end(1) > match.start() and token[1].lower() == token[2].lower())
+
+
+def _without_aws_keys(match: re.Match[str]) -> str:
+    """A run of base64's letters without the AWS secret keys in it: 40 characters that are the whole run, or stand
+    between its slashes."""
+    run = match.group()
+    text = run.rstrip("=")
+    if len(text) == _AWS_LENGTH:
+        return REDACTED + run[_AWS_LENGTH:] if _is_random(text, _CHANGES) else run
+    if text != run and len(run) % 4 == 0:
+        return run  # one value of padded base64, such as a digest
+    for start in (0, *(at + 1 for at, letter in enumerate(text) if letter == "/")):
+        end = start + _AWS_LENGTH
+        if end > len(text) or (end < len(text) and text[end] != "/"):
+            continue
+        # Longer values of base64 have slashes too; around a key stand words.
+        around = (text[:start], text[end:])
+        if _is_random(text[start:end], _CHANGES) and not any(_is_random(part, len(part) / 3) for part in around):
+            return around[0] + REDACTED + around[1] + run[len(text) :]
+    return run
+
+
+def _is_random(text: str, least: float) -> bool:
+    """Whether a text has upper and lower case and is more pieces than that of one case or of digits. A name has no
+    plus sign."""
+    if text in (text.lower(), text.upper()):
+        return False
+    return "+" in text or len(re.findall(r"(.)(?!\1)", text.translate(_CLASS))) > least
 
 
 def _mixed(text: str) -> bool:
     """Upper case, lower case and digits: what a long random token has, and a hexadecimal digest has not."""
     return bool(re.search(r"[A-Z]", text) and re.search(r"[a-z]", text) and re.search(r"[0-9]", text))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same; unlike `==`, which takes 1 for true."""
+    return bool(one == other) and (type(one) is str or marshal.dumps(one, 0) == marshal.dumps(other, 0))
 
 
 def _is_secret_value(value: str) -> bool:
@@ -411,6 +516,13 @@ def _is_secret_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and len(re.sub(r"\D", "", str(value))) >= 7
 
 
+@lru_cache(maxsize=1 << 16)
+def _role(name: str) -> str | None:
+    """What a key says of the named value that it stands in."""
+    return _ROLES.get(_flat(name))
+
+
+@lru_cache(maxsize=1 << 16)
 def _flat(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 

@@ -75,7 +75,7 @@ def build(plan: Plan, waivers: Sequence[waiving.Waiver] = (), today: datetime.da
         by_urn.setdefault(finding.urn, []).append(finding)
     rows = []
     for step in plan.steps:
-        own = by_urn.get(step.urn, [])
+        own = [finding for finding in by_urn.get(step.urn, ()) if finding.step is None or finding.step is step]
         rows.append(
             Row(step, own, worst([finding.risk for finding in own if finding.waiver is None]) if own else "change")
         )

@@ -134,11 +134,17 @@ def _document(step: Step, known: Known) -> Iterator[Finding]:
     del known
     name = POLICY_PROPERTIES[step.kind]
     old, new = _both(step, name)
-    if step.old is not None and step.new is not None and any(_changed(step, holder) for holder in HOLDERS):
+    if any(_declared(step, holder) and _changed(step, holder) for holder in HOLDERS):
         old = None  # what the new holder had before is not this document
     if old == new and not is_unknown(new) and not (step.op != "same" and documents.masked(new)):
         return
     yield from _judged(step, name, old, new, trust=name == "assumeRolePolicy")
+
+
+def _declared(step: Step, name: str) -> bool:
+    """Whether the program declares the property before or after; what is only computed (a policy's own `arn`) is not
+    there after, and says nothing."""
+    return step.old is not None and step.new is not None and (name in step.old.inputs or name in step.new.inputs)
 
 
 def _embedded(step: Step) -> list[str]:

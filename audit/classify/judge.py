@@ -28,7 +28,10 @@ def judge(plan: Plan) -> list[Finding]:
             )
             continue
         found = [] if step.component else [*access.judge(step, known), *loss.judge(step, known), *exposure.judge(step)]
-        findings.extend(found or [_plain(step)])
+        found = found or [_plain(step)]
+        for finding in found:
+            finding.step = step
+        findings.extend(found)
     findings.extend(rotation.judge(plan, known))
     return sorted(findings, key=lambda finding: (RANK[finding.risk], finding.urn, finding.reason))
 

@@ -20,7 +20,7 @@ WITHOUT_CONTENT = (
 JOINING = ("Attachment", "Membership", "Permissions", "Authorization", "Policy")
 """Types that only join others: deleting one is a matter of access, not of loss."""
 
-FORCE = ("forceDelete", "forceDestroy", "forceDetachPolicies")
+FORCE = frozenset({"forceDelete", "forceDestroy", "forceDetachPolicies"})
 PROTECTION = ("deletionProtection", "deletionProtectionEnabled", "preventDestroy")
 
 
@@ -62,9 +62,9 @@ def _gone(step: Step) -> Iterator[Finding]:
 def _guards(step: Step) -> Iterator[Finding]:
     subject = f"{step.kind.rsplit(':', 1)[-1]} '{step.name}'"
     if step.new is not None:
-        for name in FORCE:
+        for name in sorted(step.new.inputs.keys() & FORCE):
             old = step.old.get(name) if step.old else None
-            new = step.new.inputs.get(name)
+            new = step.new.inputs[name]
             if (new is True and old is not True) or is_unknown(new) or is_hidden(new):
                 yield Finding("loss-force-delete", step.urn, f"{subject}: {name} is on.", proved=new is True)
     if step.old is None:

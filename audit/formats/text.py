@@ -22,6 +22,8 @@ _COMMAND = re.compile(r"#(?=#\s*(?:vso)?\[)", re.IGNORECASE)
 
 def clean(text: str) -> str:
     """The text with every character that could act made visible as an escape; line ends and tabs stay."""
+    if text.isascii() and text.isprintable() and "<{%" not in text:
+        return text
     return _CONTROLS.sub(_escape, _COLOUR_TAG.sub("", text.replace("\r\n", "\n")))
 
 

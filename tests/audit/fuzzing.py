@@ -14,6 +14,7 @@ import string
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -148,8 +149,19 @@ ENCODERS: list[Callable[[str], str]] = [
     lambda secret: secret.encode().hex(),
     html.escape,
     lambda secret: base64.urlsafe_b64encode(f"x: {secret};".encode()).decode(),
+    lambda secret: json.dumps(json.dumps(json.dumps({"value": secret}))),
+    lambda secret: "".join(f"\\u{unit:04x}" for unit in memoryview(secret.encode("utf-16-le")).cast("H")),
+    lambda secret: "".join(f"&#{ord(letter)};" for letter in secret),
+    lambda secret: "".join(f"&#x{ord(letter):X};" for letter in secret),
+    lambda secret: quote(quote(secret, safe=""), safe=""),
+    lambda secret: "".join(f"%{byte:02x}" for byte in secret.encode()),
+    lambda secret: base64.b32encode(f"x{secret}".encode()).decode(),
+    lambda secret: base64.b64encode(f"xy{secret}".encode("utf-16-le")).decode(),
+    lambda secret: base64.b64encode(secret.encode("utf-16-be")).decode(),
+    lambda secret: base64.b64encode(f"xy{secret}z".encode()).decode().rstrip("="),
+    lambda secret: secret.encode().hex().upper(),
 ]
-KNOWN_ONLY = {2, 5, 8, 9}
+KNOWN_ONLY = {2, 5, 8, 9, *range(11, 22)}
 """Encodings in which only a secret that the auditor was told of can be found."""
 
 
@@ -157,26 +169,42 @@ def leaks(output: str, secret: str) -> bool:
     """Whether the secret is in the output in any form that a reader could undo; made without the auditor's own
     tables."""
     needles = {secret, " ".join(secret.split())}
-    views = {
-        output,
-        unquote(output),
-        html.unescape(output),
-        output.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n"),
-    }
-    views |= {html.unescape(unquote(view)).replace('\\"', '"').replace("\\\\", "\\") for view in list(views)}
-    if any(needle in view for view in views for needle in needles):
+    if any(needle in view for view in _views(output) for needle in needles):
         return True
-    raw = secret.encode()
+    encoded = [secret.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
+    raw = encoded[0]
     for part in set(re.findall(r"[A-Za-z0-9+/_-]{12,}", output)):
         if raw.hex() in part.lower():
             return True
+        for run in re.findall(r"[A-Z2-7]{12,}", part):
+            for start in range(8):
+                cut = run[start : start + (len(run) - start) // 8 * 8]
+                if raw[:-4] in base64.b32decode(cut):
+                    return True
         plain = part.replace("-", "+").replace("_", "/")
         for start in range(4):  # the encoded text may begin anywhere in a longer run
             cut = plain[start : start + (len(plain) - start) // 4 * 4 + 4]
             cut = cut[: len(cut) // 4 * 4] if len(cut) % 4 == 1 else cut + "=" * (-len(cut) % 4)
-            if raw in base64.b64decode(cut):
+            decoded = base64.b64decode(cut)
+            if any(form in decoded for form in encoded):
                 return True
     return False
+
+
+@lru_cache(maxsize=1)
+def _views(output: str) -> set[str]:
+    views = {output, unquote(output), unquote(unquote(output)), html.unescape(output)}
+    backslashes = everything = output
+    for _ in range(5):  # three of JSON, one of the report's own, one to spare
+        backslashes = _without_backslashes(backslashes)
+        everything = _without_backslashes(html.unescape(unquote(everything)))
+        views |= {backslashes, everything, unquote(backslashes), html.unescape(backslashes)}
+    return views
+
+
+def _without_backslashes(text: str) -> str:
+    text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+    return text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n")
 
 
 # --- mutations

@@ -102,6 +102,18 @@ def test_a_report_stands_for_its_preview(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out.splitlines()[0])["same"] is False
 
 
+def test_equal_steps_of_one_urn_in_another_order_are_the_same_and_one_less_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = [p.step(p.KEY, "key", {"user": "u"}, None) for _ in range(2)]
+    two[1]["oldState"]["id"] = "another"
+    for name, steps in (("a", two), ("b", two[::-1]), ("c", two[:1])):
+        (tmp_path / f"{name}.json").write_text(json.dumps(p.digest(*steps)))
+    assert entry(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 0
+    assert entry(["compare", str(tmp_path / "a.json"), str(tmp_path / "c.json")]) == 4
+    assert "was approved as delete, delete and would be delete now" in capsys.readouterr().out
+
+
 def test_a_report_that_was_edited_or_cut_is_refused(tmp_path: Path) -> None:
     text = formats.render("json", p.report_of(tmp_path, p.digest(*STEPS)))
     path = tmp_path / "r.json"

@@ -13,21 +13,9 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from audit import formats
 from audit.model import UNKNOWN
-from tests.audit import previews as p
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-NEEDED = (
-    "the HTML tests need Debian's chromium (apt-get install --no-install-recommends chromium), or E2E=0 to "
-    "leave them out"
-)
+from audit.report import from_file
+from tests.audit import pictures, previews as p
+from tests.audit.pictures import FLAGS, NEEDED
 
 CONTRAST = """
 () => {
@@ -214,6 +202,29 @@ def test_print_shows_what_is_risky_even_where_it_is_closed(browser: Browser, tmp
     assert pdf.startswith(b"%PDF")
     assert len(pdf) > 20_000
     page.close()
+
+
+def test_pictures_of_every_look_are_taken(browser: Browser, tmp_path: Path) -> None:
+    """They stay in pytest's folder; `python -m tests.audit.pictures` makes those of docs/ in the same way."""
+    report = tmp_path / "audit.html"
+    report.write_text(formats.render("html", from_file(str(pictures.PREVIEW))), encoding="utf-8")
+    made = pictures.take(browser, report, tmp_path)
+    assert [path.stem for path in made] == list(pictures.SHOTS)
+    assert (tmp_path / "audit.pdf").read_bytes().startswith(b"%PDF")
+    for path, options in zip(made, pictures.SHOTS.values(), strict=True):
+        assert path.stat().st_size < pictures.LARGEST
+        page = browser.new_page()
+        page.goto(path.as_uri())  # Chromium shows it: it is a whole picture of that size
+        size = page.evaluate("[document.images[0].naturalWidth, document.images[0].naturalHeight]")
+        page.close()
+        assert size == list(options["viewport"].values())
+
+
+def test_the_pictures_of_the_documentation_are_there_and_small() -> None:
+    text = (pictures.IMAGES.parent / "audit.md").read_text(encoding="utf-8")
+    for name in pictures.SHOTS:
+        assert f"(images/{name}.png)" in text
+        assert 5_000 < (pictures.IMAGES / f"{name}.png").stat().st_size < pictures.LARGEST
 
 
 def test_the_page_is_built_for_a_screen_reader(page: Page) -> None:

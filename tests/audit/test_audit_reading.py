@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from audit import preview
+from audit import formats, preview
 from audit.errors import AuditError
 from audit.model import UNKNOWN, Plan
+from audit.report import Report
 from tests.audit import previews as p
 
 STEPS = [
@@ -64,6 +65,79 @@ def test_two_deletes_of_one_urn_are_both_kept(tmp_path: Path) -> None:
     assert len(p.report_of(tmp_path, p.digest(*two)).rows) == 2
 
 
+@pytest.mark.parametrize("ids", [("AKIA1", "AKIA1"), ("", ""), ("AKIA1", "AKIA2")])
+@pytest.mark.parametrize("form", ["digest", "events"])
+def test_deletes_of_one_urn_are_all_seen_and_counted_whatever_their_ids(
+    tmp_path: Path, ids: tuple[str, str], form: str
+) -> None:
+    two = [p.step(p.KEY, "key", {"user": "u"}, None) for _ in ids]
+    for step, name in zip(two, ids, strict=True):
+        step["oldState"]["id"] = name
+
+    def report(*steps: dict[str, Any]) -> Report:
+        return p.report_of(tmp_path, p.digest(*steps) if form == "digest" else p.events(*steps))
+
+    both = report(*two)
+    assert [row.step.op for row in both.rows] == ["delete", "delete"]
+    assert both.counts == {"delete": 2}
+    assert both.classes()["loss-credential"] == 2
+    assert [len(row.findings) for row in both.rows] == [1, 1]
+    assert both.fingerprint != report(two[0]).fingerprint
+    assert both.fingerprint == report(*reversed(two)).fingerprint
+    for name in formats.NAMES:
+        assert formats.render(name, both)
+
+
+@pytest.mark.parametrize("left", ["AKIA0", "AKIA1", ""])
+def test_what_an_earlier_replacement_left_to_delete_is_a_row_of_its_own(tmp_path: Path, left: str) -> None:
+    """The engine shows it as one more `delete-replaced` and does not count it."""
+    new, old = {"user": "new"}, {"user": "old"}
+    pending = p.step(p.KEY, "key", {"user": "older"}, None, op="delete-replaced")
+    pending["oldState"]["id"] = left
+    parts = [
+        p.step(p.KEY, "key", None, new, op="create-replacement"),
+        p.step(p.KEY, "key", old, new, op="replace", replaceReasons=["user"]),
+        p.step(p.KEY, "key", old, None, op="delete-replaced"),
+    ]
+    for part in parts[1:]:
+        part["oldState"]["id"] = "AKIA1"
+    counts = {"replace": 1}
+    plain = p.report_of(tmp_path, p.digest(*parts, changeSummary=counts))
+    for steps in ([*parts, pending], [pending, *parts]):
+        report = p.report_of(tmp_path, p.digest(*steps, changeSummary=counts))
+        assert sorted(row.step.op for row in report.rows) == ["delete", "replace"]
+        assert report.counts == {"delete": 1, "replace": 1}
+        assert not report.incomplete
+        assert report.fingerprint != plain.fingerprint
+        replaced = next(row.step for row in report.rows if row.step.op == "replace")
+        assert replaced.old is not None
+        assert replaced.old.id == "AKIA1"
+    alone = p.report_of(tmp_path, p.digest(pending, changeSummary={}))
+    assert [row.step.op for row in alone.rows] == ["delete"]
+
+
+def test_a_refresh_and_the_update_that_follows_are_two_steps_and_no_more(tmp_path: Path) -> None:
+    update = p.step(p.USER, "u", {"name": "v"}, {"name": "w"})
+    refreshed = p.step(p.USER, "u", {"name": "u"}, {"name": "v"}, op="refresh")
+
+    def event(kind: str, step: dict[str, Any], op: str) -> str:
+        metadata = {"op": op, "urn": step["urn"], "type": p.USER, "old": step["oldState"], "new": step["newState"]}
+        return json.dumps({"sequence": 1, "timestamp": 1, kind: {"metadata": metadata}})
+
+    lines = p.events().splitlines()
+    lines[1:1] = [
+        event("resourcePreEvent", refreshed, "refresh"),
+        event("resOutputsEvent", refreshed, "update"),
+        event("resourcePreEvent", update, "update"),
+        event("resOutputsEvent", update, "update"),
+    ]
+    plan = _read(tmp_path, "\n".join(lines))
+    assert [(step.op, step.new and step.new.inputs["name"]) for step in plan.steps] == [
+        ("update", "v"),
+        ("update", "w"),
+    ]
+
+
 def test_a_value_nested_too_deeply_is_refused_and_one_within_the_limit_is_read(tmp_path: Path) -> None:
     def nested(levels: int) -> dict[str, Any]:
         value: Any = "x"
@@ -110,6 +184,26 @@ def test_a_refresh_that_finds_a_difference_is_read_from_its_result(tmp_path: Pat
 def test_a_preview_without_resources_or_changes_is_read(tmp_path: Path) -> None:
     assert _read(tmp_path, '{"config":{},"duration":1,"changeSummary":{"same":1}}').steps == []
     assert _read(tmp_path, '{"steps":[]}').steps == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{\n    "duration": 445907\n}\n',
+        '{\n    "config": {\n        "app-one:x": "1"\n    },\n    "duration": 2797538\n}\n',
+        '{"diagnostics": [{"message": "hello", "severity": "info"}], "duration": 1}',
+    ],
+)
+def test_what_the_engine_prints_for_an_empty_stack_is_no_change(tmp_path: Path, content: str) -> None:
+    """The first two are what engine 3.259.0 printed for `destroy --preview-only --json` of an empty stack: it leaves
+    out what is empty."""
+    report = p.report_of(tmp_path, content)
+    assert (report.rows, report.worst, report.incomplete) == ([], "none", False)
+
+
+def test_an_empty_preview_that_ended_with_an_error_is_incomplete(tmp_path: Path) -> None:
+    content = {"diagnostics": [{"message": "boom", "severity": "error"}], "duration": 1}
+    assert p.report_of(tmp_path, content).worst == "preview-incomplete"
 
 
 @pytest.mark.parametrize("content", ['{"changeSummary":{"delete":2}}', '{"steps":null,"changeSummary":{"delete":9}}'])
@@ -222,7 +316,13 @@ def test_a_truncated_file_is_a_clear_error_wherever_it_ends(tmp_path: Path, form
         ('{"steps": "x", "changeSummary": {}}', "'steps' is not what"),
         ('{"steps": [], "changeSummary": {"delete": "2"}}', "'changeSummary' is not what"),
         ('{"steps": null}', "neither steps nor"),
-        ('{"duration": 1}', "neither steps nor"),
+        ('{"duration": 0}', "neither steps nor"),
+        ('{"duration": 1.5}', "neither steps nor"),
+        ('{"duration": true}', "neither steps nor"),
+        ('{"duration": 12, "tests": []}', "neither steps nor"),
+        ('{"duration": 445907', "truncated"),
+        ('{"config": {"a": "b"}', "truncated"),
+        ('{"diagnostics": [{"severity": "warning", "message": "x"}]}', "neither steps nor"),
         ('{"config": {}}', "neither steps nor"),
         ('{"cancelEvent": []}\n{"summaryEvent": "x"}', "the body of a cancelEvent is not an object"),
         ('{"cancelEvent": {}}\n{"summaryEvent": "x"}', "the body of a summaryEvent is not an object"),

@@ -52,6 +52,15 @@ def test_the_wildcard_is_proved_with_a_request_that_was_refused() -> None:
     assert any(not item["resource"].endswith(":repository/app-one") for item in policy.newly_allowed)
 
 
+@pytest.mark.parametrize("name", ["broadened-policy", "wildcard-policy"])
+def test_a_policy_is_compared_with_what_it_was_before(name: str) -> None:
+    """Its own ARN, which is recorded and not declared, does not make it another holder's policy."""
+    found = finding(name, "access-broadened")
+    assert "is new" not in found.reason
+    assert found.policy.old["Statement"]
+    assert "ecr:GetAuthorizationToken" not in {item["action"] for item in found.policy.newly_allowed}
+
+
 def test_pulling_is_proved_with_an_action_of_pulling() -> None:
     policy = finding("broadened-policy", "access-broadened").policy
     assert {item["action"] for item in policy.newly_allowed} & {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
