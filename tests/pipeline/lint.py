@@ -35,9 +35,8 @@ PLAIN = re.compile(r"[\w./:@=-]*")
 """Text that a shell takes as one word, or as none."""
 
 
-def settings(root: Path, stack: str) -> dict[str, Any]:
+def settings(root: Path, project: Mapping[str, Any], stack: str) -> dict[str, Any]:
     """What the program is configured with for a stack: the defaults of Pulumi.yaml, then the stack's own file."""
-    project: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
     found = {key: entry["default"] for key, entry in project["config"].items() if "default" in entry}
     file = root / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
     own: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
@@ -50,7 +49,8 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
 
     Raises PipelineError for a list of stacks that cannot be read.
     """
-    project: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    project: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
+    config = project["config"]
     state: dict[str, Any] = yaml.safe_load((root / "pipelines/state-group.yml").read_text(encoding="utf-8"))
     handed = [stage.get("parameters") or {} for stage in load(root / file, file).get("stages") or []]
     try:
@@ -61,7 +61,7 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
                 state=entry["state"],
                 environment=entry["environment"],
                 raw=entry,
-                settings=settings(root, entry["stack"]),
+                settings=settings(root, project, entry["stack"]),
             )
             for parameters in handed
             for entry in parameters.get("stacks") or []
@@ -69,9 +69,9 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
     except (KeyError, TypeError, FileNotFoundError) as error:
         raise PipelineError(f"{file}: an entry of stacks cannot be read: {error!r}") from None
     return Declared(
-        access_key=project["accessKeyVariable"]["default"],
-        secret_key=project["secretKeyVariable"]["default"],
-        account=project["accountVariable"]["default"],
+        access_key=config["accessKeyVariable"]["default"],
+        secret_key=config["secretKeyVariable"]["default"],
+        account=config["accountVariable"]["default"],
         state={name: bool(entry["secret"]) for name, entry in state.items()},
         stacks=stacks,
         literals=frozenset(

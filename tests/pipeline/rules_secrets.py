@@ -232,7 +232,9 @@ def private(context: Context) -> Iterator[Finding]:
         if modules([step]):
             texts_of += ["$(DOCKER_CONFIG)", "$(PULUMI_CREDENTIALS_PATH)"]
         for text in filter(None, texts_of):
-            if not re.match(r"\$\(agent\.tempdirectory\)/app-one(/|$)", resolved(text, context, stage, job)):
+            if not re.fullmatch(
+                r"\$\(agent\.tempdirectory\)/app-one(/\w[\w.-]*)*", resolved(text, context, stage, job)
+            ):
                 yield at("private", step.raw, f"{text} is not below $(private), which the cleanup removes")
 
 

@@ -429,6 +429,9 @@ SEEDS = {
     "a raw plan is written among the reports": Seed(
         "private", f"{T}plan.yml", "--private $(private)", "--private $(Build.ArtifactStagingDirectory)/plan"
     ),
+    "the private folder is left": Seed(
+        "private", f"{T}deploy.yml", "options: --state $(private)/state", "options: --state $(private)/../state"
+    ),
     "Docker's configuration is the agent's": Seed(
         "private", f"{T}variables.yml", "$(Agent.TempDirectory)/app-one/docker", "$(Agent.ToolsDirectory)/docker"
     ),
