@@ -11,6 +11,14 @@ fail() {
     exit 1
 }
 
+# What pip is configured with, in the environment or in its files; empty where it has no such setting.
+pip_setting() {
+    for section in :env: install global; do
+        .venv/bin/python -m pip config get "$section.$1" 2>/dev/null && return
+    done
+    true
+}
+
 command -v "$python" >/dev/null || fail "no $python on PATH: install Python 3.11 or newer, or name one: make PYTHON=..."
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$("$python" --version) is too old: Python 3.11 or newer is needed; name one: make PYTHON=..."
@@ -29,5 +37,10 @@ if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian and Ubuntu have 
 fi
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
 .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.txt
+# uv does not read pip's configuration: an index or a certificate that is named only there holds for it too.
+export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-$(pip_setting index-url)}}"
+export SSL_CERT_FILE="${SSL_CERT_FILE:-$(pip_setting cert)}"
+[ -n "$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX
+[ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE
 .venv/bin/uv pip sync -q --python .venv/bin/python --require-hashes requirements-dev.txt
 echo "$locked" >"$stamp"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 E2E = os.environ.get("E2E", "1") != "0"
 _LEFT_OUT = "left out by E2E=0"
 _left_out = 0
+
+# A shell that starts a command in the background has it ignore these, and every process below it: the tests' too, which
+# are about what an interrupt does.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from audit.errors import AuditError
+from audit.formats import NAMES
 from audit.survey.rules import explain, threshold
 
 if TYPE_CHECKING:
     from audit.survey.model import Survey
 
 OK, REACHED = 0, 3
-NAMES = ("terminal", "markdown", "html", "json", "sarif", "junit", "azure")
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from xml.sax.saxutils import escape as xml_escape, quoteattr
 
+from audit.formats import NAMES
 from audit.formats.azure import command
 from audit.formats.markdown import LIMIT, ROOM, code, escaped, units
 from audit.formats.sarif import LEVEL, SCHEMA as SARIF_SCHEMA, SEVERITY
@@ -16,7 +17,6 @@ from audit.formats.terminal import STYLE
 from audit.formats.text import clean, line, neutralised, pretty, value, witness
 from audit.model import Finding
 from audit.survey import page
-from audit.survey.command import NAMES
 from audit.survey.model import Survey, Table
 from audit.survey.rules import BY_NAME, RULES
 

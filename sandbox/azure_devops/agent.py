@@ -30,6 +30,7 @@ from sandbox.azure_devops import (
     locations,
     permissions,
     projects,
+    scopes,
     tokens,
     variables,
 )
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 router = Router()
 
 
-@router.on(locations.AGENT_JOBS, "POST", tokens.FULL_ACCESS)
+@router.on(locations.AGENT_JOBS, "POST", scopes.FULL_ACCESS)
 def take(call: Call) -> Json:
     """Take a queued build and give what its job needs."""
     project = projects.of(call)
@@ -56,7 +57,7 @@ def take(call: Call) -> Json:
     token = tokens.issue(
         call.draft,
         name=f"build {known['id']}",
-        scope=" ".join(sorted(tokens.RUN_SCOPES)),
+        scope=" ".join(sorted(scopes.RUN_SCOPES)),
         identity=identities.build_service(project),
         valid_to=datetime.now(UTC) + timedelta(hours=48),
         build=known["id"],

@@ -1,12 +1,12 @@
-"""Projects, the processes that they follow, and the operations by which they are created."""
+"""Projects and the processes that they follow."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops import clock, git, identities, locations, pools, shapes
-from sandbox.azure_devops.errors import ServiceError, bad_argument
-from sandbox.azure_devops.protocol import Reply, Router
+from sandbox.azure_devops import locations
+from sandbox.azure_devops.errors import ServiceError
+from sandbox.azure_devops.protocol import Router
 
 if TYPE_CHECKING:
     from sandbox.azure_devops.protocol import Call
@@ -21,7 +21,7 @@ PROCESSES = {
     "6b724908-ef14-45cf-84f8-768b5384da45": "Scrum",
     "27450541-8e31-4150-9947-dc59f998fc01": "CMMI",
 }
-_BASIC = next(iter(PROCESSES))
+BASIC = next(iter(PROCESSES))
 
 
 def of(call: Call) -> Json:
@@ -50,25 +50,6 @@ def find(draft: Draft, name_or_id: str) -> Json:
         "correct and that the project exists on the specified Azure DevOps Server.",
         namespace="Microsoft.TeamFoundation.Core.WebApi",
     )
-
-
-def add(draft: Draft, name: str, description: str = "", process: str = _BASIC) -> Json:
-    """Create a project as the service does: with its groups, its agent queues and a repository of its name."""
-    project: Json = {
-        "id": clock.guid(),
-        "name": name,
-        "description": description,
-        "state": "wellFormed",
-        "revision": 11,
-        "visibility": "private",
-        "lastUpdateTime": clock.now(),
-        "process": process,
-    }
-    draft.table("projects")[project["id"]] = project
-    identities.seed_project(draft, project)
-    pools.seed_project(draft, project)
-    git.add(draft, project, name, initialize=True)
-    return project
 
 
 def reference(call: Call, project: Json) -> Json:
@@ -108,43 +89,6 @@ def get(call: Call) -> object:
     return answer
 
 
-@router.on(locations.PROJECTS, "POST", "vso.project_manage", shape=shapes.PROJECT)
-def create(call: Call) -> object:
-    """Create a project; answers 202 with an operation, which is done at once here."""
-    body = call.object()
-    name = str(body.get("name") or "").strip()
-    if not name:
-        raise bad_argument("TF200019: The project name is empty. Give the project a name.")
-    if any(one["name"].lower() == name.lower() for one in call.draft.table("projects").values()):
-        raise ServiceError(
-            400,
-            "ProjectAlreadyExistsException",
-            f"TF200019: The following project already exists on the Azure DevOps Server: {name}. You cannot create a "
-            "new project with the same name as an existing project. Provide a different name.",
-            namespace="Microsoft.TeamFoundation.Core.WebApi",
-        )
-    process = ((body.get("capabilities") or {}).get("processTemplate") or {}).get("templateTypeId") or _BASIC
-    add(call.draft, name, str(body.get("description") or ""), process if process in PROCESSES else _BASIC)
-    operation = {"id": clock.guid(), "status": "succeeded"}
-    call.draft.table("operations")[operation["id"]] = operation
-    return Reply(202, {**operation, "url": f"{call.organization_url}/_apis/operations/{operation['id']}"})
-
-
-@router.on(locations.OPERATIONS, "GET")
-def operation(call: Call) -> Json:
-    """Give the state of an operation by its id."""
-    wanted = call.values.get("operationId", "").lower()
-    known = call.draft.table("operations").get(wanted)
-    if known is None:
-        raise ServiceError(
-            404,
-            "OperationNotFoundException",
-            f"The operation '{wanted}' does not exist.",
-            namespace="Microsoft.VisualStudio.Services.Operations",
-        )
-    return {**known, "url": f"{call.organization_url}/_apis/operations/{wanted}"}
-
-
 @router.on(locations.PROCESSES, "GET", "vso.project", "vso.work")
 def processes(call: Call) -> object:
     """List the processes, or give one by its id."""
@@ -166,7 +110,7 @@ def _process(call: Call, process_id: str) -> Json:
         "id": process_id,
         "name": PROCESSES[process_id],
         "description": f"The {PROCESSES[process_id]} process.",
-        "isDefault": process_id == _BASIC,
+        "isDefault": process_id == BASIC,
         "type": "system",
         "url": f"{call.organization_url}/_apis/process/processes/{process_id}",
     }

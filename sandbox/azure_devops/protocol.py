@@ -11,8 +11,8 @@ from sandbox.azure_devops.errors import ServiceError, bad_argument
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sandbox.azure_devops.scopes import Caller
     from sandbox.azure_devops.store import Draft, Json
-    from sandbox.azure_devops.tokens import Caller
 
 MAX_VERSION = "7.2"
 _VERSION = re.compile(r"(\d+(?:\.\d)?)(-preview(?:\.(\d+))?)?")

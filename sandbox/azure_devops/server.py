@@ -21,6 +21,7 @@ from sandbox.azure_devops import (
     permissions,
     policies,
     pools,
+    project_creation,
     projects,
     pull_requests,
     shapes,
@@ -32,14 +33,16 @@ from sandbox.azure_devops.protocol import Call, Reply, Route, check_version, req
 from sandbox.azure_devops.tokens import NotSignedIn, TokenExpired, check_scopes
 
 if TYPE_CHECKING:
+    from sandbox.azure_devops.scopes import Caller
     from sandbox.azure_devops.store import Draft, Json, Store
-    from sandbox.azure_devops.tokens import Authenticator, Caller
+    from sandbox.azure_devops.tokens import Authenticator
 
 _LOG = logging.getLogger("azure-devops")
 
 _AREAS = (
     discovery,
     projects,
+    project_creation,
     identities,
     tokens,
     pools,
@@ -76,7 +79,7 @@ def seed(store: Store, organization: str, project: str) -> None:
             draft.state["instanceId"] = clock.guid()
             identities.seed(draft, organization)
         if not any(one["name"].lower() == project.lower() for one in draft.table("projects").values()):
-            projects.add(draft, project)
+            project_creation.add(draft, project)
 
 
 def application(store: Store, authenticator: Authenticator, organization: str) -> web.Application:

@@ -1,8 +1,7 @@
-"""Who calls: personal access tokens, the tokens of pipeline runs, and the scopes that they carry.
+"""Who calls: personal access tokens and the tokens of pipeline runs.
 
 A token is kept as its SHA-256 (it is 256 random bits, so the hash says nothing about it); the operator's full-access
-token is the file `azure-devops-pat` of the key store. Scopes: https://learn.microsoft.com/azure/devops/integrate/
-get-started/authentication/oauth#scopes. Further tokens are issued by the service's own lifecycle API
+token is the file `azure-devops-pat` of the key store. Further tokens are issued by the service's own lifecycle API
 (`_apis/tokens/pats`).
 """
 
@@ -22,6 +21,7 @@ from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.identities import OPERATOR
 from sandbox.azure_devops.locations import PERSONAL_ACCESS_TOKENS
 from sandbox.azure_devops.protocol import NO_CONTENT, Router
+from sandbox.azure_devops.scopes import FULL_ACCESS, KNOWN, Caller
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,44 +30,6 @@ if TYPE_CHECKING:
     from sandbox.azure_devops.store import Draft, Json
 
 router = Router()
-
-FULL_ACCESS = "app_token"
-_INCLUDES = {
-    "vso.agentpools_manage": {"vso.agentpools"},
-    "vso.build_execute": {"vso.build"},
-    "vso.code_write": {"vso.code"},
-    "vso.code_manage": {"vso.code_write"},
-    "vso.code_full": {"vso.code_manage", "vso.threads_full"},
-    "vso.graph_manage": {"vso.graph"},
-    "vso.identity_manage": {"vso.identity"},
-    "vso.pipelineresources_manage": {"vso.pipelineresources_use"},
-    "vso.project_write": {"vso.project"},
-    "vso.project_manage": {"vso.project_write"},
-    "vso.variablegroups_write": {"vso.variablegroups_read"},
-    "vso.variablegroups_manage": {"vso.variablegroups_write"},
-}
-_KNOWN = {FULL_ACCESS, "vso.environment_manage", "vso.threads_full", *_INCLUDES, *set().union(*_INCLUDES.values())}
-
-# What the job access token of a pipeline run (System.AccessToken) may do here. At the service its identity, the build
-# service, also needs "Contribute to pull requests" on the repository to comment; permissions of identities are not
-# kept here.
-RUN_SCOPES = frozenset(
-    {"vso.build_execute", "vso.code", "vso.threads_full", "vso.project", "vso.variablegroups_read", "vso.agentpools"}
-)
-
-
-@dataclass(frozen=True)
-class Caller:
-    """An authenticated caller: its identity, the scopes of its token, and the run whose token it is, if it is one."""
-
-    identity_id: str
-    scopes: frozenset[str]
-    build_id: int | None = None
-
-    def may(self, scopes: Iterable[str]) -> bool:
-        """Tell whether one of the scopes is granted; none asked: everybody may."""
-        asked = tuple(scopes)
-        return not asked or FULL_ACCESS in self.scopes or any(scope in _reach(self.scopes) for scope in asked)
 
 
 class NotSignedIn(Exception):  # noqa: N818 - not an error of the service: it leads to the sign-in page
@@ -156,7 +118,7 @@ def create(call: Call) -> Json:
     """
     body = call.object()
     scope = str(body.get("scope") or "")
-    unknown = sorted(set(scope.split()) - _KNOWN)
+    unknown = sorted(set(scope.split()) - KNOWN)
     if not scope or unknown:
         return {"patToken": None, "patTokenError": "invalidScope"}
     valid_to = clock.parse(body["validTo"]) if body.get("validTo") else datetime.now(UTC) + timedelta(days=30)
@@ -190,13 +152,6 @@ def revoke(call: Call) -> object:
 
 def _wire(entry: Json) -> Json:
     return {name: entry[name] for name in ("displayName", "validTo", "scope", "validFrom", "authorizationId")}
-
-
-def _reach(scopes: Iterable[str]) -> set[str]:
-    reached = set(scopes)
-    while more := set().union(*(_INCLUDES.get(scope, set()) for scope in reached)) - reached:
-        reached |= more
-    return reached
 
 
 def _digest(token: str) -> str:

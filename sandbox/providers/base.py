@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
+import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -353,7 +355,8 @@ class Provider(ABC, provider_pb2_grpc.ResourceProviderServicer, Generic[Session]
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
         from sandbox.providers.package_schema import package_schema
 
-        return provider_pb2.GetSchemaResponse(schema=package_schema(self.name, self.version, self.resources))
+        declared = {each.token: each.fields for each in self.resources if issubclass(each, Declared)}
+        return provider_pb2.GetSchemaResponse(schema=package_schema(self.name, self.version, declared))
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
         configuration = decode(request.news)
@@ -525,8 +528,12 @@ def serve(provider: type[Provider[Any]]) -> None:
     server.start()
     # The engine interrupts its plugins and kills those that are not gone in 5 s. It may be killed itself: then the
     # handle of its process becomes readable. (A terminal's interrupt does not come here: plugins have a group of their
-    # own.)
-    with contextlib.suppress(KeyboardInterrupt):
-        print(port, flush=True)  # the engine reads the port from the first line of output
-        select.select([os.pidfd_open(os.getppid())], [], [])
+    # own.) The interrupt comes through a socket, so that one just before the wait is not missed; and it has a handler,
+    # since a shell that starts a command in the background has every process below it ignore interrupts.
+    interrupted, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno())
+    signal.signal(signal.SIGINT, lambda *_: None)
+    print(port, flush=True)  # the engine reads the port from the first line of output
+    select.select([interrupted, os.pidfd_open(os.getppid())], [], [])
     server.stop(grace=None)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.providers.base import Declared, Resource
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.providers.schema import Field, Fields
 
 _TYPES = {"string": "string", "boolean": "boolean", "integer": "integer"}
 
 
-def package_schema(name: str, version: str, resources: tuple[type[Resource[Any]], ...]) -> str:
-    """Return the package schema as JSON: the types of this stand-in and no more."""
+def package_schema(name: str, version: str, resources: Mapping[str, Fields]) -> str:
+    """Return the package schema as JSON: the types of this stand-in and no more.
+
+    resources: the fields of each type, by its token.
+    """
     types: dict[str, Any] = {}
-    described = {
-        each.token: _resource(each.token, each.fields, types) for each in resources if issubclass(each, Declared)
-    }
+    described = {token: _resource(token, fields, types) for token, fields in resources.items()}
     return json.dumps({"name": name, "version": version, "resources": described, "types": types})
 
 

@@ -144,11 +144,14 @@ def running(name: str, folder: Path, **environment: str) -> Iterator[Plugin]:
     )
     assert process.stdout is not None
     with process, process.stdout:
-        port = process.stdout.readline().strip()
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Plugin(channel)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        try:
+            port = process.stdout.readline().strip()
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield Plugin(channel)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
 
 
 def is_secret(outputs: Any, *path: str) -> bool:

@@ -20,13 +20,17 @@ NAMES = ("aws", "azuredevops", "docker")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_plugin_says_its_port_and_ends_at_the_engines_interrupt_without_a_word(name: str) -> None:
-    command = [sys.executable, "-m", f"sandbox.providers.{name}", "127.0.0.1:1"]
+@pytest.mark.parametrize("shell", ["", "trap '' INT QUIT; "], ids=["foreground", "background"])
+def test_a_plugin_says_its_port_and_ends_at_the_engines_interrupt_without_a_word(name: str, shell: str) -> None:
+    command = ["sh", "-c", f'{shell}exec "$0" -m sandbox.providers.{name} 127.0.0.1:1', sys.executable]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=CHECKOUT, text=True, **pipes) as plugin:  # type: ignore[call-overload]
-        assert plugin.stdout.readline().strip().isdecimal()
-        plugin.send_signal(signal.SIGINT)
-        said, wrong = plugin.communicate(timeout=30)
+        try:
+            assert plugin.stdout.readline().strip().isdecimal()
+            plugin.send_signal(signal.SIGINT)
+            said, wrong = plugin.communicate(timeout=30)
+        finally:
+            plugin.kill()
     assert (plugin.returncode, said, wrong) == (0, "", "")
 
 
