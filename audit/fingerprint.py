@@ -59,6 +59,8 @@ def _options(state: State | None) -> Any:
 
 def _declared(inputs: dict[str, Any]) -> dict[str, Any]:
     """Inputs without the bridge's notes on which defaults it filled in."""
+    if "__defaults" not in inputs:
+        return inputs
     return {name: value for name, value in inputs.items() if name != "__defaults"}
 
 

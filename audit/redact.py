@@ -113,6 +113,8 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _ACCOUNT = re.compile(r"\d{12}:")
 _TYPE = re.compile(r"/(\w+):(\w+)")
 _SHORTEST_SHAPE = 10
+_SHORTEST_TOKEN = 15
+"""Characters of the shortest shape of letters, digits and hyphens only."""
 _NEEDLES = tuple(dict.fromkeys(needle for needles, _ in _SHAPES for needle in needles))
 
 
@@ -163,7 +165,7 @@ class Redactor:
 
     def _visit_mapping(self, item: Mapping[str, Any], todo: list[Any], seen: Mapping[str, Any]) -> None:
         """Collects from one object, and adds what has to be visited below it to `todo`."""
-        keys = self._keys_of(item)
+        keys = self._kinds.get(tuple(item)) or self._keys_of(item)
         for key in keys.secret:
             if isinstance(item[key], str):
                 self._collect(item[key])
@@ -177,20 +179,15 @@ class Redactor:
             todo.extend([child for child in item.values() if child.__class__ in _HOLDERS and child])
 
     def _keys_of(self, item: Mapping[str, Any]) -> _Keys:
-        names = tuple(item)
-        keys = self._kinds.get(names)
-        if keys is None:
-            roles = [_role(name) for name in names]
-            keys = _Keys(
-                secret=tuple(filter(self._secret_name, names)),
-                marks=tuple(name for name, role in zip(names, roles, strict=True) if role == "mark"),
-                names=tuple(name for name, role in zip(names, roles, strict=True) if role == "name")
-                if "value" in roles
-                else (),
-                tells=SECRET_ENVELOPE in item or "config" in item,
-            )
-            if len(self._kinds) < 10_000:
-                self._kinds[names] = keys
+        roles = {name: _role(name) for name in item}
+        keys = _Keys(
+            secret=tuple(filter(self._secret_name, item)),
+            marks=tuple(name for name, role in roles.items() if role == "mark"),
+            names=tuple(name for name, role in roles.items() if role == "name") if "value" in roles.values() else (),
+            tells=SECRET_ENVELOPE in item or "config" in item,
+        )
+        if len(self._kinds) < 10_000:
+            self._kinds[tuple(item)] = keys
         return keys
 
     def _collect_config(self, config: Mapping[str, Any]) -> None:
@@ -219,7 +216,7 @@ class Redactor:
     def _marked(self, item: Mapping[str, Any]) -> bool:
         """Whether this is a named value (a variable of a group, an environment variable) whose mark or name says
         secret."""
-        keys = self._keys_of(item)
+        keys = self._kinds.get(tuple(item)) or self._keys_of(item)
         if not keys.marks and not keys.names:
             return False
         if any(item[mark] in (True, "true", "True") for mark in keys.marks):
@@ -314,6 +311,8 @@ class Redactor:
     def _mapping(self, value: dict[str, Any], name: str) -> Any:
         if value.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
             return ENGINE_SECRET
+        if not value:
+            return value
         marked = self._marked(value)
         # A map under a secret name (docker `auths`, `credentials`) is secret in its leaves.
         below_secret = bool(name) and self._secret_name(name)
@@ -327,10 +326,10 @@ class Redactor:
                     shown += "'"
             if isinstance(item, str):
                 secret = says_secret or below_secret or (marked and _flat(key) in _PAIR_VALUES)
+                cached = cache.get(item)
                 if secret and _is_secret_value(item):
                     result[shown] = REDACTED
                 else:
-                    cached = cache.get(item)
                     result[shown] = self.text(item) if cached is None else cached
             elif isinstance(item, (dict, list)):
                 result[shown] = self.value(item, name if below_secret and not says_secret else key)
@@ -382,7 +381,7 @@ class Redactor:
 
 
 def _without_shapes(text: str) -> str:
-    if len(text) < _SHORTEST_SHAPE:
+    if len(text) < _SHORTEST_SHAPE or (len(text) < _SHORTEST_TOKEN and text.replace("-", "").isalnum()):
         return text
     return (
         _short_without_shapes(text)
@@ -420,7 +419,7 @@ def _decodings(run: str) -> list[str]:
 
 def _without_plain_shapes(text: str) -> str:
     lower = text.lower()
-    for needle in _NEEDLES:
+    for needle in _NEEDLES:  # faster than one pattern of them all
         if needle in lower:
             for needles, shape in _SHAPES:
                 if any(needle in lower for needle in needles):
@@ -502,7 +501,9 @@ def _mixed(text: str) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two JSON values are the same; unlike `==`, which takes 1 for true."""
-    return bool(one == other) and (type(one) is str or marshal.dumps(one, 0) == marshal.dumps(other, 0))
+    return one.__class__ is other.__class__ and bool(
+        one == other and (one.__class__ is str or marshal.dumps(one, 0) == marshal.dumps(other, 0))
+    )
 
 
 def _is_secret_value(value: str) -> bool:

@@ -102,7 +102,8 @@ def _filter(report: Report) -> Iterator[str]:
     yield '</div>\n<div class="tools"><label for="search">Search</label>'
     yield '<input id="search" type="search" placeholder="name, type, property…" autocomplete="off" spellcheck="false">'
     yield '<button type="button" id="expand" class="plain" aria-pressed="false">Expand shown</button></div>\n'
-    yield f'<p id="count" role="status">{len(report.rows):,} steps</p>\n</nav>\n'
+    what = "step" if len(report.rows) == 1 else "steps"
+    yield f'<p id="count" role="status">{len(report.rows):,} {what}</p>\n</nav>\n'
 
 
 def _general(report: Report) -> Iterator[str]:

@@ -58,6 +58,8 @@ def take(browser: Browser, report: Path, folder: Path) -> list[Path]:
         if name == "audit-print":
             page.emulate_media(media="print")
             page.pdf(path=folder / "audit.pdf", format="A4")
+        if name == "audit-light":  # from the step on, so that the policies are seen side by side
+            page.locator("details.step").first.evaluate("(step) => step.scrollIntoView()")
         path = folder / f"{name}.png"
         path.write_bytes(packed(page.screenshot()))
         page.close()
