@@ -111,7 +111,7 @@ class _Spaces:
         return self._texts
 
     def get(self, statement: Statement) -> Space:
-        """A space that holds every statement that shares an action with this one. Raises TooHardError."""
+        """A space that holds this statement and all that share an action with it. Raises TooHardError."""
         texts = self._cut_actions()
         if self._whole is None and not self._failed:
             try:
@@ -122,7 +122,7 @@ class _Spaces:
         if self._whole is not None:
             return self._whole
         self._budget.spend(1 + len(self._statements) // 8)
-        near = [other for other in self._statements if self.share_actions(statement, other)]
+        near = [other for other in self._statements if other is statement or self.share_actions(statement, other)]
         key = frozenset(map(id, near))
         if key not in self._near:
             self._near[key] = Space(near, texts, self._budget)

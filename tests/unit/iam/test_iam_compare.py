@@ -485,3 +485,11 @@ def test_only_ascii_letters_of_a_condition_key_have_no_case() -> None:
 
     assert verdict(tagged("K"), tagged("k")) == "equal"
     assert verdict(tagged("\N{KELVIN SIGN}"), tagged("k")) == "both"
+
+
+def test_a_statement_without_any_action_is_compared_where_the_whole_space_is_too_hard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.modules["iam.compare"], "STEPS_OF_SPACE", 0)
+    nothing = allow(action=None, NotAction="*", resource="arn:aws:s3:::b/*")
+    assert verdict([allow()], [allow(), nothing]) == "equal"
