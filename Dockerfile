@@ -1,14 +1,21 @@
 ARG BASE_IMAGE=node:24.21.0-bookworm-slim
-FROM ${BASE_IMAGE}
 
+# The files are gathered in a stage of their own and get one time, so that the layers below are the same bytes wherever
+# and whenever they are built: the same commit is the same digest.
+FROM ${BASE_IMAGE} AS files
 ENV NODE_ENV=production
-WORKDIR /usr/src/app
-
-# The dependencies have a layer of their own, so that a change of the app alone does not fetch them again.
+WORKDIR /dependencies/usr/src/app
 COPY app/package.json app/package-lock.json ./
-RUN npm ci --omit=dev --no-audit --no-fund && npm cache clean --force
+RUN npm ci --omit=dev --no-audit --no-fund
+COPY app/ /sources/usr/src/app/
+RUN find /dependencies /sources -exec touch -h -d @0 {} +
 
-COPY app/ ./
+FROM ${BASE_IMAGE}
+ENV NODE_ENV=production
+# The dependencies have a layer of their own, so that a change of the app alone does not push them again.
+COPY --from=files /dependencies/ /
+COPY --from=files /sources/ /
+WORKDIR /usr/src/app
 
 # After the layers that cost time, since these change with every commit.
 ARG REVISION=unknown

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pulumi
 import pulumi_aws as aws
@@ -37,7 +38,9 @@ def plan_build(
     same reason.
     """
     args = {"BASE_IMAGE": base_image, "CREATED": created, "REVISION": revision, "SOURCE": source}
-    args = {name: value for name, value in args.items() if value}
+    # BuildKit (0.11, Docker 23, and newer) takes the times in the image's configuration from it, else from the clock.
+    epoch = int(datetime.fromisoformat(created).timestamp()) if created else 0
+    args = {name: value for name, value in args.items() if value} | {"SOURCE_DATE_EPOCH": str(epoch)}
     shape = json.dumps([context.digest, platform, args], sort_keys=True)
     content = f"content-{hashlib.sha256(shape.encode()).hexdigest()[:12]}"
     # No argument holds the tag: the same commit under two build numbers is one digest with two tags.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipelines import agent, state
+from pipelines import agent, commit, state
 
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -54,8 +54,9 @@ def preview(stack: str, private: Path, report: Path, *, refresh: bool = False, *
             agent.set_secret(value)
     raw = private / "plan.json"
     command = ["pulumi", "preview", "--json", "--non-interactive", "--stack", stack]
+    environment = agent.environment(**commit.date(), **changes)
     try:
-        code = agent.call([*command, *(["--refresh"] if refresh else [])], env=agent.environment(**changes), output=raw)
+        code = agent.call([*command, *(["--refresh"] if refresh else [])], env=environment, output=raw)
         if code:
             raise agent.Stop(f"pulumi preview of {stack} failed with {code}:\n{_errors(raw)}")
         _audit(stack, raw, report)

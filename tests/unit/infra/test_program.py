@@ -276,7 +276,11 @@ def test_the_image_is_built_for_a_named_platform_and_pushed_with_a_secret_token(
             "context": context,
             "dockerfile": f"{context}/Dockerfile",
             "platform": "linux/amd64",
-            "args": {"REVISION": image.inputs["build"]["args"]["REVISION"], "BASE_IMAGE": "node:24.1.0"},
+            "args": {
+                "REVISION": image.inputs["build"]["args"]["REVISION"],
+                "BASE_IMAGE": "node:24.1.0",
+                "SOURCE_DATE_EPOCH": "0",
+            },
         },
         "registry": {"server": ECR, "username": "AWS", "password": "ecr-token"},
         "buildOnPreview": False,
@@ -323,6 +327,7 @@ def test_in_a_pipeline_tag_and_labels_come_from_the_run(run_program: RunProgram)
         "REVISION": "1f3e2d4c5b6a79881f3e2d4c5b6a79881f3e2d4c",
         "SOURCE": "https://dev.azure.com/acme/shop/_git/shop",
         "CREATED": "2025-11-24T16:00:00Z",
+        "SOURCE_DATE_EPOCH": "1764000000",
     }
 
 
