@@ -14,8 +14,9 @@ from audit.history.sources import open_source
 from audit.redact import Redactor
 from audit.survey import formats as survey_formats
 from tests.audit import histories
+from tests.audit.pictures import FLAGS, NEEDED
 from tests.audit.surveys import survey
-from tests.audit.test_audit_html import CONTRAST, FLAGS, NEEDED
+from tests.audit.test_audit_html import CONTRAST
 
 
 @pytest.fixture(scope="module")
