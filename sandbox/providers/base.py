@@ -11,6 +11,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -527,9 +528,12 @@ def serve(provider: type[Provider[Any]]) -> None:
     server.start()
     # The engine interrupts its plugins and kills those that are not gone in 5 s. It may be killed itself: then the
     # handle of its process becomes readable. (A terminal's interrupt does not come here: plugins have a group of their
-    # own.) A shell that starts a command in the background has it ignore interrupts, and every process below it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):
-        print(port, flush=True)  # the engine reads the port from the first line of output
-        select.select([os.pidfd_open(os.getppid())], [], [])
+    # own.) The interrupt comes through a socket, so that one just before the wait is not missed; and it has a handler,
+    # since a shell that starts a command in the background has every process below it ignore interrupts.
+    interrupted, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno())
+    signal.signal(signal.SIGINT, lambda *_: None)
+    print(port, flush=True)  # the engine reads the port from the first line of output
+    select.select([interrupted, os.pidfd_open(os.getppid())], [], [])
     server.stop(grace=None)

@@ -111,6 +111,9 @@ def sdk_functions(package: str) -> typing.Iterator[tuple[str, str]]:
             module = importlib.import_module(name)
         except ModuleNotFoundError:
             continue
+        # The SDK's modules load when they are first looked into. Before that, the import of a function's module would
+        # put the module in the function's place, for the whole process.
+        assert hasattr(module, "_utilities")
         for each in pkgutil.iter_modules(module.__path__, f"{name}."):
             if each.name.rsplit(".", 1)[1].startswith("get_"):
                 source = inspect.getsource(importlib.import_module(each.name))
