@@ -60,14 +60,20 @@ def instructions() -> list[str]:
 
 def test_the_base_image_is_an_argument_with_an_exact_version() -> None:
     assert re.fullmatch(r"ARG BASE_IMAGE=node:\d+\.\d+\.\d+-[a-z-]+", instructions()[0])
-    assert instructions()[1] == "FROM ${BASE_IMAGE}"
+    assert [line for line in instructions() if line.startswith("FROM")] == [
+        "FROM ${BASE_IMAGE} AS files",
+        "FROM ${BASE_IMAGE}",
+    ]
 
 
 def test_the_dependencies_are_a_layer_before_the_app_and_the_arguments_come_after_both() -> None:
     order = [line.split("=")[0] for line in instructions()]
     locked = order.index("COPY app/package.json app/package-lock.json ./")
     install = next(number for number, line in enumerate(order) if line.startswith("RUN npm ci --omit"))
-    assert locked < install < order.index("COPY app/ ./") < order.index("ARG REVISION")
+    assert locked < install < order.index("COPY app/ /sources/usr/src/app/")
+    layers = [line for line in instructions() if "--from" in line]
+    assert layers == ["COPY --from=files /dependencies/ /", "COPY --from=files /sources/ /"]
+    assert instructions().index(layers[1]) < order.index("ARG REVISION")
 
 
 def test_the_app_does_not_run_as_root_and_does_not_own_its_files() -> None:
