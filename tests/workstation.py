@@ -46,10 +46,11 @@ class Sandbox:
     """
 
     home: Path
-    environment: dict[str, str]
-    printed: list[str] = field(default_factory=list)
+    # Not in the text that pytest prints of a failed test: they hold secrets.
+    environment: dict[str, str] = field(repr=False)
+    printed: list[str] = field(default_factory=list, repr=False)
     checkouts: list[Path] = field(default_factory=list)
-    made: dict[str, str] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, home: Path) -> Sandbox:

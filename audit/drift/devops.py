@@ -253,7 +253,7 @@ def build_definition(sheet: Sheet, clouds: Clouds) -> None:
 
 
 def check(sheet: Sheet, clouds: Clouds) -> None:
-    """An approval or an exclusive lock: that it is there, and its settings."""
+    """An approval, an exclusive lock or a branch control: that it is there, and its settings."""
     resource = sheet.resource
     path = f"{resource.get('projectId')}/_apis/pipelines/checks/configurations/{resource.id}"
     real = sheet.look(lambda: clouds.devops.get(path, ENVIRONMENTS_READ, "7.1-preview.1", **{"$expand": "settings"}))
@@ -270,6 +270,8 @@ def check(sheet: Sheet, clouds: Clouds) -> None:
         sheet.find("drift-guard-weakened", f"{sheet.subject} is switched off.")
     if resource.kind == "azuredevops:index:CheckApproval":
         _approval(sheet, real.get("settings") or {})
+    elif resource.kind == "azuredevops:index:CheckBranchControl":
+        _branch_control(sheet, (real.get("settings") or {}).get("inputs") or {})
 
 
 def _approval(sheet: Sheet, settings: Mapping[str, Any]) -> None:
@@ -285,6 +287,16 @@ def _approval(sheet: Sheet, settings: Mapping[str, Any]) -> None:
     recorded_least = resource.get("minimumRequiredApprovers") or 0
     if not sheet.fact("minimumRequiredApprovers", None, int(recorded_least), int(least)):
         sheet.find("drift-guard-weakened", f"{sheet.subject}: {least} approvers are needed, not {recorded_least}.")
+
+
+def _branch_control(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
+    """The inputs of the service's task evaluatebranchProtection, whose flags are words."""
+    sheet.differs("allowedBranches", inputs.get("allowedBranches"), "drift-guard-weakened", "*")
+    for name, its in (
+        ("verifyBranchProtection", "ensureProtectionOfBranch"),
+        ("ignoreUnknownProtectionStatus", "allowUnknownStatusBranch"),
+    ):
+        sheet.differs(name, str(inputs.get(its)).lower() == "true", "drift-guard-weakened", False)
 
 
 def branch_policy(sheet: Sheet, clouds: Clouds) -> None:

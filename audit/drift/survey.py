@@ -28,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "azuredevops:index:BuildDefinition": devops.build_definition,
     "azuredevops:index:CheckApproval": devops.check,
     "azuredevops:index:CheckExclusiveLock": devops.check,
+    "azuredevops:index:CheckBranchControl": devops.check,
     "azuredevops:index:BranchPolicyBuildValidation": devops.branch_policy,
 }
 

@@ -260,6 +260,16 @@ def approval(*, by_requester: bool) -> Callable[[Audited], None]:
     return change
 
 
+def branches(allowed: str) -> Callable[[Audited], None]:
+    def change(audited: Audited) -> None:
+        path = f"app-one/_apis/pipelines/checks/configurations/{resource_id(audited, 'CheckBranchControl')}"
+        check = audited.devops("GET", f"{path}?$expand=settings&api-version=7.1-preview.1")
+        check["settings"]["inputs"]["allowedBranches"] = allowed
+        audited.devops("PATCH", f"{path}?api-version=7.1-preview.1", json=check)
+
+    return change
+
+
 def validation(*, enabled: bool) -> Callable[[Audited], None]:
     def change(audited: Audited) -> None:
         number = resource_id(audited, "BranchPolicyBuildValidation")
@@ -395,6 +405,9 @@ BY_HAND = {
         approval(by_requester=False),
         ("drift-guard-weakened",),
         "requesterCanApprove is True",
+    ),
+    "an environment for every branch": ByHand(
+        branches("*"), branches("refs/heads/main"), ("drift-guard-weakened",), "allowedBranches is *"
     ),
     "the branch policy switched off": ByHand(
         validation(enabled=False), validation(enabled=True), ("drift-guard-weakened",), "enabled is False"

@@ -296,25 +296,6 @@ def test_a_change_can_be_taken_back(checkout: Callable[..., Workstation]) -> Non
     assert changing.outputs() == before
 
 
-def test_a_build_without_any_cache_gives_the_same_image(first: Workstation, engine: Any, tmp_path: Path) -> None:
-    # As on an agent that has never built it. An engine before Docker 23 (BuildKit 0.11) takes the times in the image's
-    # configuration from the clock, so that there only the layers, which hold all files, can be the same.
-    resources = json.loads(first.pulumi("stack", "export").stdout)["deployment"]["resources"]
-    (build,) = (each["inputs"]["build"] for each in resources if each["type"] == "docker:index/image:Image")
-    direct = DockerEngine(first.sandbox.environment["DOCKER_HOST"])
-    with (tmp_path / "context.tar").open("w+b") as packed, session(direct, {}) as identity:
-        dockerfile = archive(first.folder / build["context"], first.folder / build["dockerfile"], packed)
-        packed.seek(0)
-        options = {"buildargs": json.dumps(build["args"]), "platform": build["platform"], "dockerfile": dockerfile}
-        messages = list(direct.build(packed, {**options, "nocache": "1", "version": "2", "session": identity}, {}))
-    (made,) = (message["aux"]["ID"] for message in messages if "ID" in (message.get("aux") or {}))
-    again, deployed = engine.images.get(made).attrs, engine.images.get(first.outputs()["image_by_tag"]).attrs
-    assert again["RootFS"] == deployed["RootFS"]
-    differing = {name for name in again if again[name] != deployed[name]}
-    takes_times = int(engine.version()["Version"].partition(".")[0]) >= 23
-    assert differing <= {"RepoTags", "RepoDigests", "Metadata", *(() if takes_times else ("Id", "Created"))}
-
-
 def test_a_new_build_number_pushes_a_new_tag_and_the_old_one_still_pulls(first: Workstation, engine: Any) -> None:
     before = first.outputs()
     assert first.steps(env={"BUILD_BUILDNUMBER": "20261123.1"}) == {"update": ["image"]}
@@ -329,6 +310,26 @@ def test_a_new_build_number_pushes_a_new_tag_and_the_old_one_still_pulls(first: 
     }
     assert {before["image_tag"], "20261123.1"} <= tags
     assert pull(engine, before["image_by_tag"], login(first.sandbox)) == ""
+
+
+def test_a_build_without_any_cache_gives_the_same_image(first: Workstation, engine: Any, tmp_path: Path) -> None:
+    # As on an agent that has never built it. An engine before Docker 23 (BuildKit 0.11) takes the times in the image's
+    # configuration from the clock, so that there only the layers, which hold all files, can be the same.
+    resources = json.loads(first.pulumi("stack", "export").stdout)["deployment"]["resources"]
+    (build,) = (each["inputs"]["build"] for each in resources if each["type"] == "docker:index/image:Image")
+    direct = DockerEngine(first.sandbox.environment["DOCKER_HOST"])
+    with (tmp_path / "context.tar").open("w+b") as packed, session(direct, {}) as identity:
+        dockerfile = archive(first.folder / build["context"], first.folder / build["dockerfile"], packed)
+        packed.seek(0)
+        options = {"buildargs": json.dumps(build["args"]), "platform": build["platform"], "dockerfile": dockerfile}
+        messages = list(direct.build(packed, {**options, "nocache": "1", "version": "2", "session": identity}, {}))
+    told = [message["aux"] for message in messages if isinstance(message.get("aux"), dict)]
+    (made,) = (aux["ID"] for aux in told if "ID" in aux)
+    again, deployed = engine.images.get(made).attrs, engine.images.get(first.outputs()["image_by_tag"]).attrs
+    assert again["RootFS"] == deployed["RootFS"]
+    differing = {name for name in again if again[name] != deployed[name]}
+    takes_times = int(engine.version()["Version"].partition(".")[0]) >= 23
+    assert differing <= {"RepoTags", "RepoDigests", "Metadata", *(() if takes_times else ("Id", "Created"))}
 
 
 # 4 ------------------------------------------------------------------------------------------------------------------
