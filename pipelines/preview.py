@@ -53,7 +53,8 @@ def preview(stack: str, private: Path, report: Path, *, refresh: bool = False, *
         if value := agent.optional(name):
             agent.set_secret(value)
     raw = private / "plan.json"
-    command = ["pulumi", "preview", "--json", "--non-interactive", "--stack", stack]
+    # Without the steps of a replacement, what an interrupted update has left to delete is shown nowhere.
+    command = ["pulumi", "preview", "--json", "--show-replacement-steps", "--non-interactive", "--stack", stack]
     environment = agent.environment(**commit.date(), **changes)
     try:
         code = agent.call([*command, *(["--refresh"] if refresh else [])], env=environment, output=raw)

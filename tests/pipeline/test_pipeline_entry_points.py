@@ -364,9 +364,40 @@ def test_a_night_with_a_key_older_than_90_days_fails_and_its_summary_says_which(
         assert "91 days" in page
 
 
+@pytest.mark.parametrize(
+    ("variables", "seen"),
+    [({"TF_BUILD": "True"}, "1764000000"), ({"TF_BUILD": "True", "SOURCE_DATE_EPOCH": "7"}, "7"), ({}, "")],
+    ids=["the commit's on an agent", "the pipeline's own", "none on a workstation"],
+)
+@pytest.mark.parametrize("name", ["preview", "deploy"])
+def test_the_program_gets_the_date_of_the_commit(
+    tmp_path: Path, name: str, variables: dict[str, str], seen: str
+) -> None:
+    checkout, tools = tmp_path / "checkout", tmp_path / "tools"
+    (tools / "pulumi").parent.mkdir()
+    (tools / "pulumi").write_text(f'#!/bin/sh\necho "$SOURCE_DATE_EPOCH" > {tmp_path}/seen\nexit 1\n', encoding="utf-8")
+    (tools / "pulumi").chmod(0o755)
+    subprocess.run(["git", "init", "-q", str(checkout)], check=True)
+    subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@t.example", "commit", "-q", "--allow-empty", "-m", "change"],
+        cwd=checkout,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_COMMITTER_DATE": "1764000000 +0000"},
+        check=True,
+    )
+    own = {
+        "preview": ("--private", str(tmp_path / "private"), "--report", str(tmp_path / "report")),
+        "deploy": ("--outputs", str(tmp_path / "outputs.json")),
+    }[name]
+    path = f"{tools}:{os.environ['PATH']}"
+    done = entry_point(name, "--stack", "dev", *own, cwd=checkout, given={"PATH": path, **variables})
+    assert done.returncode == agent.FAILED, done.stderr
+    assert (tmp_path / "seen").read_text(encoding="utf-8").strip() == seen
+
+
 def test_secrets_of_a_preview_are_masked_before_it_begins(tmp_path: Path) -> None:
     arguments = ("--stack", "dev", "--private", str(tmp_path), "--report", str(tmp_path))
-    done = entry_point("preview", *arguments, PATH="/nowhere", TF_BUILD="True", PULUMI_CONFIG_PASSPHRASE="pass phrase")
+    given = {"PATH": "/nowhere", "SOURCE_DATE_EPOCH": "0", "PULUMI_CONFIG_PASSPHRASE": "pass phrase"}
+    done = entry_point("preview", *arguments, TF_BUILD="True", given=given)
     assert done.stdout.startswith("##vso[task.setsecret]")
     assert "##vso[task.setsecret]pass phrase\n" in done.stdout
     assert "pulumi is not on PATH" in done.stderr
