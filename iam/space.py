@@ -36,7 +36,7 @@ class Space:
         self._covered: dict[tuple[object, ...], tuple[int, int]] = {}  # by condition: its dimension and set of classes
         self._condition_dimensions([condition for statement in statements for condition in statement.conditions])
         self._open: dict[tuple[str, str], int] = {}  # dimensions of negations over variables
-        for question in dict.fromkeys(question for statement in statements for question in _questions(statement)):
+        for question in dict.fromkeys(question for statement in statements for question in questions(statement)):
             self._open[question] = len(self.dimensions)
             self.dimensions.append(Dimension("", [None, None]))
 
@@ -61,7 +61,7 @@ class Space:
         for condition in statement.conditions:
             place, covered = self._covered[condition_identity(condition)]
             box[place] &= covered
-        for question in _questions(statement):
+        for question in questions(statement):
             box[self._open[question]] &= 2
         return tuple(box)
 
@@ -145,7 +145,7 @@ class Space:
             self.dimensions.append(Dimension(name_written, list(states.values()), finder(list(found.values()), truths)))
 
 
-def _questions(statement: Statement) -> list[tuple[str, str]]:
+def questions(statement: Statement) -> list[tuple[str, str]]:
     """The variables that a negation of the statement depends on: without a value it may not hold (see iam.decide)."""
     found: list[tuple[str, str]] = []
     if statement.resources is not None and statement.resources.negated:
