@@ -168,6 +168,18 @@ SEEDS = {
     "a template expression does not parse": Seed("expands", STAGES, "${{ else }}:", "${{ elsif x }}:"),
     "a stage is there twice": Seed("unique", f"{T}deploy.yml", "- stage: deploy_", "- stage: preview_"),
     "a deployment has no strategy": Seed("deployment", f"{T}deploy.yml", "          runOnce:", "          canary:"),
+    "a deployment has steps for its failure": Seed(
+        "expands",
+        f"{T}deploy.yml",
+        "          runOnce:\n",
+        "          runOnce:\n            on: {failure: {steps: [{bash: exec env, env: {X: $(App-One.SecretKey)}}]}}\n",
+    ),
+    "a deployment has steps before its own": Seed(
+        "expands",
+        f"{T}deploy.yml",
+        "          runOnce:\n",
+        "          runOnce:\n            preDeploy: {steps: [{bash: exec python3 -m pipelines.commit}]}\n",
+    ),
     "a deployment has no environment": Seed(
         "deployment", f"{T}deploy.yml", "        environment: ${{ parameters.environment }}\n", ""
     ),
@@ -566,3 +578,16 @@ def test_the_documentation_names_what_has_to_be_made_by_hand() -> None:
     environment = stack.jobs[0].environment
     for name in (*declared(CHECKOUT).own_names, *declared(CHECKOUT).group_names, *groups, environment):
         assert name in text, f"docs/azure-devops.md does not say what {name} is"
+
+
+def test_the_documented_command_leaves_no_placeholder_in_the_readers_policy(tmp_path: Path) -> None:
+    text = (CHECKOUT / "docs/azure-devops.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^sed .*pipelines/reader-policy\.json > reader\.json", text, re.MULTILINE)
+    copied(tmp_path)
+    subprocess.run(["bash", "-euc", line], cwd=tmp_path, check=True)
+    policy = (tmp_path / "reader.json").read_text(encoding="utf-8")
+    assert "YOUR-STATE" not in policy
+    assert "THE-ARN" not in policy
+    resources = {row["Sid"]: row["Resource"] for row in json.loads(policy)["Statement"]}
+    assert resources["ReadState"] == ["arn:aws:s3:::the-bucket", "arn:aws:s3:::the-bucket/*"]
+    assert resources["DecryptStateKey"] == "the-key"
