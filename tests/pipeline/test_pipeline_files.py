@@ -29,6 +29,7 @@ THREE = "".join(
           environment: app-one-{name}
           group: {group}
           reader: {group}-reader
+          preview: {group}
           state: app-one-state
           after: '{after}'
 """
@@ -135,6 +136,24 @@ def test_the_comment_is_written_where_the_repository_is_in_azure_repos_and_nowhe
     for step in found:
         assert step.env["SYSTEM_ACCESSTOKEN"] == "$(System.AccessToken)"
         assert "eq(variables['Build.Repository.Provider'], 'TfsGit')" in step.condition
+
+
+def groups_of(root: Path, way: str, stage: str) -> list[str]:
+    (found,) = (row for row in read(root, PIPELINE, WAYS[way], {}).stages if row.id == stage)
+    return [variable.group for variable in found.variables if variable.group]
+
+
+def test_a_stacks_previews_of_pull_requests_get_the_readers_key_where_it_says_so_and_main_keeps_its_own(
+    tmp_path: Path,
+) -> None:
+    assert groups_of(CHECKOUT, "pull request", "preview_dev") == ["app-one", "app-one-state"]
+    file = copied(tmp_path) / PIPELINE
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("preview: app-one\n", "preview: app-one-reader\n"), encoding="utf-8")
+    assert check(tmp_path, PIPELINE) == []
+    assert groups_of(tmp_path, "pull request", "preview_dev") == ["app-one-reader", "app-one-state"]
+    for stage in ("preview_dev", "deploy_dev"):
+        assert groups_of(tmp_path, "push to main", stage) == ["app-one", "app-one-state"]
 
 
 def test_a_pull_request_previews_every_environment_and_deploys_to_none(three: Path) -> None:
@@ -302,7 +321,13 @@ SEEDS = {
     "the nightly run gets the key that pushes": Seed("stacks", PIPELINE, "app-one-reader", "app-one"),
     "a stack's settings are not there": Seed("expands", PIPELINE, "stack: dev\n", "stack: none\n"),
     "the preview gets the reader's group": Seed(
-        "groups", STAGES, "group: ${{ stack.group }}\n", "group: ${{ stack.reader }}\n"
+        "groups", STAGES, "stack.preview, stack.group", "stack.preview, stack.reader"
+    ),
+    "a pull request's preview gets another group than its stack lists": Seed(
+        "groups", STAGES, "stack.preview, stack.group", "stack.group, stack.group"
+    ).also(PIPELINE, "preview: app-one\n", "preview: app-one-reader\n"),
+    "a pull request's preview gets a group of neither key": Seed(
+        "stacks", PIPELINE, "preview: app-one\n", "preview: app-one-state\n"
     ),
     "the drift gets the program's group": Seed(
         "groups", STAGES, "group: ${{ stack.reader }}\n", "group: ${{ stack.group }}\n"
