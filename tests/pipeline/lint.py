@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.pipeline import rules, rules_order, rules_secrets
+from tests.pipeline import rules, rules_order, rules_secrets, rules_shape
 from tests.pipeline.rules import Declared, Finding, Stack
 from tests.pipeline.runner.documents import PipelineError, load
 from tests.pipeline.runner.model import read
@@ -93,6 +93,11 @@ def check(root: Path, file: str) -> list[Finding]:
     found: dict[Finding, None] = {}
     try:
         known = declared(root, file)
+        defaults = {
+            entry["name"]: entry["default"]
+            for entry in load(root / file, file).get("parameters") or []
+            if isinstance(entry.get("default"), str)
+        }
         ways = [(way, chosen) for way in WAYS for chosen in choices(root, file)]
     except PipelineError as error:
         return [Finding("expands", file, 0, str(error))]
@@ -103,8 +108,8 @@ def check(root: Path, file: str) -> list[Finding]:
         except PipelineError as error:
             found[Finding("expands", file, 0, f"{error} ({way})")] = None
             continue
-        context = rules.Context(root, pipeline, known, predefined)
-        for rule in (*rules.ALL, *rules_secrets.ALL, *rules_order.ALL):
+        context = rules.Context(root, pipeline, known, predefined, {**defaults, **chosen})
+        for rule in (*rules.ALL, *rules_secrets.ALL, *rules_order.ALL, *rules_shape.ALL):
             found.update(dict.fromkeys(rule(context)))
     return sorted(found, key=lambda finding: (finding.file, finding.line, finding.rule, finding.message))
 

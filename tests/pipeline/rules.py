@@ -1,6 +1,7 @@
 """The rules of our lint on what a pipeline is built of, each a function from an expanded pipeline to its findings.
 
-Rules on who gets which secret are in `rules_secrets`, those on what may run when in `rules_order`.
+Rules on who gets which secret are in `rules_secrets`, those on what may run when in `rules_order`, those on what
+may stand there at all, and what must, in `rules_shape`.
 """
 
 from __future__ import annotations
@@ -131,12 +132,16 @@ class Declared:
 
 @dataclass(frozen=True)
 class Context:
-    """One expanded pipeline to check. predefined: the variables that its templates saw."""
+    """One expanded pipeline to check.
+
+    predefined: the variables that its templates saw. chosen: the value of each parameter of the queued run.
+    """
 
     root: Path
     pipeline: Pipeline
     declared: Declared
     predefined: Mapping[str, str]
+    chosen: Mapping[str, str]
 
     @property
     def pull_request(self) -> bool:
@@ -415,8 +420,17 @@ def _missing_output(path: tuple[str, ...], reach: set[str], stages: dict[str, St
     found = next((entry for entry in stages[stage].jobs if entry.id == job), None)
     if found is None:
         return f"{stage} has no job {job}"
-    step = output.split(".")[-2] if "." in output else ""
-    return "" if step in {entry.name for entry in found.steps} else f"{job} has no step of the name {step!r}"
+    step, _, name = output.rpartition(".")
+    entry = next((entry for entry in found.steps if step and entry.name == step.rpartition(".")[2]), None)
+    if entry is None:
+        return f"{job} has no step of the name {step!r}"
+    return "" if name in _set_by(entry) else f"the step {step} sets no output {name!r}"
+
+
+def _set_by(step: Step) -> set[str]:
+    """The output variables that a step sets."""
+    own = {"operator"} if modules([step]) == ["pipelines.gate"] else set()
+    return own | set(re.findall(r"task\.setvariable\s+variable=(\w+);isOutput=true", step.argument))
 
 
 def checkouts(context: Context) -> Iterator[Finding]:

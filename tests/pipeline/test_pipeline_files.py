@@ -549,6 +549,91 @@ SEEDS = {
     ).also(f"{T}checks.yml", "-m pipelines.checks --junit", "-m pipelines.checks --only yaml --junit"),
     "the checks are left out": Seed("checks", f"{T}checks.yml", "-m pipelines.checks", "-m pipelines.install_python"),
     "a deployment does not wait for the checks": Seed("checks", STAGES, "after: checks", "after: ''"),
+    "a job's failure is waved through": Seed(
+        "key", f"{T}checks.yml", "      - job: checks\n", "      - job: checks\n        continueOnError: 'true'\n"
+    ),
+    "a script runs in another folder": Seed(
+        "key", f"{T}cleanup.yml", "    condition: always()", "    condition: always()\n    workingDirectory: pipelines"
+    ),
+    "a job brings its own agents": Seed(
+        "key", f"{T}drift.yml", "      - job: drift\n", "      - job: drift\n        pool: {name: mine}\n"
+    ),
+    "a deployment has a second strategy": Seed(
+        "key", f"{T}deploy.yml", "          runOnce:\n", "          rolling: {}\n          runOnce:\n"
+    ),
+    "a variable is a script for every shell": Seed(
+        "variable", f"{T}variables.yml", "variables:\n", "variables:\n  - {name: BASH_ENV, value: app/start}\n"
+    ),
+    "a step has a folder of modules": Seed(
+        "variable", f"{T}cleanup.yml", "    condition: always()", "    env: {PYTHONPATH: app}\n    condition: always()"
+    ),
+    "a job is killed before it has stopped": Seed(
+        "cancel", f"{T}deploy.yml", "cancelTimeoutInMinutes: '10'", "cancelTimeoutInMinutes: '4'"
+    ),
+    "a job has no time for the signals": Seed("cancel", f"{T}variables.yml", "value: '240000'", "value: '290000'"),
+    "a schedule starts no drift": Seed("nightly", STAGES, "'Schedule'", "'Scheduled'"),
+    "a push starts drift alone": Seed("nightly", STAGES, "if eq(variables", "if ne(variables"),
+    "drift is never looked for": Seed(
+        "nightly", f"{T}drift.yml", "    dependsOn: []\n", "    dependsOn: []\n    condition: and(succeeded(), false)\n"
+    ),
+    "an output has another name": Seed("output", f"{T}preview.yml", "variable=artifact;", "variable=artefact;"),
+    "an output that is read has another name": Seed("output", f"{T}deploy.yml", "'plan.artifact'", "'plan.artefact'"),
+    "the scan gate is gone": Seed("released", f"{T}deploy.yml", "-m pipelines.scan_gate", "-m pipelines.cleanup"),
+    "the scan gate may be left out": Seed(
+        "released",
+        f"{T}deploy.yml",
+        "displayName: Wait for ECR's findings",
+        "displayName: Wait for ECR's findings\n                  condition: and(succeeded(), false)",
+    ),
+    "the scan gate looks at another image": Seed(
+        "released",
+        f"{T}deploy.yml",
+        "--outputs $(private)/outputs.json --severity",
+        "--outputs $(private)/others.json --severity",
+    ),
+    "the severity is not the one that was chosen": Seed(
+        "released", f"{T}deploy.yml", "--severity ${{ parameters.severity }}", "--severity CRITICAL"
+    ),
+    "a preview has no gate": Seed("judged", f"{T}preview.yml", "-m pipelines.gate", "-m pipelines.cleanup"),
+    "a preview's gate may be left out": Seed(
+        "judged",
+        f"{T}preview.yml",
+        "            name: gate\n",
+        "            name: gate\n            condition: failed()\n",
+    ),
+    "a stack is not deployed": Seed("judged", STAGES, "ne(variables['Build.Reason'], 'PullRequest')", "false"),
+    "nothing is downloaded": Seed("fetched", f"{T}deploy.yml", "download: current", "download: none"),
+    "another artefact is downloaded": Seed("fetched", f"{T}deploy.yml", "artifact: $(approved)", "artifact: plan"),
+    "what was approved is of another job": Seed(
+        "fetched",
+        f"{T}deploy.yml",
+        "stageDependencies.preview_${{ parameters.name }}.preview",
+        "stageDependencies.checks.checks",
+    ),
+    "another artefact than the published one is named": Seed(
+        "fetched", f"{T}preview.yml", "isOutput=true]plan-", "isOutput=true]plans-"
+    ),
+    "a preview runs whatever the checks say": Seed(
+        "checks",
+        f"{T}preview.yml",
+        "    dependsOn: ${{ parameters.after }}\n",
+        "    dependsOn: ${{ parameters.after }}\n    condition: always()\n",
+    ),
+    "a preview does not wait for the checks": Seed("checks", STAGES, "after: checks", "after: ''"),
+    "a push starts nothing": Seed(
+        "starts", PIPELINE, "trigger:\n  batch: 'true'\n  branches:\n    include: [main]\n", "trigger: none\n"
+    ),
+    "a push of some files starts nothing": Seed(
+        "starts", PIPELINE, "pr:\n  branches:\n", "pr:\n  paths: {exclude: [app]}\n  branches:\n"
+    ),
+    "the schedule is of another branch": Seed(
+        "starts",
+        PIPELINE,
+        "    branches:\n      include: [main]\n    always",
+        "    branches:\n      include: [topic]\n    always",
+    ),
+    "a quiet day has no night": Seed("starts", PIPELINE, "    always: 'true'\n", "    always: 'false'\n"),
+    "there is no schedule": Seed("starts", PIPELINE, "schedules:\n  - cron: 17 3 * * *\n", "resources:\n  - x: y\n"),
     "a schedule has four fields": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * *"),
     "a schedule has a minute too many": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 60 3 * * *"),
     "a schedule has a month that is none": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * 0 *"),
