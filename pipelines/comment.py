@@ -1,8 +1,9 @@
 """Keep one comment a stack on a pull request: the first run writes it, every later one updates it.
 
 The comment is found by a property of its thread, so it is found again whatever its text is, and written anew where
-somebody deleted it. With `--failed` it says that there is no preview of this run: what an earlier run wrote must not
-stand as if it were current. Needs the pipeline's own
+somebody deleted it. With `--failed` it says that there is no preview of this run, because the checks before it or the
+preview itself failed: what an earlier run wrote must not stand as if it were current. A run that is cancelled, or whose
+packages cannot be installed, leaves the comment as it is; its heading names the run it is of. Needs the pipeline's own
 token as SYSTEM_ACCESSTOKEN, and for its identity the right "Contribute to pull requests" on the repository.
 
 Source: https://learn.microsoft.com/rest/api/azure/devops/git/pull-request-threads
@@ -136,10 +137,13 @@ def text(stack: str, report: str, operator: str | None) -> str:
     return body[: 2 * (LIMIT - len(tail))].decode("utf-16-le", errors="ignore") + tail
 
 
-def failed(stack: str) -> str:
-    """The comment of a run that has no preview to show; why is in its log, which masks secrets, and only there."""
+def failed(stack: str, what: str) -> str:
+    """The comment of a run that has no preview to show; why is in its log, which masks secrets, and only there.
+
+    what: what failed, `checks` or `preview`.
+    """
     return (
-        f"{_heading(stack)}**The preview failed**, so nothing is known of what this change would do. What an "
+        f"{_heading(stack)}**The {what} failed**, so nothing is known of what this change would do. What an "
         "earlier run wrote here is no longer current. The log of the run says why.\n"
     )
 
@@ -161,11 +165,13 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="stack that the report is of")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--report", type=Path, help="folder with report.md and report.json")
-    what.add_argument("--failed", action="store_true", help="say that the preview failed")
+    what.add_argument(
+        "--failed", nargs="?", const="preview", choices=("checks", "preview"), help="say that this failed, the preview"
+    )
     parser.add_argument("--operators", default="the operators", help="who may change what the pipeline may not")
     options = parser.parse_args()
     if options.failed:
-        words, open_ = failed(options.stack), True
+        words, open_ = failed(options.stack, options.failed), True
     else:
         found = plan.read(options.report / "report.json")
         operator = message(found, options.stack, options.operators) if found.beyond_rights else None

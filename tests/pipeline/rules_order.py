@@ -24,6 +24,9 @@ OTHERS = (
 )
 """Branches that are not main, some of which look like it."""
 
+ENDS = ("succeeded", "failed", "canceled")
+"""How what comes before a job can end."""
+
 APPLIES = ("pipelines.preview", "pipelines.approved", "pipelines.gate", "pipelines.deploy")
 """What a deployment does, in this order, with nothing of it left out."""
 
@@ -63,10 +66,18 @@ def forks(context: Context) -> Iterator[Finding]:
         groups = any(entry.group for entry in (*stage.variables, *job.variables))
         if not groups and not any(secrets_of(step, context.declared) for step in job.steps):
             continue
-        if runs(context, stage, job, "succeeded", System_PullRequest_IsFork="True"):
+        if any(_started(context, stage, job, "True")):
             yield at("fork", job.raw, f"{job.id} would give secrets to a fork: guard it with System.PullRequest.IsFork")
-        if not runs(context, stage, job, "succeeded", System_PullRequest_IsFork="False"):
+        if not any(_started(context, stage, job, "False")):
             yield at("fork", job.raw, f"{job.id} would run for no pull request at all")
+
+
+def _started(context: Context, stage: Stage, job: Job, fork: str) -> Iterator[bool]:
+    """Whether a job would run, for each way in which what comes before it ends, and each place of the repository."""
+    for ended in ENDS:
+        for provider in ("TfsGit", "GitHub"):
+            given = {"System_PullRequest_IsFork": fork, "Build_Repository_Provider": provider}
+            yield runs(context, stage, job, ended, **given)
 
 
 def only_main(context: Context) -> Iterator[Finding]:

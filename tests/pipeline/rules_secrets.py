@@ -102,6 +102,7 @@ def stacks(context: Context) -> Iterator[Finding]:
 def groups(context: Context) -> Iterator[Finding]:
     """A stage has the groups of its stack and no others: the reader's where it only reads; none without a stack.
 
+    A stage that only comments has none.
     In a pull request's run it has the stack's group of previews.
     """
     for stage in context.pipeline.stages:
@@ -113,6 +114,9 @@ def groups(context: Context) -> Iterator[Finding]:
         expected: set[str] = set()
         for stack in (context.declared.stacks[name] for name in names):
             usual = stack.preview if context.pull_request else stack.group
+            needed = {name for module in modules(steps) for name in NEEDS.get(module, ())}
+            if needed <= {"SYSTEM_ACCESSTOKEN"}:
+                continue
             expected = {stack.reader if READS_ONLY in modules(steps) else usual, stack.state}
             for job in stage.jobs:
                 if job.deployment and job.environment != stack.environment:

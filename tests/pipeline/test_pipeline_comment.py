@@ -159,6 +159,8 @@ def test_a_run_whose_preview_failed_takes_the_place_of_the_report_before_it_and_
     link = f"[20260101.2]({organization.url}/{project}/_build/results?buildId=2)"
     assert comment["content"].startswith(f"## Preview of dev by {link}\n")
     assert comment["status"] == "active"
+    run_of(organization, number, "--failed", "checks", build="2")
+    assert "**The checks failed**" in organization.comments(number)[0]["content"]
     run_of(organization, number, "--report", str(tmp_path), build="3")
     (comment,) = organization.comments(number)
     assert "Nothing would change." in comment["content"]

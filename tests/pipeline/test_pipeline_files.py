@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from tests.pipeline.lint import WAYS, check, declared
+from tests.pipeline.rules import Context, option
+from tests.pipeline.rules_order import runs
 from tests.pipeline.rules_secrets import NEEDS
 from tests.pipeline.runner.model import read
 
@@ -156,9 +158,29 @@ def test_a_stacks_previews_of_pull_requests_get_the_readers_key_where_it_says_so
         assert groups_of(tmp_path, "push to main", stage) == ["app-one", "app-one-state"]
 
 
+def test_a_pull_request_whose_checks_failed_is_told_that_there_is_no_preview(three: Path) -> None:
+    """Not a fork's, which gets no token, and not where the comments are not kept; and nothing of it on main."""
+    given = {**WAYS["pull request"], "Build.Repository.Provider": "TfsGit", "System.PullRequest.IsFork": "False"}
+    pipeline = read(three, PIPELINE, given, {})
+    context = Context(three, pipeline, declared(three), given, {})
+    told = [stage for stage in pipeline.stages if stage.id.startswith("unchecked_")]
+    assert [option(stage.jobs[0].steps[-2], "--stack") for stage in told] == ["dev", "test", "prod"]
+    for stage in told:
+        (job,) = stage.jobs
+        assert job.steps[-2].argument.endswith("--failed checks")
+        assert stage.depends_on == ("checks",)
+        assert runs(context, stage, job, "failed")
+        assert not runs(context, stage, job, "succeeded")
+        assert not runs(context, stage, job, "canceled")
+        assert not runs(context, stage, job, "failed", System_PullRequest_IsFork="True")
+        assert not runs(context, stage, job, "failed", Build_Repository_Provider="GitHub")
+    assert not [stage for stage in read(three, PIPELINE, WAYS["push to main"], {}).stages if "unchecked" in stage.id]
+
+
 def test_a_pull_request_previews_every_environment_and_deploys_to_none(three: Path) -> None:
     pipeline = read(three, PIPELINE, WAYS["pull request"], {})
-    assert [stage.id for stage in pipeline.stages] == ["checks", "preview_dev", "preview_test", "preview_prod"]
+    found = [stage.id for stage in pipeline.stages if not stage.id.startswith("unchecked_")]
+    assert found == ["checks", "preview_dev", "preview_test", "preview_prod"]
     assert all(stage.depends_on == ("checks",) for stage in pipeline.stages[1:])
 
 
@@ -480,6 +502,9 @@ SEEDS = {
     ),
     "the guard against forks is one of two ways": Seed(
         "fork", f"{T}preview.yml", "and(succeeded(), ne(variables", "or(succeeded(), ne(variables"
+    ),
+    "a fork's comment gets a token": Seed(
+        "fork", f"{T}unchecked.yml", "ne(variables['System.PullRequest.IsFork'], 'True')", "true"
     ),
     "the guard against forks compares with another word": Seed("fork", f"{T}preview.yml", "'True'))", "'Yes'))"),
     "a branch is deployed": Seed(
