@@ -135,7 +135,13 @@ def _document(step: Step, known: Known) -> Iterator[Finding]:
     name = POLICY_PROPERTIES[step.kind]
     old, new = _both(step, name)
     if any(_declared(step, holder) and _changed(step, holder) for holder in HOLDERS):
-        old = None  # what the new holder had before is not this document
+        # Two holders: one loses the document, and with it what it denied; to the other it is new.
+        yield from (
+            finding
+            for finding in _judged(step, name, old, None, whose=" of the former holder")
+            if finding.risk != "access-narrowed"
+        )
+        old = None
     if old == new and not is_unknown(new) and not (step.op != "same" and documents.masked(new)):
         return
     yield from _judged(step, name, old, new, trust=name == "assumeRolePolicy")
@@ -159,11 +165,11 @@ def _is_document(value: Any) -> bool:
     return (isinstance(value, str) and '"Statement"' in value) or (isinstance(value, dict) and "Statement" in value)
 
 
-def _judged(step: Step, name: str, old: Any, new: Any, *, trust: bool = False) -> Iterator[Finding]:
+def _judged(step: Step, name: str, old: Any, new: Any, *, trust: bool = False, whose: str = "") -> Iterator[Finding]:
     judgement = documents.judge(name, old, new)
     if judgement.outcome == "equal":
         return
-    subject = f"{_subject(step)}: {name}"
+    subject = f"{_subject(step)}: {name}{whose}"
     details = [*judgement.details, *_origin(step, name, new)]
     if judgement.outcome == "broadened":
         risk, verb = ("trust-changed" if trust else "access-broadened"), judgement.reason
@@ -205,6 +211,9 @@ def _role(step: Step, known: Known) -> Iterator[Finding]:
     old, new = _both(step, "managedPolicyArns")
     for arn in _added(old, new):
         yield from _attached(step, known, arn, f"role '{step.name}'")
+    for arn in _added(new, old) if step.new is not None else ():
+        if _may_deny(step, known, arn):
+            yield _detached(step, f"{_subject(step)}: policy {_show(arn)} is detached", denies=True)
     old, new = _both(step, "inlinePolicies")
     if old != new:
         before, after = _inline(old), _inline(new)
@@ -252,20 +261,36 @@ def _attachment(step: Step, known: Known) -> Iterator[Finding]:
     side = step.new or step.old
     assert side is not None  # noqa: S101 - a step has at least one side (audit.classify.judge)
     kind = {"name": "entities"}.get(holder_name, holder_name)
-    holder = f"{kind} {_show(side.get(holder_name))}"
+    arn = step.old.get("policyArn") if step.old else None
     if step.new is None:
-        denies = _may_deny(step, known)
-        details = ["A Deny in it would be lifted; the document is not visible here."] if denies else []
-        reason = f"{_subject(step)}: the policy is detached from {holder}"
-        yield _finding(step, "access-unknown" if denies else "access-narrowed", reason, *details, proved=not denies)
+        reason = f"{_subject(step)}: the policy is detached from {kind} {_show(side.get(holder_name))}"
+        yield _detached(step, reason, denies=_may_deny(step, known, arn))
         return
     names = (holder_name, "policyArn", "users", "groups", "roles")
     if step.old is None or any(_changed(step, name) for name in names):
+        holder = f"{kind} {_show(side.get(holder_name))}"
         yield from _attached(step, known, step.new.inputs.get("policyArn"), holder)
+    if step.old is not None and _leaves_a_holder(step, holder_name) and _may_deny(step, known, arn):
+        reason = f"{_subject(step)}: policy {_show(arn)} is detached from {kind} {_show(step.old.get(holder_name))}"
+        yield _detached(step, reason, denies=True)
 
 
-def _may_deny(step: Step, known: Known) -> bool:
-    policy = _attached_policy(step, known, step.old.get("policyArn") if step.old else None)
+def _leaves_a_holder(step: Step, holder_name: str) -> bool:
+    """Whether somebody that had the old policy has it no more."""
+    if _changed(step, "policyArn") or (holder_name != "name" and _changed(step, holder_name)):
+        return True
+    lists = [_both(step, name) for name in ("users", "groups", "roles") if _changed(step, name)]
+    return any(is_hidden(old) or _added(new, old) for old, new in lists)
+
+
+def _detached(step: Step, reason: str, *, denies: bool) -> Finding:
+    details = ["A Deny in it would be lifted, or its document is not visible here."] if denies else []
+    return _finding(step, "access-unknown" if denies else "access-narrowed", reason, *details, proved=not denies)
+
+
+def _may_deny(step: Step, known: Known, arn: Any) -> bool:
+    """Whether a policy that the step's old side had can hold a Deny."""
+    policy = known.policy(arn, step.old.property_dependencies.get("policyArn", ()) if step.old else ())
     if policy is None:
         return True
     state = policy.old or policy.new
@@ -273,7 +298,7 @@ def _may_deny(step: Step, known: Known) -> bool:
         document = documents.decoded(state.get("policy") if state else None)
     except PolicyError:
         return True
-    return holds_unknown(document) or bool(documents.denials(document))
+    return holds_unknown(document) or documents.masked(document) or bool(documents.denials(document))
 
 
 def _attached(step: Step, known: Known, arn: Any, holder: str) -> Iterator[Finding]:

@@ -310,3 +310,68 @@ def test_a_repository_policy_that_lets_another_account_in_is_broadened(tmp_path:
     }
     inputs = {"repository": "app-one", "policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
     assert p.risks_of(tmp_path, p.step(token, "r", None, inputs)) == {"access-broadened"}
+
+
+@pytest.mark.parametrize(
+    ("token", "holder"),
+    [
+        ("aws:iam/userPolicy:UserPolicy", "user"),
+        ("aws:s3/bucketPolicy:BucketPolicy", "bucket"),
+        ("aws:ecr/repositoryPolicy:RepositoryPolicy", "repository"),
+    ],
+)
+def test_a_deny_that_moves_to_another_holder_is_lifted_from_the_first(tmp_path: Path, token: str, holder: str) -> None:
+    statement = deny("*", "*") if holder == "user" else deny("*", "*", Principal="*")
+    old, new = ({holder: name, "policy": policy(statement)} for name in ("a", "b"))
+    report = p.report_of(tmp_path, p.digest(p.step(token, "x", old, new, op="replace")))
+    lifted = [item for item in report.findings if item.risk == "access-broadened"]
+    assert len(lifted) == 1
+    assert "former holder" in lifted[0].reason
+    assert "explicit Deny" in lifted[0].reason
+
+
+def test_a_policy_with_a_deny_that_leaves_a_role_is_not_green(tmp_path: Path) -> None:
+    denies, other = "arn:aws:iam::aws:policy/AWSDenyAll", "arn:aws:iam::123456789012:policy/push"
+    push = p.step(
+        p.POLICY,
+        "push",
+        {"policy": policy(PUSH)},
+        {"policy": policy(PUSH), "description": "x"},
+        old_options={"outputs": {"arn": other, "policy": policy(PUSH)}},
+    )
+    lifted = p.step(p.ROLE, "r", {"managedPolicyArns": [denies, other]}, {"managedPolicyArns": [other]})
+    report = p.report_of(tmp_path, p.digest(push, lifted))
+    assert (report.worst, report.findings[0].proved) == ("access-unknown", False)
+    only_allows = p.step(p.ROLE, "r", {"managedPolicyArns": [other]}, {"managedPolicyArns": []})
+    assert p.risks_of(tmp_path, push, only_allows) == {"change"}
+
+
+def test_an_attachment_that_takes_another_policy_lifts_what_the_first_denied(tmp_path: Path) -> None:
+    """Also where the new policy is known only by its dependency: it says nothing about the old one."""
+    arn = "arn:aws:iam::123456789012:policy/"
+    new = p.step(p.POLICY, "new", None, {"policy": policy(PUSH)})
+    swapped = p.step(
+        p.ATTACHMENT,
+        "a",
+        {"group": "g", "policyArn": arn + "deny"},
+        {"group": "g", "policyArn": UNKNOWN},
+        op="replace",
+        new_options={"propertyDependencies": {"policyArn": [p.urn(p.POLICY, "new")]}},
+    )
+    assert p.risks_of(tmp_path, new, swapped) == {"access-broadened", "access-unknown"}
+    push = p.step(
+        p.POLICY,
+        "push",
+        {"policy": policy(PUSH)},
+        {"policy": policy(PUSH), "description": "x"},
+        old_options={"outputs": {"arn": arn + "push", "policy": policy(PUSH)}},
+    )
+    several = "aws:iam/policyAttachment:PolicyAttachment"
+    two, one = ({"name": "a", "policyArn": arn + "deny", "users": users} for users in (["u", "v"], ["u"]))
+    report = p.report_of(tmp_path, p.digest(p.step(several, "a", two, one)))
+    assert any("detached" in item.reason for item in report.findings)
+    report = p.report_of(tmp_path, p.digest(p.step(several, "a", one, two)))
+    assert not any("detached" in item.reason for item in report.findings)
+    first, second = ({"group": group, "policyArn": arn + "push"} for group in ("g", "h"))
+    harmless = p.step(p.ATTACHMENT, "a", first, second, op="replace")
+    assert p.risks_of(tmp_path, push, harmless) == {"access-broadened", "change"}
