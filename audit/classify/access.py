@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from audit.changes import announced, differs
 from audit.classify import documents
 from audit.classify.known import Known
 from audit.model import Finding, Step, holds_unknown, is_hidden, is_unknown
@@ -107,22 +108,6 @@ def _both(step: Step, name: str) -> tuple[Any, Any]:
     return old, new
 
 
-def _changed(step: Step, name: str) -> bool:
-    old, new = _both(step, name)
-    if is_hidden(old) or is_hidden(new):
-        return old != new or _announced(step, name)
-    return bool(old != new)
-
-
-def _announced(step: Step, name: str) -> bool:
-    """Whether the engine says that the property differs, though it may be masked on both sides."""
-    return (
-        name in step.diff_reasons
-        or name in step.replace_reasons
-        or any(path.startswith(name) for path in step.detailed_diff)
-    )
-
-
 def _empty(value: Any) -> bool:
     return value is None or value == "" or value == [] or value == {}
 
@@ -134,7 +119,7 @@ def _document(step: Step, known: Known) -> Iterator[Finding]:
     del known
     name = POLICY_PROPERTIES[step.kind]
     old, new = _both(step, name)
-    if any(_declared(step, holder) and _changed(step, holder) for holder in HOLDERS):
+    if any(_declared(step, holder) and differs(step, holder) for holder in HOLDERS):
         # Two holders: one loses the document, and with it what it denied; to the other it is new.
         yield from (
             finding
@@ -158,11 +143,16 @@ def _embedded(step: Step) -> list[str]:
     if not step.kind.startswith(("aws:", "aws-native:")) or step.kind in HARMLESS:
         return []
     names = {name for side in (step.old, step.new) if side is not None for name in side.inputs if EMBEDDED.search(name)}
-    return sorted(name for name in names if _changed(step, name) and any(map(_is_document, _both(step, name))))
+    return sorted(name for name in names if differs(step, name) and any(map(_is_document, _both(step, name))))
 
 
 def _is_document(value: Any) -> bool:
-    return (isinstance(value, str) and '"Statement"' in value) or (isinstance(value, dict) and "Statement" in value)
+    """Whether it is a policy document, or can be one: what is masked is none that can be called harmless."""
+    return (
+        is_hidden(value)
+        or (isinstance(value, str) and '"Statement"' in value)
+        or (isinstance(value, dict) and "Statement" in value)
+    )
 
 
 def _judged(step: Step, name: str, old: Any, new: Any, *, trust: bool = False, whose: str = "") -> Iterator[Finding]:
@@ -209,18 +199,19 @@ def _role(step: Step, known: Known) -> Iterator[Finding]:
     yield from _document(step, known)
     yield from _boundary(step, known)
     old, new = _both(step, "managedPolicyArns")
-    for arn in _added(old, new):
+    arns_differ = differs(step, "managedPolicyArns")
+    for arn in _added(old, new) if arns_differ else ():
         yield from _attached(step, known, arn, f"role '{step.name}'")
-    for arn in _added(new, old) if step.new is not None else ():
+    for arn in _added(new, old) if arns_differ and step.new is not None else ():
         if _may_deny(step, known, arn):
             yield _detached(step, f"{_subject(step)}: policy {_show(arn)} is detached", denies=True)
     old, new = _both(step, "inlinePolicies")
-    if old != new:
+    if differs(step, "inlinePolicies"):
         before, after = _inline(old), _inline(new)
         for name in dict.fromkeys((*before, *after)):
-            if before.get(name) != after.get(name):
+            if before.get(name) != after.get(name) or documents.masked(after.get(name)):
                 yield from _judged(step, f"inlinePolicies[{name}]", before.get(name), after.get(name))
-        if is_unknown(new) or is_hidden(new):
+        if is_unknown(new) or is_hidden(new) or is_hidden(old):
             yield _finding(step, "access-unknown", f"{_subject(step)}: inline policies are not visible", proved=False)
 
 
@@ -237,7 +228,7 @@ def _boundary(step: Step, known: Known) -> Iterator[Finding]:
     if step.new is None or step.old is None:
         return
     old, new = _both(step, "permissionsBoundary")
-    if _empty(old) or old == new:
+    if _empty(old) or not differs(step, "permissionsBoundary"):
         return
     if _empty(new):
         yield _finding(
@@ -267,7 +258,7 @@ def _attachment(step: Step, known: Known) -> Iterator[Finding]:
         yield _detached(step, reason, denies=_may_deny(step, known, arn))
         return
     names = (holder_name, "policyArn", "users", "groups", "roles")
-    if step.old is None or any(_changed(step, name) for name in names):
+    if step.old is None or any(differs(step, name) for name in names):
         holder = f"{kind} {_show(side.get(holder_name))}"
         yield from _attached(step, known, step.new.inputs.get("policyArn"), holder)
     if step.old is not None and _leaves_a_holder(step, holder_name) and _may_deny(step, known, arn):
@@ -277,9 +268,9 @@ def _attachment(step: Step, known: Known) -> Iterator[Finding]:
 
 def _leaves_a_holder(step: Step, holder_name: str) -> bool:
     """Whether somebody that had the old policy has it no more."""
-    if _changed(step, "policyArn") or (holder_name != "name" and _changed(step, holder_name)):
+    if differs(step, "policyArn") or (holder_name != "name" and differs(step, holder_name)):
         return True
-    lists = [_both(step, name) for name in ("users", "groups", "roles") if _changed(step, name)]
+    lists = [_both(step, name) for name in ("users", "groups", "roles") if differs(step, name)]
     return any(is_hidden(old) or _added(new, old) for old, new in lists)
 
 
@@ -338,7 +329,7 @@ def _membership(step: Step, known: Known) -> Iterator[Finding]:
     holder, members = MEMBERSHIPS[step.kind]
     old, new = _both(step, members)
     old_holder, new_holder = _both(step, holder)
-    if old == new and old_holder == new_holder and not _announced(step, members):
+    if not differs(step, holder) and not differs(step, members) and not announced(step, members):
         return
     plain = isinstance(old or [], list) and isinstance(new or [], list)
     added, removed = (_added(old, new), _added(new, old)) if plain else ([new], [old])
@@ -372,9 +363,13 @@ def _credential(step: Step, known: Known) -> Iterator[Finding]:
         )
         return
     old, new = _both(step, "status")
-    if step.old is not None and old != new and new != "Inactive":
+    if step.old is not None and differs(step, "status") and new != "Inactive":
         yield _finding(
-            step, "credential-created", f"{_subject(step)} becomes active again", f"Its status was {_show(old)}."
+            step,
+            "credential-created",
+            f"{_subject(step)} becomes active again",
+            f"Its status was {_show(old)}.",
+            proved=not is_hidden(new) and not is_unknown(new),
         )
 
 

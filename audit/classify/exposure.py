@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.changes import holds_hidden
+from audit.changes import differs, holds_hidden
 from audit.classify.loss import REPOSITORIES
 from audit.model import ENGINE_SECRET, REDACTED, Change, Finding, State, Step, is_hidden, is_unknown
 
@@ -144,7 +144,7 @@ def _tags(step: Step, new: State) -> Iterator[Finding]:
             proved=False,
         )
     elif value == "IMMUTABLE_WITH_EXCLUSION":
-        if old != value or _differs(step, "imageTagMutabilityExclusionFilters"):
+        if old != value or differs(step, "imageTagMutabilityExclusionFilters"):
             filters = new.inputs.get("imageTagMutabilityExclusionFilters")
             shown = (
                 [f"Excluded: {item.get('filter', item) if isinstance(item, dict) else item}" for item in filters or []]
@@ -188,9 +188,9 @@ def _encryption(step: Step, new: State) -> Iterator[Finding]:
         return
     for name in ENCRYPTION:
         before, after = step.old.get(name), new.inputs.get(name)
-        if before == after or (before is None and name not in new.inputs):
+        if not differs(step, name) or (before is None and name not in new.inputs):
             continue
-        if is_unknown(after) or is_hidden(after):
+        if is_unknown(after) or holds_hidden(after):
             yield Finding(
                 "exposure-encryption-weaker", step.urn, f"Encryption of '{step.name}' is not visible.", proved=False
             )
@@ -227,7 +227,3 @@ def _encryption_of(value: Any) -> tuple[str | None, str | None]:
         return None, None
     kind, key = item.get("encryptionType"), item.get("kmsKey")
     return kind if kind is None or isinstance(kind, str) else "(unreadable)", str(key) if key else None
-
-
-def _differs(step: Step, name: str) -> bool:
-    return step.old is None or step.new is None or step.old.inputs.get(name) != step.new.inputs.get(name)

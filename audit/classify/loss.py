@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from audit.changes import differs
 from audit.classify.access import CREDENTIALS, HARMLESS
 from audit.classify.known import Known
 from audit.model import Finding, Step, is_hidden, is_unknown
@@ -88,7 +89,7 @@ def _lifecycle(step: Step, known: Known) -> Iterator[Finding]:
         return
     old = step.old.get("policy") if step.old else None
     new = step.new.inputs.get("policy")
-    if old == new and not step.replaces:
+    if not differs(step, "policy") and not step.replaces:
         return
     urns = step.new.property_dependencies.get("repository", ())
     if step.old is None and known.new_repository(step.new.inputs.get("repository"), urns):

@@ -375,3 +375,29 @@ def test_an_attachment_that_takes_another_policy_lifts_what_the_first_denied(tmp
     first, second = ({"group": group, "policyArn": arn + "push"} for group in ("g", "h"))
     harmless = p.step(p.ATTACHMENT, "a", first, second, op="replace")
     assert p.risks_of(tmp_path, push, harmless) == {"access-broadened", "change"}
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "value", "risk"),
+    [
+        (p.USER, "permissionsBoundary", "[secret]", "boundary-removed"),
+        (p.ROLE, "permissionsBoundary", "[secret]", "boundary-removed"),
+        (p.ROLE, "inlinePolicies", "[secret]", "access-unknown"),
+        (p.ROLE, "inlinePolicies", [{"name": "i", "policy": "[secret]"}], "access-unknown"),
+        (p.ROLE, "inlinePolicies", [{"name": "i", "policy": policy(allow("s3:*", "[redacted]"))}], "access-unknown"),
+        (p.ROLE, "managedPolicyArns", "[secret]", "access-unknown"),
+        (p.LIFECYCLE, "policy", "[secret]", "loss-lifecycle-expires-more"),
+        ("aws:sqs/queue:Queue", "policy", "[secret]", "access-unknown"),
+        (p.REPOSITORY, "encryptionConfigurations", "[secret]", "exposure-encryption-weaker"),
+    ],
+)
+def test_what_is_masked_on_both_sides_and_announced_to_differ_is_not_green(
+    tmp_path: Path, token: str, name: str, value: Any, risk: str
+) -> None:
+    inputs = {"name": "x", name: value}
+    changed = p.step(token, "x", inputs, inputs, op="update", detailedDiff={name: {"kind": "update"}})
+    found = [item for item in p.report_of(tmp_path, p.digest(changed)).findings if item.risk == risk]
+    assert found
+    assert not any(item.proved for item in found)
+    other = p.step(token, "x", inputs, inputs, op="update", detailedDiff={name + "Other": {"kind": "update"}})
+    assert risk not in p.risks_of(tmp_path, other)
