@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from audit.changes import announced, differs
+from audit.changes import announced, differs, first_part
 from audit.classify import documents
 from audit.classify.known import Known
 from audit.model import Finding, Step, holds_unknown, is_hidden, is_unknown
@@ -80,16 +80,26 @@ def judge(step: Step, known: Known) -> Iterator[Finding]:
         yield from _guard(step, known)
     elif kind.startswith("azuredevops:index:ServiceEndpoint"):
         yield from _credential(step, known)
-    elif documented := _embedded(step):
-        for name in documented:
-            yield from _judged(step, name, *_both(step, name))
-    elif kind not in HARMLESS and SOUNDS_LIKE_ACCESS.search(kind.partition(":")[2]) and not step.deletes:
-        yield _finding(
-            step,
-            "access-unknown",
-            f"{_subject(step)} sounds like access, and there is no rule for its type",
-            proved=False,
-        )
+    else:
+        yield from _without_rule(step)
+
+
+def _without_rule(step: Step) -> Iterator[Finding]:
+    """A type that no rule knows: the documents in it are judged, and what else changes is only as safe as it
+    sounds."""
+    documented = _embedded(step)
+    for name in documented:
+        yield from _judged(step, name, *_both(step, name))
+    if step.kind in HARMLESS or not SOUNDS_LIKE_ACCESS.search(step.kind.partition(":")[2]) or step.deletes:
+        return
+    changed = dict.fromkeys(first_part(change.path) for change in step.changes)
+    others = [name for name in changed if name not in documented]
+    if not documented:
+        reason = f"{_subject(step)} sounds like access, and there is no rule for its type"
+        yield _finding(step, "access-unknown", reason, proved=False)
+    elif others:
+        reason = f"{_subject(step)} sounds like access, and there is no rule for what changes besides its documents"
+        yield _finding(step, "access-unknown", reason, f"It changes: {', '.join(others[:10])}.", proved=False)
 
 
 def _finding(step: Step, risk: str, reason: str, *details: str, proved: bool = True) -> Finding:

@@ -401,3 +401,22 @@ def test_what_is_masked_on_both_sides_and_announced_to_differ_is_not_green(
     assert not any(item.proved for item in found)
     other = p.step(token, "x", inputs, inputs, op="update", detailedDiff={name + "Other": {"kind": "update"}})
     assert risk not in p.risks_of(tmp_path, other)
+
+
+def test_what_changes_besides_a_judged_document_of_an_unknown_type_is_not_green(tmp_path: Path) -> None:
+    def trust(*accounts: str) -> Any:
+        principal = {"AWS": [f"arn:aws:iam::{account}:root" for account in accounts]}
+        statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+        return {"Version": "2012-10-17", "Statement": [statement]}
+
+    token, document = "aws-native:iam:Role", "assumeRolePolicyDocument"
+    wide = {document: trust("111111111111", "222222222222"), "permissionsBoundary": "arn:aws:iam::1:policy/b"}
+    narrow = {document: trust("111111111111")}
+    report = p.report_of(tmp_path, p.digest(p.step(token, "r", wide, narrow)))
+    assert {(item.risk, item.proved) for item in report.findings} == {
+        ("access-narrowed", True),
+        ("access-unknown", False),
+    }
+    assert any("permissionsBoundary" in detail for item in report.findings for detail in item.details)
+    kept = {**narrow, "permissionsBoundary": wide["permissionsBoundary"]}
+    assert p.risks_of(tmp_path, p.step(token, "r", wide, kept)) == {"access-narrowed"}
