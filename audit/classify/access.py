@@ -62,6 +62,9 @@ SOUNDS_LIKE_ACCESS = re.compile(
     r"|serviceaccount|serviceendpoint|trust|federat",
     re.IGNORECASE,
 )
+CAN_FORBID = re.compile(r"polic|permission|boundar|acl|member|deny|block", re.IGNORECASE)
+"""Of these, what can hold a Deny or a limit for others, so that deleting it can allow more. A credential cannot."""
+
 HARMLESS = frozenset(
     {"aws:ecr:LifecyclePolicy", "aws:iam:Group", "aws:iam:AccountAlias", "pulumi:pulumi:StackReference"}
 )
@@ -90,7 +93,12 @@ def _without_rule(step: Step) -> Iterator[Finding]:
     documented = _embedded(step)
     for name in documented:
         yield from _judged(step, name, *_both(step, name))
-    if step.kind in HARMLESS or not SOUNDS_LIKE_ACCESS.search(step.kind.partition(":")[2]) or step.deletes:
+    if step.kind in HARMLESS or not SOUNDS_LIKE_ACCESS.search(step.kind.partition(":")[2]):
+        return
+    if step.deletes:
+        if not documented and CAN_FORBID.search(step.kind.rpartition(":")[2]):
+            reason = f"{_subject(step)} goes, and there is no rule for its type: what it forbade may be allowed now"
+            yield _finding(step, "access-unknown", reason, proved=False)
         return
     changed = dict.fromkeys(first_part(change.path) for change in step.changes)
     others = [name for name in changed if name not in documented]

@@ -420,3 +420,23 @@ def test_what_changes_besides_a_judged_document_of_an_unknown_type_is_not_green(
     assert any("permissionsBoundary" in detail for item in report.findings for detail in item.details)
     kept = {**narrow, "permissionsBoundary": wide["permissionsBoundary"]}
     assert p.risks_of(tmp_path, p.step(token, "r", wide, kept)) == {"access-narrowed"}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        ("aws:organizations/policy:Policy", {"content": policy(deny("*", "*")), "type": "SERVICE_CONTROL_POLICY"}),
+        ("aws:organizations/policyAttachment:PolicyAttachment", {"policyId": "p-1", "targetId": "123456789012"}),
+        ("aws:ssoadmin/permissionsBoundaryAttachment:PermissionsBoundaryAttachment", {"permissionSetArn": "x"}),
+    ],
+)
+def test_a_deleted_guard_of_a_type_without_a_rule_is_not_green(
+    tmp_path: Path, token: str, inputs: dict[str, Any]
+) -> None:
+    report = p.report_of(tmp_path, p.digest(p.step(token, "x", inputs, None)))
+    assert (report.worst, report.findings[0].proved) == ("access-unknown", False)
+
+
+def test_a_deleted_credential_of_a_type_without_a_rule_allows_nothing_new(tmp_path: Path) -> None:
+    deleted = p.step("aws:secretsmanager/secret:Secret", "s", {"name": "s"}, None)
+    assert p.risks_of(tmp_path, deleted) == {"loss-resource"}
