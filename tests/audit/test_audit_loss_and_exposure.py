@@ -112,6 +112,9 @@ def test_a_lifecycle_that_keeps_less_is_a_loss_and_one_that_keeps_more_is_none()
     assert expires_more(old, _lifecycle(("untagged", 1), ("any", 40))) == []
     assert expires_more(old, _lifecycle(("untagged", 1))) == []
     assert expires_more(old, UNKNOWN) is None
+    archived = old.replace('"expire"', '"transition"')
+    assert expires_more(archived, old), "the same images, which were kept in the archive before, expire"
+    assert expires_more(archived, archived) == []
 
 
 def test_a_lifecycle_on_an_existing_repository_is_a_loss_and_on_a_new_one_is_none(tmp_path: Path) -> None:
@@ -125,6 +128,15 @@ def test_a_lifecycle_on_an_existing_repository_is_a_loss_and_on_a_new_one_is_non
     )
     report = p.report_of(tmp_path, p.digest(unknown))
     assert (report.worst, report.findings[0].proved) == ("loss-lifecycle-expires-more", False)
+
+
+def test_a_lifecycle_that_moves_to_another_repository_expires_images_of_that_one(tmp_path: Path) -> None:
+    here, there = ({"repository": name, "policy": _lifecycle(("any", 30))} for name in ("r", "q"))
+    for op in ("replace", "update"):
+        moved = p.step(p.LIFECYCLE, "l", here, there, op=op)
+        assert p.risks_of(tmp_path, moved) == {"loss-lifecycle-expires-more"}
+        new = p.step(p.REPOSITORY, "q", None, {**REPOSITORY, "name": "q"})
+        assert p.risks_of(tmp_path, moved, new) == {"change"}
 
 
 def test_a_secret_that_stops_being_one_is_an_exposure(tmp_path: Path) -> None:
