@@ -463,22 +463,44 @@ def _resource_authorization(step: Step, known: Known) -> Iterator[Finding]:
 
 
 def _permissions(step: Step, known: Known) -> Iterator[Finding]:
+    """Permissions of one principal for one thing. Where either changes, the old pair loses all of them, also what was
+    denied, and the new one gains all."""
     del known
     old, new = _both(step, "permissions")
     old_principal, new_principal = _both(step, "principal")
-    if step.old and step.new and old_principal != new_principal:
-        old = {}
-    if is_unknown(new) or is_hidden(new) or is_unknown(new_principal):
+    if not _visible(old, new, new_principal):
         yield _finding(step, "access-unknown", f"{_subject(step)}: permissions are not visible", proved=False)
         return
+    if step.old and step.new and any(differs(step, name) for name in _pair(step)):
+        yield from _levelled(step, old_principal, old, None, " where they were")
+        yield from _levelled(step, new_principal, None, new)
+    else:
+        yield from _levelled(step, new_principal if step.new else old_principal, old, new)
+
+
+def _pair(step: Step) -> set[str]:
+    """The properties that say whose permissions they are and for what."""
+    names = {name for side in (step.old, step.new) if side is not None for name in side.inputs}
+    return {name for name in names if name not in ("permissions", "replace") and not name.startswith("__")}
+
+
+def _levelled(step: Step, principal: Any, old: Any, new: Any, where: str = "") -> Iterator[Finding]:
     before, after = _levels(old), _levels(new)
+    unseen = [name for name in dict.fromkeys((*before, *after)) if not _visible(before.get(name), after.get(name))]
     gained = [name for name in dict.fromkeys((*before, *after)) if _level(after.get(name)) > _level(before.get(name))]
     lost = [name for name in dict.fromkeys((*before, *after)) if _level(after.get(name)) < _level(before.get(name))]
-    principal = _show(new_principal if step.new else old_principal)
-    if gained:
-        yield _finding(step, "access-broadened", f"{_subject(step)}: {principal} gains {', '.join(gained)}")
+    subject = f"{_subject(step)}: {_show(principal)}"
+    if unseen:
+        reason = f"{_subject(step)}: the level of {', '.join(unseen)} is not visible"
+        yield _finding(step, "access-unknown", reason, proved=False)
+    elif gained:
+        yield _finding(step, "access-broadened", f"{subject} gains {', '.join(gained)}{where}")
     elif lost:
-        yield _finding(step, "access-narrowed", f"{_subject(step)}: {principal} loses {', '.join(lost)}")
+        yield _finding(step, "access-narrowed", f"{subject} loses {', '.join(lost)}{where}")
+
+
+def _visible(*values: Any) -> bool:
+    return not any(is_unknown(value) or is_hidden(value) for value in values)
 
 
 def _levels(value: Any) -> dict[str, Any]:

@@ -440,3 +440,23 @@ def test_a_deleted_guard_of_a_type_without_a_rule_is_not_green(
 def test_a_deleted_credential_of_a_type_without_a_rule_allows_nothing_new(tmp_path: Path) -> None:
     deleted = p.step("aws:secretsmanager/secret:Secret", "s", {"name": "s"}, None)
     assert p.risks_of(tmp_path, deleted) == {"loss-resource"}
+
+
+def test_permissions_that_pass_to_another_principal_are_judged_for_both(tmp_path: Path) -> None:
+    token = "azuredevops:index/libraryPermissions:LibraryPermissions"
+
+    def base(level: str, **more: str) -> dict[str, Any]:
+        return {"projectId": "1", "principal": "p", **more, "permissions": {"View": level}}
+
+    def judged(old: dict[str, Any], new: dict[str, Any]) -> set[tuple[str, str]]:
+        report = p.report_of(tmp_path, p.digest(p.step(token, "x", old, new, op="replace")))
+        return {(item.risk, item.reason.partition(": ")[2]) for item in report.findings if "loss" not in item.risk}
+
+    assert judged(base("Deny"), base("Deny", principal="q")) == {
+        ("access-broadened", "p gains View where they were."),
+        ("access-narrowed", "q loses View."),
+    }
+    assert ("access-broadened", "q gains View.") in judged(base("Allow"), base("Allow", principal="q"))
+    assert ("access-broadened", "p gains View where they were.") in judged(base("Deny"), base("Deny", projectId="2"))
+    report = p.report_of(tmp_path, p.digest(p.step(token, "x", base("Deny"), base(UNKNOWN))))
+    assert (report.worst, report.findings[0].proved) == ("access-unknown", False)
