@@ -54,6 +54,11 @@ MEMBERSHIPS = {
     "azuredevops:index:TeamMembers": ("teamId", "members"),
     "azuredevops:index:TeamAdministrators": ("teamId", "administrators"),
 }
+PUBLIC_ACCESS_BLOCKS = frozenset({"aws:s3:BucketPublicAccessBlock", "aws:s3:AccountPublicAccessBlock"})
+BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+WITH_ACL = ("aws:s3:Bucket", "aws:s3:BucketV2", "aws:s3:BucketObject", "aws:s3:BucketObjectv2", "aws:s3:ObjectCopy")
+OWNERS_ONLY = ("", "private", "bucket-owner-full-control", "bucket-owner-read")
+PUBLIC = ("public-read", "public-read-write", "authenticated-read")
 TRUST = frozenset({"aws:iam:OpenIdConnectProvider", "aws:iam:SamlProvider"})
 CHECKS = re.compile(r"azuredevops:index:(?:Check\w+|BranchPolicy\w+|RepositoryPolicy\w+)")
 PERMISSIONS = re.compile(r"azuredevops:index:\w*Permissions")
@@ -208,6 +213,41 @@ def _origin(step: Step, name: str, new: Any) -> list[str]:
         return []
     urns = step.new.property_dependencies.get(name, ())
     return [f"It is computed from {urn}." for urn in urns]
+
+
+# --- access lists of buckets
+
+
+def _public_access_block(step: Step, known: Known) -> Iterator[Finding]:
+    """Each of the four switches that is off after, unless it was off before; without the resource all are off."""
+    del known
+    off = [
+        name
+        for name in BLOCKS
+        if not _is_true(step.new.inputs.get(name) if step.new else None)
+        and (step.old is None or _is_true(step.old.get(name)) or is_hidden(step.old.get(name)))
+    ]
+    if off:
+        verb = "goes, and with it" if step.new is None else "has off or not visibly on"
+        reason = f"{_subject(step)} {verb} {', '.join(off)}: what is public by policy or by list may be reached now"
+        yield _finding(step, "access-unknown", reason, proved=False)
+
+
+def _with_acl(step: Step, known: Known) -> Iterator[Finding]:
+    """A bucket or object with an access list of its own: a canned one (`acl`), or `grants`."""
+    del known
+    old, new = _both(step, "acl")
+    if step.new is not None and differs(step, "acl"):
+        said = f"{_subject(step)}: acl is {_show(new)}" + (f" and was {_show(old)}" if step.old else "")
+        if new in PUBLIC and old != "public-read-write":
+            yield _finding(step, "access-broadened", f"{said}: whoever asks may read")
+        elif new is not None and new not in OWNERS_ONLY and new not in PUBLIC:
+            yield _finding(step, "access-unknown", f"{said}; whom it lets in is not visible", proved=False)
+        elif old in PUBLIC and new == "private":
+            yield _finding(step, "access-narrowed", said)
+    if step.new is not None and differs(step, "grants") and not _empty(step.new.inputs.get("grants")):
+        yield _finding(step, "access-unknown", f"{_subject(step)}: its grants change", proved=False)
+    yield from _without_rule(step)
 
 
 # --- identities
@@ -412,11 +452,11 @@ def _variable_group(step: Step, known: Known) -> Iterator[Finding]:
     if step.new is None:
         return
     old, new = _both(step, "allowAccess")
-    if new is True and old is not True:
+    if _is_true(new) and not _is_true(old):
         yield _finding(
             step, "group-opened", f"{_subject(step)} is opened to all pipelines of the project (allowAccess)"
         )
-    elif new is True and step.replaces:
+    elif _is_true(new) and step.replaces:
         yield _finding(
             step, "group-opened", f"{_subject(step)} is made anew, open to all pipelines of the project (allowAccess)"
         )
@@ -427,6 +467,11 @@ def _variable_group(step: Step, known: Known) -> Iterator[Finding]:
             f"{_subject(step)}: whether it is opened to all pipelines is not visible",
             proved=False,
         )
+
+
+def _is_true(value: Any) -> bool:
+    """Also as a text, which providers accept for a boolean."""
+    return value is True or str(value).lower() == "true"
 
 
 def _authorization(step: Step, known: Known) -> Iterator[Finding]:
@@ -541,6 +586,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(CREDENTIALS, _credential),
     **dict.fromkeys(MEMBERSHIPS, _membership),
     **dict.fromkeys(TRUST, _trust),
+    **dict.fromkeys(PUBLIC_ACCESS_BLOCKS, _public_access_block),
+    **dict.fromkeys(WITH_ACL, _with_acl),
     "aws:iam:Role": _role,
     "aws:iam:User": _user,
     "azuredevops:index:VariableGroup": _variable_group,

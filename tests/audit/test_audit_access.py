@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audit.model import UNKNOWN
+from audit.model import UNKNOWN, kind_of
 from tests.audit import previews as p
 from tests.audit.previews import ARN, allow, deny, policy
 
@@ -159,6 +159,8 @@ def test_a_variable_group_opened_to_all_pipelines_is_seen_in_all_its_forms(tmp_p
     closed, opened = {"name": "g", "allowAccess": False}, {"name": "g", "allowAccess": True}
     assert p.risks_of(tmp_path, p.step(p.GROUP, "g", closed, opened)) == {"group-opened"}
     assert p.risks_of(tmp_path, p.step(p.GROUP, "g", None, opened)) == {"group-opened"}
+    for token, value in ((p.GROUP, "true"), ("azuredevops:Pipelines/variableGroup:VariableGroup", True)):
+        assert p.risks_of(tmp_path, p.step(token, "g", closed, {**opened, "allowAccess": value})) == {"group-opened"}
     everyone = {"projectId": "x", "resourceId": "7", "type": "variablegroup"}
     assert p.risks_of(tmp_path, p.step(p.AUTHORIZATION, "a", None, everyone)) == {"group-opened"}
     one = {**everyone, "pipelineId": 12}
@@ -460,3 +462,47 @@ def test_permissions_that_pass_to_another_principal_are_judged_for_both(tmp_path
     assert ("access-broadened", "p gains View where they were.") in judged(base("Deny"), base("Deny", projectId="2"))
     report = p.report_of(tmp_path, p.digest(p.step(token, "x", base("Deny"), base(UNKNOWN))))
     assert (report.worst, report.findings[0].proved) == ("access-unknown", False)
+
+
+def test_a_block_of_public_access_that_is_switched_off_or_deleted_is_not_green(tmp_path: Path) -> None:
+    token = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+    names = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    on = {"bucket": "b", **dict.fromkeys(names, True)}
+    for new in ({**on, "blockPublicPolicy": False}, {**on, "blockPublicPolicy": UNKNOWN}, {"bucket": "b"}, None):
+        assert "access-unknown" in p.risks_of(tmp_path, p.step(token, "x", on, new)), new
+    assert p.risks_of(tmp_path, p.step(token, "x", {**on, "blockPublicPolicy": False}, on)) == {"change"}
+    assert p.risks_of(tmp_path, p.step(token, "x", None, on)) == {"change"}
+
+
+def test_an_access_list_that_lets_the_public_in_is_broadened(tmp_path: Path) -> None:
+    token = "aws:s3/bucket:Bucket"
+
+    def acl(value: str | None) -> dict[str, Any]:
+        return {"bucket": "b"} if value is None else {"bucket": "b", "acl": value}
+
+    for old in ("private", None):
+        assert p.risks_of(tmp_path, p.step(token, "b", acl(old), acl("public-read"))) == {"access-broadened"}
+    assert p.risks_of(tmp_path, p.step(token, "b", None, acl("authenticated-read"))) == {"access-broadened"}
+    assert p.risks_of(tmp_path, p.step(token, "b", acl("public-read"), acl("public-read-write"))) == {
+        "access-broadened"
+    }
+    assert p.risks_of(tmp_path, p.step(token, "b", acl("public-read"), acl("private"))) == {"access-narrowed"}
+    for unclear in ("log-delivery-write", UNKNOWN, "[secret]"):
+        assert p.risks_of(tmp_path, p.step(token, "b", acl("private"), acl(unclear))) == {"access-unknown"}
+    grants = {"bucket": "b", "grants": [{"type": "Group", "permissions": ["READ"]}]}
+    assert p.risks_of(tmp_path, p.step(token, "b", acl(None), grants)) == {"access-unknown"}
+    assert p.risks_of(tmp_path, p.step(token, "b", None, acl("private"))) == {"change"}
+    document = {**acl("private"), "policy": policy(allow("s3:*", "*", Principal="*"))}
+    assert p.risks_of(tmp_path, p.step(token, "b", acl("private"), document)) == {"access-broadened"}
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        ("azuredevops:Pipelines/variableGroup:VariableGroup", "azuredevops:index:VariableGroup"),
+        ("azuredevops:Security/resourceAuthorization:ResourceAuthorization", "azuredevops:index:ResourceAuthorization"),
+        ("azuredevops:index/variableGroup:VariableGroup", "azuredevops:index:VariableGroup"),
+    ],
+)
+def test_an_older_token_of_azure_devops_is_todays_type(token: str, kind: str) -> None:
+    assert kind_of(token) == kind
