@@ -141,7 +141,7 @@ def _one(condition: Condition, value: str, context: Context) -> bool | None:
 def element_matches(kind: str, wanted: Glob, value: str, context: Context) -> bool | None:
     """Whether one value of a request matches one value of a policy, for the operator that is not negated."""
     if kind in ("eq", "eqi", "like"):
-        return wanted.matches(value, context)
+        return wanted.matches(value, context, wildcards=kind == "like")
     if kind == "arn":
         return _arn_matches(wanted, value, context)
     if kind == "ip":
