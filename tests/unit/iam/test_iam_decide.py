@@ -211,6 +211,7 @@ def test_null_asks_whether_the_key_is_there() -> None:
         ("ForAllValues:StringNotEquals", ["a", "z"], False),
         ("ForAllValues:StringEquals", [""], True),
         ("ForAnyValue:StringEquals", [""], False),
+        ("ForAnyValue:StringNotEquals", [""], False),
         ("StringEquals", ["a"], True),
         ("StringEquals", ["a", "b"], None),
     ],
