@@ -28,12 +28,12 @@ def fingerprint(plan: Plan) -> str:
         planned, recorded = _canonical(_planned(step)), _canonical(_recorded(step.old))
         step.planned, step.prior = _digest(planned), _digest(recorded)
         step.redacted = b"[redacted]" in planned
-    return combine(((step.urn, step.op, step.planned, step.prior) for step in plan.steps), incomplete=plan.failed)
+    return combine(((step.urn, step.op, step.planned, step.prior) for step in plan.steps), incomplete=plan.incomplete)
 
 
 def combine(rows: Iterable[tuple[str, str, str, str]], *, incomplete: bool) -> str:
-    """The fingerprint of rows (URN, operation, planned, prior), in any order; a preview that failed equals no other
-    kind."""
+    """The fingerprint of rows (URN, operation, planned, prior), in any order; an incomplete preview equals no
+    other kind."""
     whole = hashlib.sha256(b"incomplete" if incomplete else b"complete")
     for row in sorted(rows):
         whole.update(_canonical(row))

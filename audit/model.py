@@ -24,6 +24,15 @@ ENGINE_SECRET = "[secret]"  # noqa: S105 - the engine's mark in place of a secre
 REDACTED = "[redacted]"
 """Our mark, where a value stood in clear that the engine did not mask."""
 
+NEEDED = {
+    "create": ("new",),
+    "import": ("new",),
+    "delete": ("old",),
+    "update": ("old", "new"),
+    "replace": ("old", "new"),
+}
+"""The sides that a step of an operation has."""
+
 REPLACEMENT_OPS = frozenset(
     {"replace", "create-replacement", "delete-replaced", "read-replacement", "import-replacement", "discard-replaced"}
 )
@@ -40,6 +49,8 @@ class State:
     id: str = ""
     custom: bool = True
     inputs: dict[str, Any] = field(default_factory=dict)
+    shows_inputs: bool = True
+    """Whether the preview names inputs at all; a digest leaves out empty ones."""
     outputs: dict[str, Any] = field(default_factory=dict)
     protect: bool = False
     retain_on_delete: bool = False
@@ -103,6 +114,15 @@ class Step:
         """A component groups other resources and is nothing in a cloud by itself."""
         state = self.new or self.old
         return state is not None and not state.custom
+
+    @property
+    def partial(self) -> bool:
+        """The preview leaves out a side that the operation has, or the inputs of one: nothing can be proved of it.
+        Only a change is compared by its inputs, and a component has none."""
+        sides = [getattr(self, side) for side in NEEDED.get(self.op, ())]
+        if None in sides:
+            return True
+        return len(sides) > 1 and not self.component and not all(side.shows_inputs for side in sides)
 
     @property
     def quiet(self) -> bool:
@@ -207,6 +227,11 @@ class Plan:
     """Operations that change something and that the engine counts, but that no step shows."""
     stack: str = ""
     project: str = ""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something that would change is not, or not wholly, in the preview."""
+        return self.failed or self.missing > 0 or any(step.partial for step in self.steps)
 
     def by_urn(self) -> dict[str, Step]:
         """Every step that is kept, by URN; of several steps of one URN the one with a new side."""
