@@ -430,3 +430,39 @@ def test_a_replacement_of_which_one_side_is_missing_is_incomplete(tmp_path: Path
         report = p.report_of(tmp_path, p.digest(step))
         assert "preview-incomplete" in report.classes()
         assert report.incomplete
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"Version":"2012-10-17","Statement":NaN}',
+        '{"Version":"2012-10-17","Statement":[],"Id":-Infinity}',
+        '{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}],"Statement":[]}',
+        '{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"NumericEquals":{"a":1e999}}}]}',
+        (
+            '{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*",'
+            '"Condition":{"NumericEquals":{"a":1.00000000000000000001}}}]}'
+        ),
+        "[" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("side", ["old", "new"])
+def test_a_document_that_the_policy_language_refuses_proves_nothing_and_can_be_written(
+    tmp_path: Path, text: str, side: str
+) -> None:
+    sides = [p.policy(p.allow("*", "*")), text]
+    old, new = sides if side == "new" else sides[::-1]
+    report = p.report_of(tmp_path, p.digest(p.step(p.POLICY, "x", {"policy": old}, {"policy": new})))
+    assert [(finding.risk, finding.proved) for finding in report.findings] == [("access-unknown", False)]
+    for name in formats.NAMES:
+        assert formats.render(name, report)
+
+
+def test_a_number_in_a_document_is_judged_and_shown_as_a_number(tmp_path: Path) -> None:
+    text = p.policy(p.allow("s3:*", Condition={"NumericLessThan": {"s3:max-keys": 1.5}}))
+    report = p.report_of(tmp_path, p.digest(p.step(p.POLICY, "x", {"policy": p.policy()}, {"policy": text})))
+    finding = report.findings[0]
+    assert (finding.risk, finding.proved) == ("access-broadened", True)
+    assert finding.policy is not None
+    assert finding.policy.new["Statement"][0]["Condition"] == {"NumericLessThan": {"s3:max-keys": 1.5}}
+    assert '"s3:max-keys":1.5' in formats.render("json", report)
