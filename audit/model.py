@@ -60,6 +60,8 @@ class State:
     dependencies: Sequence[str] = ()
     property_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
     secret_outputs: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options that no rule asks for, by the engine's names, where they are set (preview digest only)."""
 
     def get(self, name: str) -> Any:
         """The property as declared, else as recorded, else None."""
@@ -112,8 +114,8 @@ class Step:
     @property
     def component(self) -> bool:
         """A component groups other resources and is nothing in a cloud by itself."""
-        state = self.new or self.old
-        return state is not None and not state.custom
+        sides = [state for state in (self.old, self.new) if state is not None]
+        return bool(sides) and not any(state.custom for state in sides)
 
     @property
     def partial(self) -> bool:

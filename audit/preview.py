@@ -69,6 +69,28 @@ class Visit(Protocol):
         """`seen`: an object that was visited before, and that `value` may repeat."""
 
 
+OPTIONS = (
+    "aliases",
+    "customTimeouts",
+    "deleteBeforeReplace",
+    "deletedWith",
+    "envVarMappings",
+    "external",
+    "hideDiff",
+    "ignoreChanges",
+    "importID",
+    "pendingReplacement",
+    "refreshBeforeUpdate",
+    "replaceOnChanges",
+    "replaceWith",
+    "replacementTrigger",
+    "resourceHooks",
+    "taint",
+    "viewOf",
+)
+"""What is recorded of a resource besides inputs and outputs, and is kept as it is; what has a field of its own in
+State and what differs between two previews of the same thing (times, places in source files) is not here."""
+
 _SPACE = re.compile(r"[ \t\r\n]+")
 
 KEPT = ("PipelineAuthorization", "VariableGroup", "BuildDefinition", "AccessKey")
@@ -562,11 +584,8 @@ def _is_plainly_same(raw: Mapping[str, Any], old: Any, new: Any) -> bool:
 
 
 def _is_custom(type_token: str, *sides: Mapping[str, Any]) -> bool:
-    """Whether a resource is something in a cloud, where neither side has to say it: an event log leaves out a
-    `custom` that is false. A component has no id and no provider, and no file in its type (`app-one:infra:Image`)."""
-    said = [side["custom"] for side in sides if isinstance(side.get("custom"), bool)]
-    if said:
-        return any(said)
+    """Whether a resource is something in a cloud, where a side does not say it: an event log leaves out a `custom` that
+    is false. A component has no id and no provider, and no file in its type (`app-one:infra:Image`)."""
     if "/" in type_token or type_token.startswith("pulumi:providers:"):
         return True
     return any(_text(side.get(name)) for side in sides for name in ("id", "provider"))
@@ -578,7 +597,7 @@ def _state(raw: Any, custom: bool) -> State | None:
         return None
     return State(
         id=_text(raw.get("id")),
-        custom=custom,
+        custom=raw["custom"] if isinstance(raw.get("custom"), bool) else custom,
         inputs=_mapping(raw.get("inputs")),
         shows_inputs=isinstance(raw.get("inputs"), dict),
         outputs=_mapping(raw.get("outputs")),
@@ -592,6 +611,7 @@ def _state(raw: Any, custom: bool) -> State | None:
             name: _texts(urns) for name, urns in _mapping(raw.get("propertyDependencies")).items() if urns
         },
         secret_outputs=_texts(raw.get("additionalSecretOutputs")),
+        options={name: raw[name] for name in OPTIONS if raw.get(name)},
     )
 
 

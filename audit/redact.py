@@ -274,6 +274,7 @@ class Redactor:
         state.source = self.text(state.source)
         state.dependencies = [self.text(urn) for urn in state.dependencies]
         state.secret_outputs = [self.text(name) for name in state.secret_outputs]
+        state.options = {name: self.value(value, name) for name, value in state.options.items()}
         state.property_dependencies = {
             self.text(name): [self.text(urn) for urn in urns]
             for name, urns in state.property_dependencies.items()
