@@ -63,6 +63,11 @@ class State:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options that no rule asks for, by the engine's names, where they are set (preview digest only)."""
 
+    @property
+    def guards(self) -> tuple[bool, bool, set[str]]:
+        """The options that keep the resource and its secrets. The engine records a change of them as `same`."""
+        return self.protect, self.retain_on_delete, set(self.secret_outputs)
+
     def get(self, name: str) -> Any:
         """The property as declared, else as recorded, else None."""
         return self.inputs[name] if name in self.inputs else self.outputs.get(name)
@@ -128,8 +133,8 @@ class Step:
 
     @property
     def quiet(self) -> bool:
-        """Nothing is done to the resource, and none of its recorded options changes."""
-        return self.op in QUIET_OPS and not (self.old and self.new and self.old.protect != self.new.protect)
+        """Nothing is done to the resource, and none of the recorded options that guard it changes."""
+        return self.op in QUIET_OPS and (self.old is None or self.new is None or self.old.guards == self.new.guards)
 
 
 @lru_cache(maxsize=4096)

@@ -97,6 +97,10 @@ KEPT = ("PipelineAuthorization", "VariableGroup", "BuildDefinition", "AccessKey"
 """Unchanged resources of these kinds are kept: a rotation is followed through them."""
 
 
+GUARDS = ("protect", "retainOnDelete", "additionalSecretOutputs")
+"""The engine's names of State.guards."""
+
+
 def _ignore(_value: Any, _seen: Any = None) -> None:
     """A visitor that collects nothing."""
 
@@ -580,7 +584,8 @@ def _is_plainly_same(raw: Mapping[str, Any], old: Any, new: Any) -> bool:
     """The usual unchanged resource, of which nothing is kept; told apart without looking at it closely."""
     if not isinstance(old, dict) or not isinstance(new, dict) or not isinstance(raw.get("urn"), str):
         return False
-    return bool(old.get("protect") == new.get("protect")) and not _text(new.get("type")).endswith(KEPT)
+    alike = all(old.get(name) == new.get(name) for name in GUARDS)
+    return alike and not _text(new.get("type")).endswith(KEPT)
 
 
 def _is_custom(type_token: str, *sides: Mapping[str, Any]) -> bool:

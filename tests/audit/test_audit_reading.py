@@ -466,3 +466,38 @@ def test_a_number_in_a_document_is_judged_and_shown_as_a_number(tmp_path: Path) 
     assert finding.policy is not None
     assert finding.policy.new["Statement"][0]["Condition"] == {"NumericLessThan": {"s3:max-keys": 1.5}}
     assert '"s3:max-keys":1.5' in formats.render("json", report)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "risk"),
+    [
+        ({"protect": True}, {}, "loss-protection-removed"),
+        ({"retainOnDelete": True}, {}, "loss-protection-removed"),
+        ({"retainOnDelete": True}, {"retainOnDelete": False}, "loss-protection-removed"),
+        ({"additionalSecretOutputs": ["secret"]}, {}, "exposure-secret-in-clear"),
+        ({"additionalSecretOutputs": ["a", "secret"]}, {"additionalSecretOutputs": ["a"]}, "exposure-secret-in-clear"),
+        ({}, {"retainOnDelete": True}, "change"),
+    ],
+)
+def test_a_guard_that_changes_on_an_unchanged_resource_is_a_change(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], risk: str
+) -> None:
+    """The engine calls it `same`, since nothing is done in the cloud."""
+    step = p.step(p.USER, "u", {"name": "u"}, {"name": "u"}, op="same", old_options=before, new_options=after)
+    report = p.report_of(tmp_path, p.digest(step))
+    assert report.classes() == {risk: 1}
+    back = p.step(p.USER, "u", {"name": "u"}, {"name": "u"}, op="same", old_options=before, new_options=before)
+    assert p.report_of(tmp_path, p.digest(back)).fingerprint != report.fingerprint
+
+
+def test_the_same_guards_written_otherwise_are_no_change(tmp_path: Path) -> None:
+    step = p.step(
+        p.USER,
+        "u",
+        {"name": "u"},
+        {"name": "u"},
+        op="same",
+        old_options={"additionalSecretOutputs": ["a", "b"], "retainOnDelete": False},
+        new_options={"additionalSecretOutputs": ["b", "a"]},
+    )
+    assert p.report_of(tmp_path, p.digest(step)).rows == []
