@@ -16,7 +16,8 @@ from audit.report import SCHEMA, SCHEMA_VERSION, from_file
 
 @dataclass(slots=True)
 class Difference:
-    """One step that is not the same. `kind`: added, removed, operation, planned or prior; `lines` say what differs
+    """One step that is not the same. `kind`: added, removed, operation, planned or prior, or incomplete or source for
+    the previews as a whole; `lines` say what differs
     in it."""
 
     urn: str
@@ -111,6 +112,9 @@ def compare(approved: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
             )
         elif old is not None and new is not None and _marks(old) != _marks(new):
             differences.append(_difference(urn, old, new))
+    if differences and approved.get("source") != now.get("source"):
+        reason = "one is a digest and the other an event log, which shows no dependencies and few options"
+        differences.append(Difference("", "source", lines=[f"{reason}; compare two of one kind"]))
     return Comparison(str(approved["fingerprint"]), str(now["fingerprint"]), differences)
 
 
@@ -177,6 +181,7 @@ SENTENCES = {
     "planned": "would become something else than was approved ({now})",
     "prior": "starts from another recorded state than was approved ({now})",
     "incomplete": "a preview is incomplete",
+    "source": "the previews are of two kinds",
 }
 
 

@@ -2,11 +2,13 @@
 otherwise.
 
 It covers, for each resource that would change, the operation, the URN, the type, which properties differ, what the
-program declares (inputs and options) and what is recorded before (id, inputs, outputs and options). Steps are taken
-in the order of their URNs. Left out are what differs between two previews of the same thing: order and duration,
-times of creation and modification, positions in source files, ids of provider instances, and secrets, which are
-masked before (so a fresh registry token is no difference). Unchanged resources do not count either: whether they are
-shown is a flag of the CLI.
+program declares (inputs and options) and what is recorded before (id, inputs, outputs and options). Options are all
+that the preview shows: a digest names dependencies, secret outputs, ignored changes and the like, an event log does
+not, so the two have one fingerprint only where nothing of that is set. Steps are taken in the order of their URNs.
+Left out are what differs between two previews of the same thing: order and duration, times of creation and
+modification, positions in source files, ids of provider instances, and secrets, which are masked before (so a fresh
+registry token is no difference). Unchanged resources do not count either: whether they are shown is a flag of the
+CLI.
 """
 
 import hashlib
@@ -16,24 +18,24 @@ from typing import Any
 
 from audit.model import Plan, State, Step
 
-VERSION = "1"
+VERSION = "2"
 DIGITS = 32
 """Hexadecimal digits kept for each side of each step in a report: 128 bits."""
 
 
 def fingerprint(plan: Plan) -> str:
-    """`1:sha256:<64 hexadecimal digits>`; sets `planned`, `prior` and `redacted` of every step. The plan must be
+    """`2:sha256:<64 hexadecimal digits>`; sets `planned`, `prior` and `redacted` of every step. The plan must be
     redacted already."""
     for step in plan.steps:
         planned, recorded = _canonical(_planned(step)), _canonical(_recorded(step.old))
         step.planned, step.prior = _digest(planned), _digest(recorded)
         step.redacted = b"[redacted]" in planned
-    return combine(((step.urn, step.op, step.planned, step.prior) for step in plan.steps), incomplete=plan.failed)
+    return combine(((step.urn, step.op, step.planned, step.prior) for step in plan.steps), incomplete=plan.incomplete)
 
 
 def combine(rows: Iterable[tuple[str, str, str, str]], *, incomplete: bool) -> str:
-    """The fingerprint of rows (URN, operation, planned, prior), in any order; a preview that failed equals no other
-    kind."""
+    """The fingerprint of rows (URN, operation, planned, prior), in any order; an incomplete preview equals no
+    other kind."""
     whole = hashlib.sha256(b"incomplete" if incomplete else b"complete")
     for row in sorted(rows):
         whole.update(_canonical(row))
@@ -54,7 +56,22 @@ def _recorded(state: State | None) -> Any:
 def _options(state: State | None) -> Any:
     if state is None:
         return None
-    return [state.protect, state.retain_on_delete, state.parent, state.provider.rsplit("::", 1)[0]]
+    return [
+        state.custom,
+        state.protect,
+        state.retain_on_delete,
+        state.parent,
+        state.provider.rsplit("::", 1)[0],
+        sorted(state.dependencies),
+        {name: sorted(urns) for name, urns in state.property_dependencies.items()},
+        sorted(state.secret_outputs),
+        {name: _unordered(value) for name, value in state.options.items()},
+    ]
+
+
+def _unordered(value: Any) -> Any:
+    """Names in an option are a set: some SDKs hand them over in an order of their own."""
+    return sorted(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value
 
 
 def _declared(inputs: dict[str, Any]) -> dict[str, Any]:

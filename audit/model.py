@@ -24,6 +24,15 @@ ENGINE_SECRET = "[secret]"  # noqa: S105 - the engine's mark in place of a secre
 REDACTED = "[redacted]"
 """Our mark, where a value stood in clear that the engine did not mask."""
 
+NEEDED = {
+    "create": ("new",),
+    "import": ("new",),
+    "delete": ("old",),
+    "update": ("old", "new"),
+    "replace": ("old", "new"),
+}
+"""The sides that a step of an operation has."""
+
 REPLACEMENT_OPS = frozenset(
     {"replace", "create-replacement", "delete-replaced", "read-replacement", "import-replacement", "discard-replaced"}
 )
@@ -40,6 +49,8 @@ class State:
     id: str = ""
     custom: bool = True
     inputs: dict[str, Any] = field(default_factory=dict)
+    shows_inputs: bool = True
+    """Whether the preview names inputs at all; a digest leaves out empty ones."""
     outputs: dict[str, Any] = field(default_factory=dict)
     protect: bool = False
     retain_on_delete: bool = False
@@ -49,6 +60,13 @@ class State:
     dependencies: Sequence[str] = ()
     property_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
     secret_outputs: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options that no rule asks for, by the engine's names, where they are set (preview digest only)."""
+
+    @property
+    def guards(self) -> tuple[bool, bool, set[str]]:
+        """The options that keep the resource and its secrets. The engine records a change of them as `same`."""
+        return self.protect, self.retain_on_delete, set(self.secret_outputs)
 
     def get(self, name: str) -> Any:
         """The property as declared, else as recorded, else None."""
@@ -101,21 +119,33 @@ class Step:
     @property
     def component(self) -> bool:
         """A component groups other resources and is nothing in a cloud by itself."""
-        state = self.new or self.old
-        return state is not None and not state.custom
+        sides = [state for state in (self.old, self.new) if state is not None]
+        return bool(sides) and not any(state.custom for state in sides)
+
+    @property
+    def partial(self) -> bool:
+        """The preview leaves out a side that the operation has, or the inputs of one: nothing can be proved of it.
+        Only a change is compared by its inputs, and a component has none."""
+        sides = [getattr(self, side) for side in NEEDED.get(self.op, ())]
+        if None in sides:
+            return True
+        return len(sides) > 1 and not self.component and not all(side.shows_inputs for side in sides)
 
     @property
     def quiet(self) -> bool:
-        """Nothing is done to the resource, and none of its recorded options changes."""
-        return self.op in QUIET_OPS and not (self.old and self.new and self.old.protect != self.new.protect)
+        """Nothing is done to the resource, and none of the recorded options that guard it changes."""
+        return self.op in QUIET_OPS and (self.old is None or self.new is None or self.old.guards == self.new.guards)
 
 
 @lru_cache(maxsize=4096)
 def kind_of(type_token: str) -> str:
-    """`package:module/file:Name` as `package:module:Name`."""
+    """`package:module/file:Name` as `package:module:Name`. States can hold older tokens of Azure DevOps, with a module
+    for each service (`azuredevops:Security/...`): the provider has only `index` today, and the same names in it."""
     parts = type_token.split(":")
     if len(parts) != 3:
         return type_token
+    if parts[0] == "azuredevops":
+        return f"azuredevops:index:{parts[2]}"
     return f"{parts[0]}:{parts[1].split('/', 1)[0]}:{parts[2]}"
 
 
@@ -207,6 +237,11 @@ class Plan:
     """Operations that change something and that the engine counts, but that no step shows."""
     stack: str = ""
     project: str = ""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something that would change is not, or not wholly, in the preview."""
+        return self.failed or self.missing > 0 or any(step.partial for step in self.steps)
 
     def by_urn(self) -> dict[str, Step]:
         """Every step that is kept, by URN; of several steps of one URN the one with a new side."""

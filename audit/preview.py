@@ -69,10 +69,36 @@ class Visit(Protocol):
         """`seen`: an object that was visited before, and that `value` may repeat."""
 
 
+OPTIONS = (
+    "aliases",
+    "customTimeouts",
+    "deleteBeforeReplace",
+    "deletedWith",
+    "envVarMappings",
+    "external",
+    "hideDiff",
+    "ignoreChanges",
+    "importID",
+    "pendingReplacement",
+    "refreshBeforeUpdate",
+    "replaceOnChanges",
+    "replaceWith",
+    "replacementTrigger",
+    "resourceHooks",
+    "taint",
+    "viewOf",
+)
+"""What is recorded of a resource besides inputs and outputs, and is kept as it is; what has a field of its own in
+State and what differs between two previews of the same thing (times, places in source files) is not here."""
+
 _SPACE = re.compile(r"[ \t\r\n]+")
 
 KEPT = ("PipelineAuthorization", "VariableGroup", "BuildDefinition", "AccessKey")
 """Unchanged resources of these kinds are kept: a rotation is followed through them."""
+
+
+GUARDS = ("protect", "retainOnDelete", "additionalSecretOutputs")
+"""The engine's names of State.guards."""
 
 
 def _ignore(_value: Any, _seen: Any = None) -> None:
@@ -405,7 +431,7 @@ class _Builder:
         if same:
             self.name(_text(raw.get("urn")))
             return
-        self.add(raw, _state(old), _state(new), _mapping(new) or _mapping(old))
+        self.add(raw, old, new)
 
     def name(self, urn: str) -> None:
         """Takes stack and project from the first URN."""
@@ -414,10 +440,13 @@ class _Builder:
             if len(parts) >= 4 and parts[0].startswith("urn:pulumi:"):
                 self.result.stack, self.result.project = parts[0].removeprefix("urn:pulumi:"), parts[1]
 
-    def add(self, raw: Mapping[str, Any], old: State | None, new: State | None, either: Mapping[str, Any]) -> None:
+    def add(self, raw: Mapping[str, Any], old: Any, new: Any) -> None:
         op, urn = _text(raw.get("op")), _text(raw.get("urn"))
         if not op or not urn:
             raise AuditError("a step has no operation or no URN, so this is no preview; make the preview again")
+        types = (_type_of(urn), *(_text(_mapping(side).get("type")) for side in (new, old, raw)))
+        type_token = next(filter(None, types), "")  # the URN's cannot be left out
+        custom = _is_custom(type_token, _mapping(old), _mapping(new))
         detailed = {
             path: _text(item.get("kind") or item.get("diffKind"))
             for path, item in _mapping(raw.get("detailedDiff")).items()
@@ -426,9 +455,9 @@ class _Builder:
         step = Step(
             op=op,
             urn=urn,
-            type=_text(either.get("type")) or _text(raw.get("type")) or _type_of(urn),
-            old=old,
-            new=new,
+            type=type_token,
+            old=_state(old, custom),
+            new=_state(new, custom),
             diff_reasons=_texts(raw.get("diffReasons", raw.get("diffs"))),
             replace_reasons=_texts(raw.get("replaceReasons", raw.get("keys"))),
             detailed_diff=detailed,
@@ -555,17 +584,27 @@ def _is_plainly_same(raw: Mapping[str, Any], old: Any, new: Any) -> bool:
     """The usual unchanged resource, of which nothing is kept; told apart without looking at it closely."""
     if not isinstance(old, dict) or not isinstance(new, dict) or not isinstance(raw.get("urn"), str):
         return False
-    return bool(old.get("protect") == new.get("protect")) and not _text(new.get("type")).endswith(KEPT)
+    alike = all(old.get(name) == new.get(name) for name in GUARDS)
+    return alike and not _text(new.get("type")).endswith(KEPT)
 
 
-def _state(raw: Any) -> State | None:
+def _is_custom(type_token: str, *sides: Mapping[str, Any]) -> bool:
+    """Whether a resource is something in a cloud, where a side does not say it: an event log leaves out a `custom` that
+    is false. A component has no id and no provider, and no file in its type (`app-one:infra:Image`)."""
+    if "/" in type_token or type_token.startswith("pulumi:providers:"):
+        return True
+    return any(_text(side.get(name)) for side in sides for name in ("id", "provider"))
+
+
+def _state(raw: Any, custom: bool) -> State | None:
     """A ResourceV3 of a digest, or a StepEventStateMetadata of an event."""
     if not isinstance(raw, dict) or not raw:
         return None
     return State(
         id=_text(raw.get("id")),
-        custom=raw.get("custom") is True,
+        custom=raw["custom"] if isinstance(raw.get("custom"), bool) else custom,
         inputs=_mapping(raw.get("inputs")),
+        shows_inputs=isinstance(raw.get("inputs"), dict),
         outputs=_mapping(raw.get("outputs")),
         protect=raw.get("protect") is True,
         retain_on_delete=raw.get("retainOnDelete") is True,
@@ -577,6 +616,7 @@ def _state(raw: Any) -> State | None:
             name: _texts(urns) for name, urns in _mapping(raw.get("propertyDependencies")).items() if urns
         },
         secret_outputs=_texts(raw.get("additionalSecretOutputs")),
+        options={name: raw[name] for name in OPTIONS if raw.get(name)},
     )
 
 

@@ -17,11 +17,12 @@ import base64
 import json
 import marshal
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
+from urllib.parse import unquote
 
 from audit.hidden import SHORTEST, Finder
 from audit.model import ENGINE_SECRET, REDACTED, Plan, State, Step, is_unknown
@@ -61,11 +62,18 @@ _PEM = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 
 _SERVICES = (
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,}|pul-[0-9a-f]{40}"
     r"|npm_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{10,}|dckr_pat_[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{32,}"
+    r"|AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"
 )
 _ASSIGNED = (
     r"(?i:(?:password|passwd|passphrase|secret|secret_?access_?key|secret_?key|token|api_?key|\bauth|accountkey"
     r"|sharedaccesskey)[\\\"']{0,4}\s*[=:]\s*[\\\"']{0,4})(?!\[)[^\s\\\"',;&{}\[\]()$]{6,}"
 )
+_OPTION_VALUE = r"[\s=]\s{0,4}[\\\"']{0,4}"
+_LOGIN = (
+    rf"(?i:\blogin\s)[^\n]{{0,300}}?\s(?:-p|--password){_OPTION_VALUE}(?![$\[])[^\s\\\"']{{6,}}"
+    rf"|(?<![\w-])--password{_OPTION_VALUE}(?![$\[]|[a-z]{{1,15}}(?![^\s,.;:]))[^\s\\\"']{{6,}}"
+)
+"""A password among the words of a command; a sentence about the option goes on with a word in lower case letters."""
 _LONG_RUN = re.compile(r"[A-Za-z0-9/+]{40}")
 _AWS_LENGTH = 40
 _CHANGES = 12
@@ -75,8 +83,11 @@ _LONG = re.compile(
     r"(?P<base32>(?<![A-Za-z0-9])[a-z2-7]{52}(?![A-Za-z0-9]))"
     r"|(?P<azdo>[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})"
     r"|(?P<pat84>(?<![A-Za-z0-9])[A-Za-z0-9]{84}(?![A-Za-z0-9]))"
+    r"|(?P<storage>(?<![A-Za-z0-9/+])(?<!sha512-)(?<!sha512:)[A-Za-z0-9/+]{86}==)"
 )
 _AWS = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40,168}(?![A-Za-z0-9/+])={0,2}")
+_QUOTED = r"(?:[A-Za-z0-9]|%(?:25)?2[BbFf])"
+"""A character of base64 in a URL."""
 _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("-----begin",), re.compile(rf"(?P<pem>{_PEM})", re.DOTALL)),
     (
@@ -89,7 +100,23 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
         re.compile(r"(?P<session>\b(?:IQoJ|FwoG|FQoG|AQoD)[A-Za-z0-9+/=_-]{80,})"),
     ),
     (
-        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "pul-", "npm_", "xox", "dckr_pat_", "sk-"),
+        (
+            "ghp_",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "pul-",
+            "npm_",
+            "xox",
+            "dckr_pat_",
+            "sk-",
+            "aiza",
+            "k_live_",
+            "k_test_",
+        ),
         re.compile(rf"(?P<service>\b(?:{_SERVICES}))"),
     ),
     (("@",), re.compile(r"(?P<url>(?<=://)[^\s/:@\"'<>]*:[^\s/@\"'<>]+(?=@))")),
@@ -100,11 +127,19 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
             r"(?P<signature>(?i:(?:(?<![A-Za-z0-9])|(?<=u0026)|(?<=%26))(?:sig|(?:x-amz-)?signature)(?:=|%3d))[A-Za-z0-9%+/_-]{16,}={0,2})"
         ),
     ),
+    (("q~",), re.compile(r"(?P<client>[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34})")),
+    (
+        ("%2f", "%2b", "%252f", "%252b"),
+        re.compile(rf"(?P<quoted>(?:(?<![A-Za-z0-9%])|(?<=%[0-9A-Fa-f]{{2}})){_QUOTED}{{40}}(?!{_QUOTED}))"),
+    ),
+    (("hooks.slack",), re.compile(r"(?P<webhook>(?i:hooks\.slack(?:-gov)?\.com/)[a-z]{4,16}/[A-Za-z0-9/_-]{8,})")),
+    (("login", "pass"), re.compile(rf"(?P<login>{_LOGIN})")),
     (("basic", "bearer"), re.compile(r"(?P<header>(?i:\b(?:basic|bearer)\s+)[A-Za-z0-9+/=_.~-]{8,})")),
     (("pass", "secret", "token", "key", "auth"), re.compile(rf"(?P<assigned>{_ASSIGNED})")),
 )
 """What a text in lower case has to hold before a shape is looked for, and the shape."""
 
+_OPTION = re.compile(rf"\s(?:-p|--password){_OPTION_VALUE}(?=[^\s\\\"']{{6,}}\Z)|^--password{_OPTION_VALUE}")
 _ASSIGNMENT = re.compile(r"[=:]\s*[\\\"']{0,4}")
 _USER_NAME = re.compile(r"(?=.{1,32}$)[a-z]+(?:[._-][a-z]+)*")
 """A user without a password in an address, such as `git`: no token looks like that."""
@@ -274,6 +309,7 @@ class Redactor:
         state.source = self.text(state.source)
         state.dependencies = [self.text(urn) for urn in state.dependencies]
         state.secret_outputs = [self.text(name) for name in state.secret_outputs]
+        state.options = {name: self.value(value, name) for name, value in state.options.items()}
         state.property_dependencies = {
             self.text(name): [self.text(urn) for urn in urns]
             for name, urns in state.property_dependencies.items()
@@ -432,12 +468,15 @@ def _without_plain_shapes(text: str) -> str:
 
 def _mask_shape(match: re.Match[str]) -> str:
     shape, text = match.lastgroup, match.group()
-    if shape == "pat84":
-        return REDACTED if _mixed(text) else text
-    if shape == "base32":
-        return REDACTED if re.search(r"[2-7]", text) else text
+    if shape in _LOOKS_SECRET:
+        return REDACTED if _LOOKS_SECRET[shape](text) else text
     if shape == "url":
         return text.split(":", 1)[0] + ":" + REDACTED
+    if shape == "login":
+        at = _OPTION.search(text)
+        return text[: at.end()] + REDACTED if at else REDACTED
+    if shape == "webhook":
+        return "/".join([*text.split("/")[:2], REDACTED])
     if shape == "user":
         name = text.partition("://")[2]
         # A clone of Azure Repos has its organisation there.
@@ -497,6 +536,15 @@ def _is_random(text: str, least: float) -> bool:
 def _mixed(text: str) -> bool:
     """Upper case, lower case and digits: what a long random token has, and a hexadecimal digest has not."""
     return bool(re.search(r"[A-Z]", text) and re.search(r"[a-z]", text) and re.search(r"[0-9]", text))
+
+
+_LOOKS_SECRET: Mapping[str | None, Callable[[str], bool]] = {
+    "pat84": _mixed,
+    "storage": _mixed,
+    "base32": lambda text: bool(re.search(r"[2-7]", text)),
+    "quoted": lambda text: "%" in text and _is_random(unquote(unquote(text)), _CHANGES),
+}
+"""Shapes that other texts have too, and what the secret ones have besides."""
 
 
 def _same(one: Any, other: Any) -> bool:

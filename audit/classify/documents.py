@@ -5,9 +5,11 @@ is proved, whatever the value turns out to be; everything else "cannot be proved
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -23,6 +25,7 @@ from audit.model import (
     is_unknown,
     strings,
 )
+from iam.parse import decode
 
 _MARK = re.compile("|".join(map(re.escape, sorted(UNKNOWNS))))
 Outcome = Literal["broadened", "unknown", "narrowed", "equal"]
@@ -80,10 +83,7 @@ def decoded(value: Any) -> dict[str, Any]:
     if value is None or value == "":
         return EMPTY
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise iam.PolicyError("it is not JSON") from None
+        value = _json(value)
     if not isinstance(value, dict):
         raise iam.PolicyError("it is not a JSON object")
     return value
@@ -95,10 +95,29 @@ def shown(value: Any) -> Any:
         if is_unknown(value):
             return KNOWN_AFTER_APPLY
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+            value = _json(value)
+        except iam.PolicyError:
+            return _worded(value)
     return _worded(value)
+
+
+def _json(text: str) -> Any:
+    """What the text of a document holds, by the rules of `iam.parse`, as values that can be written as JSON again.
+    Raises iam.PolicyError."""
+    return _plain(decode(text))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        number = float(value)
+        if not math.isfinite(number) or Decimal(repr(number)) != value:
+            raise iam.PolicyError("a number has more digits than can be compared; write it as a text")
+        return number
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
 
 
 def _worded(value: Any) -> Any:

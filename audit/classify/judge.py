@@ -28,6 +28,12 @@ def judge(plan: Plan) -> list[Finding]:
             )
             continue
         found = [] if step.component else [*access.judge(step, known), *loss.judge(step, known), *exposure.judge(step)]
+        if step.partial:  # what is not there is not nothing: no finding is a proof
+            reason = f"The preview does not show the whole state of '{step.name}' before and after this {step.op}."
+            found = [item for item in found if item.risk != "access-narrowed"]
+            for item in found:
+                item.proved = False
+            found.append(Finding("preview-incomplete", step.urn, reason, proved=False))
         found = found or [_plain(step)]
         for finding in found:
             finding.step = step

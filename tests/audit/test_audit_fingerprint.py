@@ -10,7 +10,9 @@ import pytest
 from audit import comparison, formats
 from audit.__main__ import entry
 from audit.errors import AuditError
-from audit.model import UNKNOWN
+from audit.fingerprint import fingerprint
+from audit.formats import json as json_format
+from audit.model import UNKNOWN, Plan
 from audit.report import from_file
 from tests.audit import previews as p
 
@@ -49,7 +51,7 @@ def test_two_previews_of_the_same_change_have_one_fingerprint(tmp_path: Path) ->
         if item["urn"] == STEPS[2]["urn"]:
             item["newState"]["inputs"]["registry"]["password"] = "another-fresh-token"
     assert _mark(tmp_path, p.digest(*again, duration=1)) == first
-    assert first.startswith("1:sha256:")
+    assert first.startswith("2:sha256:")
 
 
 def _edit(position: int, side: str, path: list[str], value: Any) -> list[dict[str, Any]]:
@@ -139,10 +141,77 @@ def test_a_digest_and_an_event_log_that_hold_the_same_states_agree(tmp_path: Pat
     assert _mark(tmp_path, p.digest(*STEPS)) == _mark(tmp_path, p.events(*STEPS))
 
 
-def test_a_digest_and_an_event_log_of_one_real_preview_agree() -> None:
+def test_a_digest_and_an_event_log_of_one_real_preview_agree_but_for_the_options_that_the_log_leaves_out() -> None:
     """Both made by engine 3.259.0 for a rotation in this project's stack, with machine and moment replaced."""
     folder = Path(__file__).parent / "event_logs"
     digest, events = (from_file(str(folder / name)) for name in ("rotation.json", "rotation.events.jsonl"))
-    assert digest.fingerprint == events.fingerprint
+    assert digest.fingerprint != events.fingerprint
+    differences = comparison.compare(*map(json_format.data, (digest, events))).differences
+    assert {item.kind for item in differences} == {"planned", "prior", "source"}
+    for row in (*digest.rows, *events.rows):
+        for state in (row.step.old, row.step.new):
+            if state is not None:
+                state.dependencies, state.property_dependencies, state.secret_outputs, state.options = (), {}, (), {}
+    marks = [fingerprint(Plan(source="digest", steps=[row.step for row in report.rows])) for report in (digest, events)]
+    assert marks[0] == marks[1]
     assert digest.classes() == events.classes()
     assert digest.classes()["rotation"] == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("custom", False),
+        ("additionalSecretOutputs", []),
+        ("ignoreChanges", ["tags"]),
+        ("deleteBeforeReplace", True),
+        ("dependencies", [p.urn(p.USER, "u"), p.urn(p.USER, "v")]),
+        ("propertyDependencies", {"tags": [p.urn(p.USER, "v")]}),
+        ("aliases", [p.urn(p.REPOSITORY, "former")]),
+        ("customTimeouts", {"create": 1}),
+        ("deletedWith", p.urn(p.USER, "u")),
+        ("replaceOnChanges", ["tags"]),
+        ("retainOnDelete", True),
+    ],
+)
+def test_another_option_of_a_resource_is_another_change(tmp_path: Path, option: str, value: Any) -> None:
+    before = {
+        "additionalSecretOutputs": ["registryId"],
+        "dependencies": [p.urn(p.USER, "u")],
+        "propertyDependencies": {"tags": [p.urn(p.USER, "u")]},
+    }
+    for name, more in (("a", {}), ("b", {option: value})):
+        step = p.step(p.REPOSITORY, "r", {"tags": {}}, {"tags": {"x": "1"}}, new_options={**before, **more})
+        (tmp_path / f"{name}.json").write_text(json.dumps(p.digest(step)))
+    approved, now = (comparison.load(str(tmp_path / name), (), 1 << 20) for name in ("a.json", "b.json"))
+    result = comparison.compare(approved, now)
+    assert [item.kind for item in result.differences] == ["planned"]
+    assert not result.same
+
+
+def test_options_in_another_order_or_left_empty_are_no_difference(tmp_path: Path) -> None:
+    urns = [p.urn(p.USER, name) for name in "uvw"]
+    marks = {
+        _mark(tmp_path, p.digest(p.step(p.REPOSITORY, "r", None, {"name": "a"}, new_options=options)))
+        for options in (
+            {"dependencies": urns, "propertyDependencies": {"name": urns}, "ignoreChanges": ["a", "b"]},
+            {"dependencies": urns[::-1], "propertyDependencies": {"name": urns[::-1]}, "ignoreChanges": ["b", "a"]},
+            {
+                "dependencies": urns,
+                "propertyDependencies": {"name": urns, "tags": []},
+                "ignoreChanges": ["a", "b"],
+                "aliases": [],
+                "deletedWith": "",
+                "taint": False,
+            },
+        )
+    }
+    assert len(marks) == 1
+
+
+def test_a_secret_in_an_option_is_masked_before_it_is_hashed(tmp_path: Path) -> None:
+    steps = [
+        p.step(p.USER, "u", None, {"name": "u"}, new_options={"replacementTrigger": {"password": text}})
+        for text in ("correct-horse-battery", "another-horse-battery")
+    ]
+    assert _mark(tmp_path, p.digest(steps[0])) == _mark(tmp_path, p.digest(steps[1]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from audit import formats, preview
+from audit import comparison, formats, preview
 from audit.errors import AuditError
 from audit.model import UNKNOWN, Plan
 from audit.report import Report
@@ -360,3 +360,144 @@ def test_a_file_or_a_value_that_is_too_large_is_refused(tmp_path: Path, monkeypa
     path.write_text('{"steps": [{"op": "' + "x" * 100_000)
     with pytest.raises(AuditError, match="one value is longer"):
         preview.read(str(path))
+
+
+GOLDEN = Path(__file__).parent / "golden" / "broadened-policy.json"
+
+
+def _without(key: str, *sides: str) -> dict[str, Any]:
+    """A real preview that broadens a policy, without a field of the update or of its sides."""
+    content: dict[str, Any] = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    for step in content["steps"]:
+        for target in [step[side] for side in sides if side in step] if sides else [step]:
+            if sides or step["op"] == "update":
+                del target[key]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("key", "sides"),
+    [("custom", ("oldState", "newState")), ("custom", ("newState",)), ("type", ("oldState", "newState"))],
+)
+def test_a_field_that_the_rest_of_the_step_tells_may_be_missing(
+    tmp_path: Path, key: str, sides: tuple[str, ...]
+) -> None:
+    content = _without(key, *sides)
+    for preview_of_it in (content, p.events(*content["steps"]) if key != "type" else content):
+        report = p.report_of(tmp_path, preview_of_it)
+        assert report.classes() == {"access-broadened": 1}
+        assert not report.incomplete
+
+
+def test_a_component_of_which_nothing_says_so_is_no_resource_of_a_cloud(tmp_path: Path) -> None:
+    """An event log leaves out a `custom` that is false."""
+    component = p.step("app-one:infra:Image", "i", {}, None, op="delete")
+    component["oldState"] = {"urn": component["urn"], "type": "app-one:infra:Image", "outputs": {}}
+    assert p.report_of(tmp_path, p.events(component)).classes() == {"change": 1}
+    flat = p.step("docker-build:index:Image", "i", {"tags": []}, {"tags": ["a"]})
+    for side in ("oldState", "newState"):
+        del flat[side]["custom"]
+    assert [step.component for step in _read(tmp_path, p.events(flat)).steps] == [False]
+
+
+@pytest.mark.parametrize(
+    ("key", "side"),
+    [("newState", ""), ("oldState", ""), ("inputs", "newState"), ("inputs", "oldState")],
+)
+def test_an_update_that_is_not_shown_whole_is_incomplete_and_proves_nothing(
+    tmp_path: Path, key: str, side: str
+) -> None:
+    content = _without(key) if not side else json.loads(GOLDEN.read_text(encoding="utf-8"))
+    for step in content["steps"]:
+        if side and step["op"] == "update":
+            del step[side][key]
+    for preview_of_it in (content, p.events(*(step for step in content["steps"] if step["op"] == "update"))):
+        report = p.report_of(tmp_path, preview_of_it)
+        assert report.worst == "preview-incomplete"
+        assert report.incomplete
+        assert not any(finding.proved for finding in report.findings)
+        assert not report.classes().keys() & {"access-narrowed", "change"}
+    text = formats.render("json", report)
+    (tmp_path / "r.json").write_text(text)
+    saved = comparison.load(str(tmp_path / "r.json"), (), 1 << 20)
+    assert not comparison.compare(saved, saved).same
+
+
+def test_a_replacement_of_which_one_side_is_missing_is_incomplete(tmp_path: Path) -> None:
+    for side in ("oldState", "newState"):
+        step = p.step(p.POLICY, "x", {"policy": p.policy(p.allow("*"))}, {"policy": p.policy()}, op="replace")
+        del step[side]
+        report = p.report_of(tmp_path, p.digest(step))
+        assert "preview-incomplete" in report.classes()
+        assert report.incomplete
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"Version":"2012-10-17","Statement":NaN}',
+        '{"Version":"2012-10-17","Statement":[],"Id":-Infinity}',
+        '{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}],"Statement":[]}',
+        '{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"NumericEquals":{"a":1e999}}}]}',
+        (
+            '{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*",'
+            '"Condition":{"NumericEquals":{"a":1.00000000000000000001}}}]}'
+        ),
+        "[" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("side", ["old", "new"])
+def test_a_document_that_the_policy_language_refuses_proves_nothing_and_can_be_written(
+    tmp_path: Path, text: str, side: str
+) -> None:
+    sides = [p.policy(p.allow("*", "*")), text]
+    old, new = sides if side == "new" else sides[::-1]
+    report = p.report_of(tmp_path, p.digest(p.step(p.POLICY, "x", {"policy": old}, {"policy": new})))
+    assert [(finding.risk, finding.proved) for finding in report.findings] == [("access-unknown", False)]
+    for name in formats.NAMES:
+        assert formats.render(name, report)
+
+
+def test_a_number_in_a_document_is_judged_and_shown_as_a_number(tmp_path: Path) -> None:
+    text = p.policy(p.allow("s3:*", Condition={"NumericLessThan": {"s3:max-keys": 1.5}}))
+    report = p.report_of(tmp_path, p.digest(p.step(p.POLICY, "x", {"policy": p.policy()}, {"policy": text})))
+    finding = report.findings[0]
+    assert (finding.risk, finding.proved) == ("access-broadened", True)
+    assert finding.policy is not None
+    assert finding.policy.new["Statement"][0]["Condition"] == {"NumericLessThan": {"s3:max-keys": 1.5}}
+    assert '"s3:max-keys":1.5' in formats.render("json", report)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "risk"),
+    [
+        ({"protect": True}, {}, "loss-protection-removed"),
+        ({"retainOnDelete": True}, {}, "loss-protection-removed"),
+        ({"retainOnDelete": True}, {"retainOnDelete": False}, "loss-protection-removed"),
+        ({"additionalSecretOutputs": ["secret"]}, {}, "exposure-secret-in-clear"),
+        ({"additionalSecretOutputs": ["a", "secret"]}, {"additionalSecretOutputs": ["a"]}, "exposure-secret-in-clear"),
+        ({}, {"retainOnDelete": True}, "change"),
+    ],
+)
+def test_a_guard_that_changes_on_an_unchanged_resource_is_a_change(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], risk: str
+) -> None:
+    """The engine calls it `same`, since nothing is done in the cloud."""
+    step = p.step(p.USER, "u", {"name": "u"}, {"name": "u"}, op="same", old_options=before, new_options=after)
+    report = p.report_of(tmp_path, p.digest(step))
+    assert report.classes() == {risk: 1}
+    back = p.step(p.USER, "u", {"name": "u"}, {"name": "u"}, op="same", old_options=before, new_options=before)
+    assert p.report_of(tmp_path, p.digest(back)).fingerprint != report.fingerprint
+
+
+def test_the_same_guards_written_otherwise_are_no_change(tmp_path: Path) -> None:
+    step = p.step(
+        p.USER,
+        "u",
+        {"name": "u"},
+        {"name": "u"},
+        op="same",
+        old_options={"additionalSecretOutputs": ["a", "b"], "retainOnDelete": False},
+        new_options={"additionalSecretOutputs": ["b", "a"]},
+    )
+    assert p.report_of(tmp_path, p.digest(step)).rows == []

@@ -47,6 +47,16 @@ SHAPES = {
     "URL with a token in upper case": "git+https://TOKENTOKEN1@example.org/x",
     "shared access signature": "https://a.blob.core.windows.net/c/b?sv=2022-11-02&se=2027&sig=aB3%2Fxyz0123456789abcdefgh%3D",
     "shared access signature in JSON of Go": "?sv=2022-11-02\\u0026sig=aB3%2Fxyz0123456789abcdefgh%3D\\u0026se=2027",
+    "Azure client secret": "abc8Q~dE3fG4hI5jK6lM7nO8pQ9rS0tU1vW2xY3z",
+    "storage account key": "eL5zrFAG4tCmzLSHdnRjhSoDzV4NhHuAJyqOIQwWHcq4Ek1fLkwkmnq2HLjC2jIYQwpmVBvGYcCkhxEyKsxkGQ==",
+    "AWS secret access key in a URL": "k=wJalrXUtnFEMI%2FK7MDENG%2fbPxRfiCYEXAMPLEKEY",
+    "AWS secret access key in a URL in a URL": "wJalrXUtnFEMI%252FK7MDENG%252FbPxRfiCYEXAMPLEKEY",
+    "docker login with -p": "docker login -u AWS -p hunterhunter registry.example.org",
+    "docker login with a quoted password": 'docker login --username AWS --password "hunter2hunter" r.example.org',
+    "password among the words of a command": "tool --password hunter2hunter run",
+    "Google key": "AIza" + "Sy3" * 11 + "aB",
+    "Slack webhook": "https://hooks.slack.com/services/T00000000/B00000000/a1B2c3D4e5F6g7H8i9J0k1L2",
+    "Stripe key": "sk_live_" + "a1B2" * 6,
     "presigned URL": "https://b.s3.amazonaws.com/k?X-Amz-Signature=" + "0123456789abcdef" * 4,
 }
 AWS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -61,7 +71,13 @@ INNER = {
     "shared access signature": "aB3%2Fxyz",
     "shared access signature in JSON of Go": "aB3%2Fxyz",
     "presigned URL": "0123456789abcdef",
-    **{name: AWS_KEY for name in SHAPES if name.startswith("AWS secret access key ")},
+    "docker login with -p": "hunterhunter",
+    "docker login with a quoted password": "hunter2hunter",
+    "password among the words of a command": "hunter2hunter",
+    "Slack webhook": "a1B2c3D4e5F6g7H8i9J0k1L2",
+    "AWS secret access key in a URL": "wJalrXUtnFEMI",
+    "AWS secret access key in a URL in a URL": "wJalrXUtnFEMI",
+    **{name: AWS_KEY for name in SHAPES if " URL" not in name and name.startswith("AWS secret access key ")},
 }
 
 
@@ -389,3 +405,29 @@ def test_an_aws_secret_key_without_a_digit_is_masked_and_a_path_of_that_length_i
     path = "Documents/Projects/Application/Resources"
     assert len(path) == 40
     assert Redactor().text(path) == path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sha512-eL5zrFAG4tCmzLSHdnRjhSoDzV4NhHuAJyqOIQwWHcq4Ek1fLkwkmnq2HLjC2jIYQwpmVBvGYcCkhxEyKsxkGQ==",
+        "docker login -u AWS --password-stdin registry.example.org",
+        "docker login -u AWS -p $TOKEN registry.example.org",
+        "use --password instead of a prompt",
+        "arn%3Aaws%3Aecr%3Aus-east-2%3A123456789012%3Arepository%2Fapp-one",
+        "https%3A%2F%2Fdev.azure.com%2FMyOrganisationName%2FMyProjectName%2F_git%2Fapp-one",
+        "sha256%3A" + "0123456789abcdef" * 4,
+        "0123456789abcdef" * 8,
+        "https://slack.com/services/app-one",
+    ],
+)
+def test_what_only_resembles_one_of_these_shapes_stays(text: str) -> None:
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "part", ["docker login ", "--password ", "%2F", "aQ~", "%2FaB3", "hooks.slack.com/", "login -p"]
+)
+def test_the_beginnings_of_shapes_over_and_over_are_read(part: str) -> None:
+    """A pattern that tried again from every place would not come to an end here."""
+    assert Redactor().text(part * (400_000 // len(part)))
