@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.model import Change, Step, holds_unknown, is_hidden, is_unknown
+from audit.model import ENGINE_SECRET, REDACTED, Change, Step, holds_unknown, is_hidden, is_unknown, strings
 
 MAX_CHANGES = 500
 """Properties shown for one step; a step with more says how many there are."""
@@ -85,6 +85,24 @@ def _replaces(step: Step, path: str) -> bool:
     return any(
         kind.endswith("replace") and first_part(at) == first_part(path) for at, kind in step.detailed_diff.items()
     )
+
+
+def differs(step: Step, name: str) -> bool:
+    """Whether a top-level property differs. Where a part of it is masked two equal texts can hide different values:
+    then the engine's word counts. A property that is only computed is looked up in the old outputs."""
+    old = step.old.get(name) if step.old else None
+    new = step.new.inputs.get(name) if step.new else None
+    return bool(old != new) or (_partly_hidden(new) and announced(step, name))
+
+
+def _partly_hidden(value: Any) -> bool:
+    """Whether anything in the value is masked, also inside a longer text."""
+    return any(ENGINE_SECRET in text or REDACTED in text for text in strings(value))
+
+
+def announced(step: Step, name: str) -> bool:
+    """Whether the engine says that the top-level property differs."""
+    return any(first_part(path) == name for path in (*step.diff_reasons, *step.replace_reasons, *step.detailed_diff))
 
 
 def first_part(path: str) -> str:

@@ -139,10 +139,13 @@ class Step:
 
 @lru_cache(maxsize=4096)
 def kind_of(type_token: str) -> str:
-    """`package:module/file:Name` as `package:module:Name`."""
+    """`package:module/file:Name` as `package:module:Name`. States can hold older tokens of Azure DevOps, with a module
+    for each service (`azuredevops:Security/...`): the provider has only `index` today, and the same names in it."""
     parts = type_token.split(":")
     if len(parts) != 3:
         return type_token
+    if parts[0] == "azuredevops":
+        return f"azuredevops:index:{parts[2]}"
     return f"{parts[0]}:{parts[1].split('/', 1)[0]}:{parts[2]}"
 
 

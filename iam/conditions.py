@@ -110,10 +110,10 @@ def holds(condition: Condition, context: Context) -> bool | None:
     values = (actual,) if isinstance(actual, str) else actual
     if not condition.qualifier:
         return _one(condition, values[0], context) if len(values) == 1 else None
+    if values == ("",):  # documented for both: "a null dataset, such as an empty string"
+        return condition.qualifier == "ForAllValues"
     if condition.qualifier == "ForAnyValue":
         return any_of(_one(condition, value, context) for value in values)
-    if values == ("",):
-        return True  # documented: a key that "resolves to a null dataset, such as an empty string"
     return all_of(_one(condition, value, context) for value in values)
 
 
@@ -141,7 +141,7 @@ def _one(condition: Condition, value: str, context: Context) -> bool | None:
 def element_matches(kind: str, wanted: Glob, value: str, context: Context) -> bool | None:
     """Whether one value of a request matches one value of a policy, for the operator that is not negated."""
     if kind in ("eq", "eqi", "like"):
-        return wanted.matches(value, context)
+        return wanted.matches(value, context, wildcards=kind == "like")
     if kind == "arn":
         return _arn_matches(wanted, value, context)
     if kind == "ip":

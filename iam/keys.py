@@ -66,9 +66,9 @@ def finder(conditions: Sequence[Condition], truths: Sequence[int]) -> Callable[[
 
 
 def _of_nothing(condition: Condition) -> bool | None:
-    """What a condition says of an empty text, which ForAllValues takes for no value at all."""
+    """What a condition says of an empty text, which a qualifier takes for no value at all."""
     variables = any(glob.has_variables for glob in condition.values)
-    return None if variables and condition.qualifier != "ForAllValues" else holds(condition, {condition.key: ""})
+    return None if variables and not condition.qualifier else holds(condition, {condition.key: ""})
 
 
 def _of_many(condition: Condition) -> bool | None:

@@ -158,11 +158,11 @@ class Glob:
             self.text, tuple(Wild.STAR if isinstance(part, Variable) else part for part in self.parts), self.fold
         )
 
-    def bind(self, context: Context) -> "Glob | None":
+    def bind(self, context: Context, *, wildcards: bool = True) -> "Glob | None":
         """This glob with its variables replaced; None if a variable has no value (it is then like nothing).
 
         What cannot be said (no valid variable, a multivalued key, a value that holds a wildcard, or a colon in the
-        first fields of an ARN) stays a variable.
+        first fields of an ARN) stays a variable. `wildcards` is off where there are none: then a value is itself.
         """
         parts: list[Part] = []
         for part in self.parts:
@@ -174,12 +174,13 @@ class Glob:
                 return None
             if isinstance(value, tuple) and len(value) == 1:
                 value = value[0]
-            unclear = isinstance(value, tuple) or "*" in value or "?" in value or (part.in_field and ":" in value)
+            wild = wildcards and ("*" in value or "?" in value)
+            unclear = isinstance(value, tuple) or wild or (part.in_field and ":" in value)
             parts.append(Variable(None) if unclear or isinstance(value, tuple) else value)
         return Glob(self.text, tuple(parts), self.fold, self.arn)
 
-    def matches(self, value: str, context: Context) -> bool | None:
-        """Whether the value is like this glob; None if that cannot be said."""
+    def matches(self, value: str, context: Context, *, wildcards: bool = True) -> bool | None:
+        """Whether the value is like this glob; None if that cannot be said. `wildcards`: see `bind`."""
         if len(self.readings) > 1:
             if self.readings[-1].matches(value, context) is False:
                 return False
@@ -188,7 +189,7 @@ class Glob:
             return self._match(value)
         if not self.outer._match(value):
             return False
-        bound = self.bind(context)
+        bound = self.bind(context, wildcards=wildcards)
         if bound is None:
             return False
         if bound.has_variables:
@@ -225,7 +226,8 @@ def _matcher(parts: tuple[Part, ...], fold: bool, arn: bool) -> Callable[[str], 
 def _expression(parts: tuple[Part, ...]) -> str:
     """A regular expression in which no star is tried twice: each takes the first place where what follows it fits.
 
-    Stars that take no colon stand before all others, so the first place is the only one that can do.
+    That place is the only one that can do, unless a star that takes no colon comes after one that does: then it is one
+    of many, and all are tried (only comparisons have such readings, and they put them into an automaton).
     """
     stars: list[str] = []
     chunks = [""]
@@ -237,7 +239,11 @@ def _expression(parts: tuple[Part, ...]) -> str:
             chunks[-1] += _CHARACTERS[part] if isinstance(part, Wild) else re.escape(str(part))
     if not stars:
         return f"(?s:{chunks[0]})"
-    middle = "".join(f"(?>{star}*?{chunk})" for star, chunk in zip(stars[:-1], chunks[1:-1], strict=True) if chunk)
+    parted = list(zip(stars[:-1], chunks[1:-1], strict=True))
+    if stars != sorted(stars, reverse=True):  # "[^:]" before "."
+        middle = "".join(f"{star}*?{chunk}" for star, chunk in parted)
+    else:
+        middle = "".join(f"(?>{star}*?{chunk})" for star, chunk in parted if chunk)
     return f"(?s:{chunks[0]}{middle}{stars[-1]}*{chunks[-1]})"
 
 

@@ -110,8 +110,14 @@ def choices(
         yield mask
         return
     numbers = [number for number in range(open_bits.bit_length()) if open_bits >> number & 1]
+    # A variable's value that holds a wildcard is one to an operator that knows wildcards, and itself to the others.
     pairs = [
-        (1 << i, 1 << j) for i in numbers for j in numbers if i != j and (elements[i][1], elements[j][1]) in implied
+        (1 << i, 1 << j)
+        for i in numbers
+        for j in numbers
+        if i != j
+        and (elements[i][1], elements[j][1]) in implied
+        and (elements[i][0] in ("eq", "eqi") or elements[j][0] not in ("eq", "eqi"))
     ]
     for chosen in subsets(open_bits, budget):
         if not any(chosen & low and not chosen & high for low, high in pairs):

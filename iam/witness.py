@@ -104,11 +104,12 @@ def _principal(dimension: Dimension, wanted: int, statement: Statement) -> str |
     if dimension.examples == [None]:
         return None
     entries = statement.principals.entries if statement.principals else ()
-    named = [_short(f"{kind}:{value}") for kind, value in entries if not is_account(kind, value)]
-    for candidate in (*named, *_PRINCIPALS, *map(_short, _examples(dimension, wanted))):
-        if candidate and dimension.find(candidate) & wanted:
-            return candidate
-    return ""
+    named = [_short(f"{kind}:{value}") for kind, value in entries if kind != "*" and not is_account(kind, value)]
+    candidates = [c for c in (*named, *_PRINCIPALS, *map(_short, _examples(dimension, wanted))) if c]
+    found = [(candidate, dimension.find(candidate)) for candidate in candidates]
+    # Better one of whom it is known that every clause speaks of them as wanted.
+    sure = (candidate for candidate, classes in found if classes and not classes & ~wanted)
+    return next(sure, None) or next((candidate for candidate, classes in found if classes & wanted), "")
 
 
 def _short(typed: str) -> str:

@@ -16,6 +16,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,6 +28,9 @@ OK, FAILED, USAGE, REFUSED, CANCELLED = 0, 1, 2, 3, 130
 """Exit codes of every entry point."""
 
 EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong use or missing setting, 3 refused or a finding, 130 cancelled"
+
+BEFORE_THE_END = 20.0
+"""Seconds (at most half of all) that a program gets to stop at once, before the agent goes on without it."""
 
 _UNMATCHED = re.compile(r"^\$\([^()]+\)$")
 _SERVICES = ("AWS_", "AZDO_", "PULUMI_")
@@ -198,8 +202,10 @@ def call(argv: Sequence[str], *, env: Mapping[str, str] | None = None, output: P
     """Run a program to its end and give its exit code; its text is neutralised on the way to our log.
 
     output: a file for its standard output, made private; else both streams go to the log.
-    A cancelled run (SIGINT, then SIGTERM from the agent, to this process alone) is passed on as SIGINT: the first lets
-    pulumi finish what it has begun and give its lock back, the second makes it stop at once.
+    A cancelled run is passed on as SIGINT: the first lets pulumi finish what it has begun and give its lock back, the
+    second makes it stop at once. The agent signals the task, which passes one SIGTERM on to us and nothing after that;
+    when PROCESS_SIGINT_TIMEOUT (milliseconds) ends it goes on with the cleanup, whatever still runs. So the second
+    SIGINT is ours, BEFORE_THE_END of that time; where the variable is not set, a second signal is waited for.
     """
     private = private_file(output).open("wb") if output else None
     try:
@@ -231,10 +237,16 @@ def call(argv: Sequence[str], *, env: Mapping[str, str] | None = None, output: P
 @contextmanager
 def _passed_on(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
     seen: list[int] = []
+    timers: list[threading.Timer] = []
+    patience = _patience()
 
     def pass_on(number: int, _frame: object) -> None:
         seen.append(number)
         child.send_signal(signal.SIGINT)
+        if patience is not None and not timers:
+            timers.append(threading.Timer(patience, child.send_signal, (signal.SIGINT,)))
+            timers[0].daemon = True
+            timers[0].start()
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -242,6 +254,17 @@ def _passed_on(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for timer in timers:
+            timer.cancel()
+
+
+def _patience() -> float | None:
+    """Seconds from the first signal to the second one, None where no agent says how long it waits."""
+    text = optional("PROCESS_SIGINT_TIMEOUT")
+    if text is None or not text.isdecimal():
+        return None
+    whole = int(text) / 1000
+    return whole - min(BEFORE_THE_END, whole / 2)
 
 
 def captured(argv: Sequence[str], *, env: Mapping[str, str] | None = None, seconds: float | None = None) -> str:

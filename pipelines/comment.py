@@ -43,7 +43,8 @@ class PullRequest:
         token = agent.setting("SYSTEM_ACCESSTOKEN", "map it: env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)")
         return cls(f"{base}/{project}/_apis/git/repositories/{repository}/pullRequests/{number}", token)
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    def _ask(self, method: str, path: str, body: Any = None, *, gone: bool = False) -> Any:
+        """The answer's JSON, None where it has none. gone: a 404 is fine too: somebody else has removed it already."""
         try:
             import requests
         except ModuleNotFoundError:
@@ -67,6 +68,8 @@ class PullRequest:
                 f"Azure DevOps refused {method} of the pull request's threads ({answer.status_code}): give the build "
                 'service "Contribute to pull requests" on the repository'
             )
+        if gone and answer.status_code == 404:
+            return None
         if not answer.ok:
             raise agent.Stop(f"Azure DevOps answered {answer.status_code} to {method} {path}: {answer.text[:500]}")
         return answer.json() if answer.content else None
@@ -102,7 +105,7 @@ class PullRequest:
         first, *rest = found
         self._write(first, text, status)
         for thread in rest:
-            self._ask("DELETE", f"threads/{thread['id']}/comments/{thread['comments'][0]['id']}")
+            self._ask("DELETE", f"threads/{thread['id']}/comments/{thread['comments'][0]['id']}", gone=True)
         return int(first["id"])
 
     def _write(self, thread: dict[str, Any], text: str, status: str) -> None:

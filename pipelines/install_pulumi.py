@@ -1,6 +1,7 @@
 """Install the pinned Pulumi CLI, checked, and put it before PATH.
 
-A CLI of exactly the pinned version that is on PATH already is used as it is. Else the official release is downloaded
+A CLI of exactly the pinned version that is on PATH already is used as it is, its checksum unseen: the agent's image is
+trusted, as it is for Python and Docker. Else the official release is downloaded
 and its SHA-256 compared with its line in pipelines/pulumi.sha256. An archive without a line is refused on an agent; a
 workstation takes the list that is published beside the release. `--pin` writes those published lines into
 pipelines/pulumi.sha256, to be reviewed and committed. A second run changes nothing.

@@ -1,6 +1,7 @@
 """Wait for ECR's findings on the pushed digest and refuse at a chosen severity; findings become JUnit test results.
 
-Basic scanning ends COMPLETE, enhanced scanning stays ACTIVE; both are waited for (ECR DescribeImageScanFindings).
+For registries with basic scanning, which ends COMPLETE (ECR DescribeImageScanFindings). Enhanced scanning stays ACTIVE
+and its findings are Amazon Inspector's, which the pipeline's key may not read: an image with it is refused.
 """
 
 from __future__ import annotations
@@ -39,15 +40,22 @@ class Finding:
 def waiter(client: Any, seconds: int) -> Any:
     """A botocore waiter for a finished scan.
 
-    botocore's own ImageScanComplete takes a scan that has not begun (ScanNotFoundException) for an error and does not
-    know enhanced scanning.
+    botocore's own ImageScanComplete takes a scan that has not begun (ScanNotFoundException) for an error and waits on
+    for one that will never be COMPLETE.
     """
     from botocore.waiter import WaiterModel, create_waiter_with_client
 
     def status(state: str, expected: str) -> dict[str, str]:
         return {"state": state, "matcher": "path", "argument": "imageScanStatus.status", "expected": expected}
 
-    failures = ("FAILED", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED", "FINDINGS_UNAVAILABLE", "LIMIT_EXCEEDED")
+    failures = (
+        "ACTIVE",
+        "FAILED",
+        "UNSUPPORTED_IMAGE",
+        "SCAN_ELIGIBILITY_EXPIRED",
+        "FINDINGS_UNAVAILABLE",
+        "LIMIT_EXCEEDED",
+    )
     model = WaiterModel(
         {
             "version": 2,
@@ -58,7 +66,6 @@ def waiter(client: Any, seconds: int) -> Any:
                     "maxAttempts": max(1, seconds // DELAY),
                     "acceptors": [
                         status("success", "COMPLETE"),
-                        status("success", "ACTIVE"),
                         *(status("failure", end) for end in failures),
                         {"state": "retry", "matcher": "error", "expected": "ScanNotFoundException"},
                     ],
@@ -80,7 +87,10 @@ def findings(repository: str, digest: str, region: str, seconds: int) -> list[Fi
         waiter(client, seconds).wait(**image)
         pages = list(client.get_paginator("describe_image_scan_findings").paginate(**image))
     except botocore.exceptions.WaiterError as error:
-        raise agent.Stop(f"ECR has no findings on {repository}@{digest}: {error}. Is scan on push on?") from None
+        raise agent.Stop(
+            f"ECR has no findings on {repository}@{digest}: {error}. "
+            "Is scan on push on, and the scanning of the registry basic?"
+        ) from None
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise agent.Stop(f"ECR refused the findings on {repository}@{digest}: {error}") from None
     found = []
@@ -89,12 +99,6 @@ def findings(repository: str, digest: str, region: str, seconds: int) -> list[Fi
         found += [
             Finding(row["name"], row.get("severity", ""), row.get("description", ""), row.get("uri", ""))
             for row in rows.get("findings", [])
-        ]
-        found += [
-            Finding(
-                row.get("title", ""), row.get("severity", ""), row.get("description", ""), row.get("findingArn", "")
-            )
-            for row in rows.get("enhancedFindings", [])
         ]
     rank = {name: place for place, name in enumerate(reversed(SEVERITIES))}
     return sorted(found, key=lambda finding: (rank.get(finding.severity, -1), finding.name))

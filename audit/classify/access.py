@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from audit.changes import announced, differs, first_part
 from audit.classify import documents
 from audit.classify.known import Known
 from audit.model import Finding, Step, holds_unknown, is_hidden, is_unknown
@@ -53,6 +54,11 @@ MEMBERSHIPS = {
     "azuredevops:index:TeamMembers": ("teamId", "members"),
     "azuredevops:index:TeamAdministrators": ("teamId", "administrators"),
 }
+PUBLIC_ACCESS_BLOCKS = frozenset({"aws:s3:BucketPublicAccessBlock", "aws:s3:AccountPublicAccessBlock"})
+BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+WITH_ACL = ("aws:s3:Bucket", "aws:s3:BucketV2", "aws:s3:BucketObject", "aws:s3:BucketObjectv2", "aws:s3:ObjectCopy")
+OWNERS_ONLY = ("", "private", "bucket-owner-full-control", "bucket-owner-read")
+PUBLIC = ("public-read", "public-read-write", "authenticated-read")
 TRUST = frozenset({"aws:iam:OpenIdConnectProvider", "aws:iam:SamlProvider"})
 CHECKS = re.compile(r"azuredevops:index:(?:Check\w+|BranchPolicy\w+|RepositoryPolicy\w+)")
 PERMISSIONS = re.compile(r"azuredevops:index:\w*Permissions")
@@ -61,6 +67,9 @@ SOUNDS_LIKE_ACCESS = re.compile(
     r"|serviceaccount|serviceendpoint|trust|federat",
     re.IGNORECASE,
 )
+CAN_FORBID = re.compile(r"polic|permission|boundar|acl|member|deny|block", re.IGNORECASE)
+"""Of these, what can hold a Deny or a limit for others, so that deleting it can allow more. A credential cannot."""
+
 HARMLESS = frozenset(
     {"aws:ecr:LifecyclePolicy", "aws:iam:Group", "aws:iam:AccountAlias", "pulumi:pulumi:StackReference"}
 )
@@ -79,16 +88,31 @@ def judge(step: Step, known: Known) -> Iterator[Finding]:
         yield from _guard(step, known)
     elif kind.startswith("azuredevops:index:ServiceEndpoint"):
         yield from _credential(step, known)
-    elif documented := _embedded(step):
-        for name in documented:
-            yield from _judged(step, name, *_both(step, name))
-    elif kind not in HARMLESS and SOUNDS_LIKE_ACCESS.search(kind.partition(":")[2]) and not step.deletes:
-        yield _finding(
-            step,
-            "access-unknown",
-            f"{_subject(step)} sounds like access, and there is no rule for its type",
-            proved=False,
-        )
+    else:
+        yield from _without_rule(step)
+
+
+def _without_rule(step: Step) -> Iterator[Finding]:
+    """A type that no rule knows: the documents in it are judged, and what else changes is only as safe as it
+    sounds."""
+    documented = _embedded(step)
+    for name in documented:
+        yield from _judged(step, name, *_both(step, name))
+    if step.kind in HARMLESS or not SOUNDS_LIKE_ACCESS.search(step.kind.partition(":")[2]):
+        return
+    if step.deletes:
+        if not documented and CAN_FORBID.search(step.kind.rpartition(":")[2]):
+            reason = f"{_subject(step)} goes, and there is no rule for its type: what it forbade may be allowed now"
+            yield _finding(step, "access-unknown", reason, proved=False)
+        return
+    changed = dict.fromkeys(first_part(change.path) for change in step.changes)
+    others = [name for name in changed if name not in documented]
+    if not documented:
+        reason = f"{_subject(step)} sounds like access, and there is no rule for its type"
+        yield _finding(step, "access-unknown", reason, proved=False)
+    elif others:
+        reason = f"{_subject(step)} sounds like access, and there is no rule for what changes besides its documents"
+        yield _finding(step, "access-unknown", reason, f"It changes: {', '.join(others[:10])}.", proved=False)
 
 
 def _finding(step: Step, risk: str, reason: str, *details: str, proved: bool = True) -> Finding:
@@ -107,22 +131,6 @@ def _both(step: Step, name: str) -> tuple[Any, Any]:
     return old, new
 
 
-def _changed(step: Step, name: str) -> bool:
-    old, new = _both(step, name)
-    if is_hidden(old) or is_hidden(new):
-        return old != new or _announced(step, name)
-    return bool(old != new)
-
-
-def _announced(step: Step, name: str) -> bool:
-    """Whether the engine says that the property differs, though it may be masked on both sides."""
-    return (
-        name in step.diff_reasons
-        or name in step.replace_reasons
-        or any(path.startswith(name) for path in step.detailed_diff)
-    )
-
-
 def _empty(value: Any) -> bool:
     return value is None or value == "" or value == [] or value == {}
 
@@ -134,8 +142,14 @@ def _document(step: Step, known: Known) -> Iterator[Finding]:
     del known
     name = POLICY_PROPERTIES[step.kind]
     old, new = _both(step, name)
-    if any(_declared(step, holder) and _changed(step, holder) for holder in HOLDERS):
-        old = None  # what the new holder had before is not this document
+    if any(_declared(step, holder) and differs(step, holder) for holder in HOLDERS):
+        # Two holders: one loses the document, and with it what it denied; to the other it is new.
+        yield from (
+            finding
+            for finding in _judged(step, name, old, None, whose=" of the former holder")
+            if finding.risk != "access-narrowed"
+        )
+        old = None
     if old == new and not is_unknown(new) and not (step.op != "same" and documents.masked(new)):
         return
     yield from _judged(step, name, old, new, trust=name == "assumeRolePolicy")
@@ -152,18 +166,23 @@ def _embedded(step: Step) -> list[str]:
     if not step.kind.startswith(("aws:", "aws-native:")) or step.kind in HARMLESS:
         return []
     names = {name for side in (step.old, step.new) if side is not None for name in side.inputs if EMBEDDED.search(name)}
-    return sorted(name for name in names if _changed(step, name) and any(map(_is_document, _both(step, name))))
+    return sorted(name for name in names if differs(step, name) and any(map(_is_document, _both(step, name))))
 
 
 def _is_document(value: Any) -> bool:
-    return (isinstance(value, str) and '"Statement"' in value) or (isinstance(value, dict) and "Statement" in value)
+    """Whether it is a policy document, or can be one: what is masked is none that can be called harmless."""
+    return (
+        is_hidden(value)
+        or (isinstance(value, str) and '"Statement"' in value)
+        or (isinstance(value, dict) and "Statement" in value)
+    )
 
 
-def _judged(step: Step, name: str, old: Any, new: Any, *, trust: bool = False) -> Iterator[Finding]:
+def _judged(step: Step, name: str, old: Any, new: Any, *, trust: bool = False, whose: str = "") -> Iterator[Finding]:
     judgement = documents.judge(name, old, new)
     if judgement.outcome == "equal":
         return
-    subject = f"{_subject(step)}: {name}"
+    subject = f"{_subject(step)}: {name}{whose}"
     details = [*judgement.details, *_origin(step, name, new)]
     if judgement.outcome == "broadened":
         risk, verb = ("trust-changed" if trust else "access-broadened"), judgement.reason
@@ -196,6 +215,41 @@ def _origin(step: Step, name: str, new: Any) -> list[str]:
     return [f"It is computed from {urn}." for urn in urns]
 
 
+# --- access lists of buckets
+
+
+def _public_access_block(step: Step, known: Known) -> Iterator[Finding]:
+    """Each of the four switches that is off after, unless it was off before; without the resource all are off."""
+    del known
+    off = [
+        name
+        for name in BLOCKS
+        if not _is_true(step.new.inputs.get(name) if step.new else None)
+        and (step.old is None or _is_true(step.old.get(name)) or is_hidden(step.old.get(name)))
+    ]
+    if off:
+        verb = "goes, and with it" if step.new is None else "has off or not visibly on"
+        reason = f"{_subject(step)} {verb} {', '.join(off)}: what is public by policy or by list may be reached now"
+        yield _finding(step, "access-unknown", reason, proved=False)
+
+
+def _with_acl(step: Step, known: Known) -> Iterator[Finding]:
+    """A bucket or object with an access list of its own: a canned one (`acl`), or `grants`."""
+    del known
+    old, new = _both(step, "acl")
+    if step.new is not None and differs(step, "acl"):
+        said = f"{_subject(step)}: acl is {_show(new)}" + (f" and was {_show(old)}" if step.old else "")
+        if new in PUBLIC and old != "public-read-write":
+            yield _finding(step, "access-broadened", f"{said}: whoever asks may read")
+        elif new is not None and new not in OWNERS_ONLY and new not in PUBLIC:
+            yield _finding(step, "access-unknown", f"{said}; whom it lets in is not visible", proved=False)
+        elif old in PUBLIC and new == "private":
+            yield _finding(step, "access-narrowed", said)
+    if step.new is not None and differs(step, "grants") and not _empty(step.new.inputs.get("grants")):
+        yield _finding(step, "access-unknown", f"{_subject(step)}: its grants change", proved=False)
+    yield from _without_rule(step)
+
+
 # --- identities
 
 
@@ -203,15 +257,19 @@ def _role(step: Step, known: Known) -> Iterator[Finding]:
     yield from _document(step, known)
     yield from _boundary(step, known)
     old, new = _both(step, "managedPolicyArns")
-    for arn in _added(old, new):
+    arns_differ = differs(step, "managedPolicyArns")
+    for arn in _added(old, new) if arns_differ else ():
         yield from _attached(step, known, arn, f"role '{step.name}'")
+    for arn in _added(new, old) if arns_differ and step.new is not None else ():
+        if _may_deny(step, known, arn):
+            yield _detached(step, f"{_subject(step)}: policy {_show(arn)} is detached", denies=True)
     old, new = _both(step, "inlinePolicies")
-    if old != new:
+    if differs(step, "inlinePolicies"):
         before, after = _inline(old), _inline(new)
         for name in dict.fromkeys((*before, *after)):
-            if before.get(name) != after.get(name):
+            if before.get(name) != after.get(name) or documents.masked(after.get(name)):
                 yield from _judged(step, f"inlinePolicies[{name}]", before.get(name), after.get(name))
-        if is_unknown(new) or is_hidden(new):
+        if is_unknown(new) or is_hidden(new) or is_hidden(old):
             yield _finding(step, "access-unknown", f"{_subject(step)}: inline policies are not visible", proved=False)
 
 
@@ -228,7 +286,7 @@ def _boundary(step: Step, known: Known) -> Iterator[Finding]:
     if step.new is None or step.old is None:
         return
     old, new = _both(step, "permissionsBoundary")
-    if _empty(old) or old == new:
+    if _empty(old) or not differs(step, "permissionsBoundary"):
         return
     if _empty(new):
         yield _finding(
@@ -252,20 +310,36 @@ def _attachment(step: Step, known: Known) -> Iterator[Finding]:
     side = step.new or step.old
     assert side is not None  # noqa: S101 - a step has at least one side (audit.classify.judge)
     kind = {"name": "entities"}.get(holder_name, holder_name)
-    holder = f"{kind} {_show(side.get(holder_name))}"
+    arn = step.old.get("policyArn") if step.old else None
     if step.new is None:
-        denies = _may_deny(step, known)
-        details = ["A Deny in it would be lifted; the document is not visible here."] if denies else []
-        reason = f"{_subject(step)}: the policy is detached from {holder}"
-        yield _finding(step, "access-unknown" if denies else "access-narrowed", reason, *details, proved=not denies)
+        reason = f"{_subject(step)}: the policy is detached from {kind} {_show(side.get(holder_name))}"
+        yield _detached(step, reason, denies=_may_deny(step, known, arn))
         return
     names = (holder_name, "policyArn", "users", "groups", "roles")
-    if step.old is None or any(_changed(step, name) for name in names):
+    if step.old is None or any(differs(step, name) for name in names):
+        holder = f"{kind} {_show(side.get(holder_name))}"
         yield from _attached(step, known, step.new.inputs.get("policyArn"), holder)
+    if step.old is not None and _leaves_a_holder(step, holder_name) and _may_deny(step, known, arn):
+        reason = f"{_subject(step)}: policy {_show(arn)} is detached from {kind} {_show(step.old.get(holder_name))}"
+        yield _detached(step, reason, denies=True)
 
 
-def _may_deny(step: Step, known: Known) -> bool:
-    policy = _attached_policy(step, known, step.old.get("policyArn") if step.old else None)
+def _leaves_a_holder(step: Step, holder_name: str) -> bool:
+    """Whether somebody that had the old policy has it no more."""
+    if differs(step, "policyArn") or (holder_name != "name" and differs(step, holder_name)):
+        return True
+    lists = [_both(step, name) for name in ("users", "groups", "roles") if differs(step, name)]
+    return any(is_hidden(old) or _added(new, old) for old, new in lists)
+
+
+def _detached(step: Step, reason: str, *, denies: bool) -> Finding:
+    details = ["A Deny in it would be lifted, or its document is not visible here."] if denies else []
+    return _finding(step, "access-unknown" if denies else "access-narrowed", reason, *details, proved=not denies)
+
+
+def _may_deny(step: Step, known: Known, arn: Any) -> bool:
+    """Whether a policy that the step's old side had can hold a Deny."""
+    policy = known.policy(arn, step.old.property_dependencies.get("policyArn", ()) if step.old else ())
     if policy is None:
         return True
     state = policy.old or policy.new
@@ -273,7 +347,7 @@ def _may_deny(step: Step, known: Known) -> bool:
         document = documents.decoded(state.get("policy") if state else None)
     except PolicyError:
         return True
-    return holds_unknown(document) or bool(documents.denials(document))
+    return holds_unknown(document) or documents.masked(document) or bool(documents.denials(document))
 
 
 def _attached(step: Step, known: Known, arn: Any, holder: str) -> Iterator[Finding]:
@@ -313,7 +387,7 @@ def _membership(step: Step, known: Known) -> Iterator[Finding]:
     holder, members = MEMBERSHIPS[step.kind]
     old, new = _both(step, members)
     old_holder, new_holder = _both(step, holder)
-    if old == new and old_holder == new_holder and not _announced(step, members):
+    if not differs(step, holder) and not differs(step, members) and not announced(step, members):
         return
     plain = isinstance(old or [], list) and isinstance(new or [], list)
     added, removed = (_added(old, new), _added(new, old)) if plain else ([new], [old])
@@ -347,9 +421,13 @@ def _credential(step: Step, known: Known) -> Iterator[Finding]:
         )
         return
     old, new = _both(step, "status")
-    if step.old is not None and old != new and new != "Inactive":
+    if step.old is not None and differs(step, "status") and new != "Inactive":
         yield _finding(
-            step, "credential-created", f"{_subject(step)} becomes active again", f"Its status was {_show(old)}."
+            step,
+            "credential-created",
+            f"{_subject(step)} becomes active again",
+            f"Its status was {_show(old)}.",
+            proved=not is_hidden(new) and not is_unknown(new),
         )
 
 
@@ -374,11 +452,11 @@ def _variable_group(step: Step, known: Known) -> Iterator[Finding]:
     if step.new is None:
         return
     old, new = _both(step, "allowAccess")
-    if new is True and old is not True:
+    if _is_true(new) and not _is_true(old):
         yield _finding(
             step, "group-opened", f"{_subject(step)} is opened to all pipelines of the project (allowAccess)"
         )
-    elif new is True and step.replaces:
+    elif _is_true(new) and step.replaces:
         yield _finding(
             step, "group-opened", f"{_subject(step)} is made anew, open to all pipelines of the project (allowAccess)"
         )
@@ -389,6 +467,11 @@ def _variable_group(step: Step, known: Known) -> Iterator[Finding]:
             f"{_subject(step)}: whether it is opened to all pipelines is not visible",
             proved=False,
         )
+
+
+def _is_true(value: Any) -> bool:
+    """Also as a text, which providers accept for a boolean."""
+    return value is True or str(value).lower() == "true"
 
 
 def _authorization(step: Step, known: Known) -> Iterator[Finding]:
@@ -425,22 +508,44 @@ def _resource_authorization(step: Step, known: Known) -> Iterator[Finding]:
 
 
 def _permissions(step: Step, known: Known) -> Iterator[Finding]:
+    """Permissions of one principal for one thing. Where either changes, the old pair loses all of them, also what was
+    denied, and the new one gains all."""
     del known
     old, new = _both(step, "permissions")
     old_principal, new_principal = _both(step, "principal")
-    if step.old and step.new and old_principal != new_principal:
-        old = {}
-    if is_unknown(new) or is_hidden(new) or is_unknown(new_principal):
+    if not _visible(old, new, new_principal):
         yield _finding(step, "access-unknown", f"{_subject(step)}: permissions are not visible", proved=False)
         return
+    if step.old and step.new and any(differs(step, name) for name in _pair(step)):
+        yield from _levelled(step, old_principal, old, None, " where they were")
+        yield from _levelled(step, new_principal, None, new)
+    else:
+        yield from _levelled(step, new_principal if step.new else old_principal, old, new)
+
+
+def _pair(step: Step) -> set[str]:
+    """The properties that say whose permissions they are and for what."""
+    names = {name for side in (step.old, step.new) if side is not None for name in side.inputs}
+    return {name for name in names if name not in ("permissions", "replace") and not name.startswith("__")}
+
+
+def _levelled(step: Step, principal: Any, old: Any, new: Any, where: str = "") -> Iterator[Finding]:
     before, after = _levels(old), _levels(new)
+    unseen = [name for name in dict.fromkeys((*before, *after)) if not _visible(before.get(name), after.get(name))]
     gained = [name for name in dict.fromkeys((*before, *after)) if _level(after.get(name)) > _level(before.get(name))]
     lost = [name for name in dict.fromkeys((*before, *after)) if _level(after.get(name)) < _level(before.get(name))]
-    principal = _show(new_principal if step.new else old_principal)
-    if gained:
-        yield _finding(step, "access-broadened", f"{_subject(step)}: {principal} gains {', '.join(gained)}")
+    subject = f"{_subject(step)}: {_show(principal)}"
+    if unseen:
+        reason = f"{_subject(step)}: the level of {', '.join(unseen)} is not visible"
+        yield _finding(step, "access-unknown", reason, proved=False)
+    elif gained:
+        yield _finding(step, "access-broadened", f"{subject} gains {', '.join(gained)}{where}")
     elif lost:
-        yield _finding(step, "access-narrowed", f"{_subject(step)}: {principal} loses {', '.join(lost)}")
+        yield _finding(step, "access-narrowed", f"{subject} loses {', '.join(lost)}{where}")
+
+
+def _visible(*values: Any) -> bool:
+    return not any(is_unknown(value) or is_hidden(value) for value in values)
 
 
 def _levels(value: Any) -> dict[str, Any]:
@@ -481,6 +586,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(CREDENTIALS, _credential),
     **dict.fromkeys(MEMBERSHIPS, _membership),
     **dict.fromkeys(TRUST, _trust),
+    **dict.fromkeys(PUBLIC_ACCESS_BLOCKS, _public_access_block),
+    **dict.fromkeys(WITH_ACL, _with_acl),
     "aws:iam:Role": _role,
     "aws:iam:User": _user,
     "azuredevops:index:VariableGroup": _variable_group,

@@ -1,9 +1,9 @@
 """Risks of exposure: secrets in clear, and guards of a repository that are lowered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.changes import holds_hidden
+from audit.changes import differs, holds_hidden
 from audit.classify.loss import REPOSITORIES
 from audit.model import ENGINE_SECRET, REDACTED, Change, Finding, State, Step, is_hidden, is_unknown
 
@@ -16,6 +16,8 @@ def judge(step: Step) -> Iterator[Finding]:
     if step.new is None:
         return
     yield from _in_clear(step, step.new)
+    if step.kind == "azuredevops:index:VariableGroup" and step.old is not None:
+        yield from _variables(step, step.old.inputs.get("variables"), step.new.inputs.get("variables"))
     if step.kind in REPOSITORIES:
         yield from _tags(step, step.new)
         yield from _scan(step, step.new)
@@ -48,9 +50,12 @@ def _in_clear(step: Step, new: State) -> Iterator[Finding]:
                 ["It is masked in this report; in the preview, and after an update in the state, it stands in clear."],
             )
     for path, value in after.items():
-        if path.endswith(("isSecret", "secret")) and value is False and before.get(path) is True:
+        of_group = step.kind == "azuredevops:index:VariableGroup"  # which has a rule of its own
+        if not of_group and path.endswith(("isSecret", "secret")) and value is False and before.get(path) is True:
             yield Finding(
-                "exposure-secret-in-clear", step.urn, f"{_variable(new, path)} of '{step.name}' stops being a secret."
+                "exposure-secret-in-clear",
+                step.urn,
+                f"{path.rpartition('.')[0] or path} of '{step.name}' stops being a secret.",
             )
     dropped = sorted(set(step.old.secret_outputs) - set(new.secret_outputs)) if step.old else []
     if dropped and new.secret_outputs is not None and step.old is not None and step.op != "refresh":
@@ -79,9 +84,53 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _variable(state: State, path: str) -> str:
-    del state
-    return path.rpartition(".")[0] or path
+def _variables(step: Step, old: Any, new: Any) -> Iterator[Finding]:
+    """Variables of a group that stop being secret. The engine masks the whole list where any value in it is secret:
+    then only its detailed diff says what changes."""
+    if isinstance(old, list) and isinstance(new, list):
+        after = {str(item.get("name")): item for item in new if isinstance(item, dict)}
+        for item in old:
+            if not isinstance(item, dict) or not _is_secret(item):
+                continue
+            variable = after.get(str(item.get("name")))
+            if variable is not None and not _is_secret(variable):
+                yield Finding(
+                    "exposure-secret-in-clear",
+                    step.urn,
+                    f"variables[{item.get('name')}] of '{step.name}' stops being a secret.",
+                    proved=not is_unknown(variable.get("isSecret")),
+                )
+    elif is_hidden(old) and isinstance(new, list):
+        yield Finding(
+            "exposure-secret-in-clear",
+            step.urn,
+            f"The variables of '{step.name}' were masked and are not any more; that none of them stops being a "
+            "secret cannot be proved.",
+            proved=False,
+        )
+    else:
+        places = [place for path in step.detailed_diff if (place := _unmasked(step.detailed_diff, path))]
+        for place in dict.fromkeys(places):
+            yield Finding(
+                "exposure-secret-in-clear",
+                step.urn,
+                f"{place} of '{step.name}' changes whether it is a secret; the variables are masked, so that it stays "
+                "one cannot be proved.",
+                proved=False,
+            )
+
+
+def _is_secret(variable: dict[str, Any]) -> bool:
+    return str(variable.get("isSecret")).lower() == "true" or variable.get("secretValue") not in (None, "")
+
+
+def _unmasked(diff: Mapping[str, str], path: str) -> str:
+    """The variable, where the engine's word for this path can mean that it stops being a secret; else nothing."""
+    place, _, name = path.rpartition(".")
+    if name == "secretValue" and diff[path].startswith("delete"):
+        return place
+    becomes = diff[path].startswith("add") or diff.get(f"{place}.secretValue", "").startswith("add")
+    return place if name == "isSecret" and not becomes else ""
 
 
 def _tags(step: Step, new: State) -> Iterator[Finding]:
@@ -95,7 +144,7 @@ def _tags(step: Step, new: State) -> Iterator[Finding]:
             proved=False,
         )
     elif value == "IMMUTABLE_WITH_EXCLUSION":
-        if old != value or _differs(step, "imageTagMutabilityExclusionFilters"):
+        if old != value or differs(step, "imageTagMutabilityExclusionFilters"):
             filters = new.inputs.get("imageTagMutabilityExclusionFilters")
             shown = (
                 [f"Excluded: {item.get('filter', item) if isinstance(item, dict) else item}" for item in filters or []]
@@ -139,9 +188,9 @@ def _encryption(step: Step, new: State) -> Iterator[Finding]:
         return
     for name in ENCRYPTION:
         before, after = step.old.get(name), new.inputs.get(name)
-        if before == after or (before is None and name not in new.inputs):
+        if not differs(step, name) or (before is None and name not in new.inputs):
             continue
-        if is_unknown(after) or is_hidden(after):
+        if is_unknown(after) or holds_hidden(after):
             yield Finding(
                 "exposure-encryption-weaker", step.urn, f"Encryption of '{step.name}' is not visible.", proved=False
             )
@@ -178,7 +227,3 @@ def _encryption_of(value: Any) -> tuple[str | None, str | None]:
         return None, None
     kind, key = item.get("encryptionType"), item.get("kmsKey")
     return kind if kind is None or isinstance(kind, str) else "(unreadable)", str(key) if key else None
-
-
-def _differs(step: Step, name: str) -> bool:
-    return step.old is None or step.new is None or step.old.inputs.get(name) != step.new.inputs.get(name)

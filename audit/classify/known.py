@@ -22,7 +22,7 @@ class Known:
                 self._index_policy(step)
             elif step.kind in AUTHORIZATIONS and not step.deletes:
                 self._index_authorization(step)
-            elif step.kind == "aws:ecr:Repository" and step.creates and step.new is not None:
+            elif step.kind == "aws:ecr:Repository" and _starts_empty(step) and step.new is not None:
                 self._new_repositories[str(step.new.inputs.get("name"))] = step
 
     def _index_policy(self, step: Step) -> None:
@@ -55,8 +55,13 @@ class Known:
         return list(found.values())
 
     def new_repository(self, name: Any, urns: Sequence[str]) -> bool:
-        """Whether the repository that another resource names is created by this plan."""
+        """Whether the repository that another resource names is created by this plan, or made anew."""
         repositories = [self.steps[urn] for urn in urns if urn in self.steps]
         if repositories:
-            return all(step.creates for step in repositories)
+            return all(_starts_empty(step) for step in repositories)
         return str(name) in self._new_repositories or (is_unknown(name) and bool(self._new_repositories))
+
+
+def _starts_empty(repository: Step) -> bool:
+    """A replaced repository loses its images by that, whatever is attached to it then."""
+    return repository.creates or repository.replaces

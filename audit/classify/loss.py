@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from audit.changes import differs
 from audit.classify.access import CREDENTIALS, HARMLESS
 from audit.classify.known import Known
 from audit.model import Finding, Step, is_hidden, is_unknown
@@ -88,11 +89,14 @@ def _lifecycle(step: Step, known: Known) -> Iterator[Finding]:
         return
     old = step.old.get("policy") if step.old else None
     new = step.new.inputs.get("policy")
-    if old == new and not step.replaces:
+    moved = step.old is not None and differs(step, "repository")
+    if not differs(step, "policy") and not step.replaces and not moved:
         return
     urns = step.new.property_dependencies.get("repository", ())
-    if step.old is None and known.new_repository(step.new.inputs.get("repository"), urns):
+    if (step.old is None or moved) and known.new_repository(step.new.inputs.get("repository"), urns):
         return
+    if moved:
+        old = None  # what the other repository had before is not this document
     subject = f"LifecyclePolicy '{step.name}'"
     reasons = expires_more(old, new)
     if reasons is None:
@@ -125,9 +129,10 @@ def expires_more(old: Any, new: Any) -> list[str] | None:
         if place >= len(before):
             reasons.append(f"Rule {place + 1} is new: {_words(selection, limit)}.")
         elif before[place][0] != selection:
-            reasons.append(
-                f"Rule {place + 1} selects other images: {_words(*before[place])} becomes {_words(selection, limit)}."
+            other = (
+                "does something else" if before[place][0]["action"] != selection["action"] else "selects other images"
             )
+            reasons.append(f"Rule {place + 1} {other}: {_words(*before[place])} becomes {_words(selection, limit)}.")
         elif limit < before[place][1]:
             reasons.append(
                 f"Rule {place + 1} keeps less: {before[place][1]} becomes {limit} ({_words(selection, limit)})."
@@ -149,7 +154,7 @@ def _rules(document: Any) -> list[tuple[dict[str, Any], int]] | None:
     ordered = sorted(rules, key=lambda rule: rule["rulePriority"])
     found = []
     for rule in ordered:
-        selection = dict(rule["selection"])
+        selection = {**rule["selection"], "action": rule.get("action") or {"type": "expire"}}
         limit = selection.pop("countNumber")
         found.append((selection, limit))
     return found
@@ -169,4 +174,6 @@ def _words(selection: dict[str, Any], limit: int) -> str:
     patterns = selection.get("tagPatternList") or selection.get("tagPrefixList") or []
     tags = f" {', '.join(map(str, patterns))}" if isinstance(patterns, list) and patterns else ""
     unit = f" {selection['countUnit']}" if selection.get("countUnit") else ""
-    return f"{selection.get('tagStatus', 'any')} images{tags}, {selection.get('countType', '?')} {limit}{unit}"
+    action = selection["action"].get("type", "?") if isinstance(selection["action"], dict) else "?"
+    verb = "" if action == "expire" else f"{action} "
+    return f"{verb}{selection.get('tagStatus', 'any')} images{tags}, {selection.get('countType', '?')} {limit}{unit}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audit.model import UNKNOWN
+from audit.model import UNKNOWN, kind_of
 from tests.audit import previews as p
 from tests.audit.previews import ARN, allow, deny, policy
 
@@ -159,6 +159,8 @@ def test_a_variable_group_opened_to_all_pipelines_is_seen_in_all_its_forms(tmp_p
     closed, opened = {"name": "g", "allowAccess": False}, {"name": "g", "allowAccess": True}
     assert p.risks_of(tmp_path, p.step(p.GROUP, "g", closed, opened)) == {"group-opened"}
     assert p.risks_of(tmp_path, p.step(p.GROUP, "g", None, opened)) == {"group-opened"}
+    for token, value in ((p.GROUP, "true"), ("azuredevops:Pipelines/variableGroup:VariableGroup", True)):
+        assert p.risks_of(tmp_path, p.step(token, "g", closed, {**opened, "allowAccess": value})) == {"group-opened"}
     everyone = {"projectId": "x", "resourceId": "7", "type": "variablegroup"}
     assert p.risks_of(tmp_path, p.step(p.AUTHORIZATION, "a", None, everyone)) == {"group-opened"}
     one = {**everyone, "pipelineId": 12}
@@ -310,3 +312,197 @@ def test_a_repository_policy_that_lets_another_account_in_is_broadened(tmp_path:
     }
     inputs = {"repository": "app-one", "policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
     assert p.risks_of(tmp_path, p.step(token, "r", None, inputs)) == {"access-broadened"}
+
+
+@pytest.mark.parametrize(
+    ("token", "holder"),
+    [
+        ("aws:iam/userPolicy:UserPolicy", "user"),
+        ("aws:s3/bucketPolicy:BucketPolicy", "bucket"),
+        ("aws:ecr/repositoryPolicy:RepositoryPolicy", "repository"),
+    ],
+)
+def test_a_deny_that_moves_to_another_holder_is_lifted_from_the_first(tmp_path: Path, token: str, holder: str) -> None:
+    statement = deny("*", "*") if holder == "user" else deny("*", "*", Principal="*")
+    old, new = ({holder: name, "policy": policy(statement)} for name in ("a", "b"))
+    report = p.report_of(tmp_path, p.digest(p.step(token, "x", old, new, op="replace")))
+    lifted = [item for item in report.findings if item.risk == "access-broadened"]
+    assert len(lifted) == 1
+    assert "former holder" in lifted[0].reason
+    assert "explicit Deny" in lifted[0].reason
+
+
+def test_a_policy_with_a_deny_that_leaves_a_role_is_not_green(tmp_path: Path) -> None:
+    denies, other = "arn:aws:iam::aws:policy/AWSDenyAll", "arn:aws:iam::123456789012:policy/push"
+    push = p.step(
+        p.POLICY,
+        "push",
+        {"policy": policy(PUSH)},
+        {"policy": policy(PUSH), "description": "x"},
+        old_options={"outputs": {"arn": other, "policy": policy(PUSH)}},
+    )
+    lifted = p.step(p.ROLE, "r", {"managedPolicyArns": [denies, other]}, {"managedPolicyArns": [other]})
+    report = p.report_of(tmp_path, p.digest(push, lifted))
+    assert (report.worst, report.findings[0].proved) == ("access-unknown", False)
+    only_allows = p.step(p.ROLE, "r", {"managedPolicyArns": [other]}, {"managedPolicyArns": []})
+    assert p.risks_of(tmp_path, push, only_allows) == {"change"}
+
+
+def test_an_attachment_that_takes_another_policy_lifts_what_the_first_denied(tmp_path: Path) -> None:
+    """Also where the new policy is known only by its dependency: it says nothing about the old one."""
+    arn = "arn:aws:iam::123456789012:policy/"
+    new = p.step(p.POLICY, "new", None, {"policy": policy(PUSH)})
+    swapped = p.step(
+        p.ATTACHMENT,
+        "a",
+        {"group": "g", "policyArn": arn + "deny"},
+        {"group": "g", "policyArn": UNKNOWN},
+        op="replace",
+        new_options={"propertyDependencies": {"policyArn": [p.urn(p.POLICY, "new")]}},
+    )
+    assert p.risks_of(tmp_path, new, swapped) == {"access-broadened", "access-unknown"}
+    push = p.step(
+        p.POLICY,
+        "push",
+        {"policy": policy(PUSH)},
+        {"policy": policy(PUSH), "description": "x"},
+        old_options={"outputs": {"arn": arn + "push", "policy": policy(PUSH)}},
+    )
+    several = "aws:iam/policyAttachment:PolicyAttachment"
+    two, one = ({"name": "a", "policyArn": arn + "deny", "users": users} for users in (["u", "v"], ["u"]))
+    report = p.report_of(tmp_path, p.digest(p.step(several, "a", two, one)))
+    assert any("detached" in item.reason for item in report.findings)
+    report = p.report_of(tmp_path, p.digest(p.step(several, "a", one, two)))
+    assert not any("detached" in item.reason for item in report.findings)
+    first, second = ({"group": group, "policyArn": arn + "push"} for group in ("g", "h"))
+    harmless = p.step(p.ATTACHMENT, "a", first, second, op="replace")
+    assert p.risks_of(tmp_path, push, harmless) == {"access-broadened", "change"}
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "value", "risk"),
+    [
+        (p.USER, "permissionsBoundary", "[secret]", "boundary-removed"),
+        (p.ROLE, "permissionsBoundary", "[secret]", "boundary-removed"),
+        (p.ROLE, "inlinePolicies", "[secret]", "access-unknown"),
+        (p.ROLE, "inlinePolicies", [{"name": "i", "policy": "[secret]"}], "access-unknown"),
+        (p.ROLE, "inlinePolicies", [{"name": "i", "policy": policy(allow("s3:*", "[redacted]"))}], "access-unknown"),
+        (p.ROLE, "managedPolicyArns", "[secret]", "access-unknown"),
+        (p.LIFECYCLE, "policy", "[secret]", "loss-lifecycle-expires-more"),
+        ("aws:sqs/queue:Queue", "policy", "[secret]", "access-unknown"),
+        (p.REPOSITORY, "encryptionConfigurations", "[secret]", "exposure-encryption-weaker"),
+    ],
+)
+def test_what_is_masked_on_both_sides_and_announced_to_differ_is_not_green(
+    tmp_path: Path, token: str, name: str, value: Any, risk: str
+) -> None:
+    inputs = {"name": "x", name: value}
+    changed = p.step(token, "x", inputs, inputs, op="update", detailedDiff={name: {"kind": "update"}})
+    found = [item for item in p.report_of(tmp_path, p.digest(changed)).findings if item.risk == risk]
+    assert found
+    assert not any(item.proved for item in found)
+    other = p.step(token, "x", inputs, inputs, op="update", detailedDiff={name + "Other": {"kind": "update"}})
+    assert risk not in p.risks_of(tmp_path, other)
+
+
+def test_what_changes_besides_a_judged_document_of_an_unknown_type_is_not_green(tmp_path: Path) -> None:
+    def trust(*accounts: str) -> Any:
+        principal = {"AWS": [f"arn:aws:iam::{account}:root" for account in accounts]}
+        statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+        return {"Version": "2012-10-17", "Statement": [statement]}
+
+    token, document = "aws-native:iam:Role", "assumeRolePolicyDocument"
+    wide = {document: trust("111111111111", "222222222222"), "permissionsBoundary": "arn:aws:iam::1:policy/b"}
+    narrow = {document: trust("111111111111")}
+    report = p.report_of(tmp_path, p.digest(p.step(token, "r", wide, narrow)))
+    assert {(item.risk, item.proved) for item in report.findings} == {
+        ("access-narrowed", True),
+        ("access-unknown", False),
+    }
+    assert any("permissionsBoundary" in detail for item in report.findings for detail in item.details)
+    kept = {**narrow, "permissionsBoundary": wide["permissionsBoundary"]}
+    assert p.risks_of(tmp_path, p.step(token, "r", wide, kept)) == {"access-narrowed"}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        ("aws:organizations/policy:Policy", {"content": policy(deny("*", "*")), "type": "SERVICE_CONTROL_POLICY"}),
+        ("aws:organizations/policyAttachment:PolicyAttachment", {"policyId": "p-1", "targetId": "123456789012"}),
+        ("aws:ssoadmin/permissionsBoundaryAttachment:PermissionsBoundaryAttachment", {"permissionSetArn": "x"}),
+    ],
+)
+def test_a_deleted_guard_of_a_type_without_a_rule_is_not_green(
+    tmp_path: Path, token: str, inputs: dict[str, Any]
+) -> None:
+    report = p.report_of(tmp_path, p.digest(p.step(token, "x", inputs, None)))
+    assert (report.worst, report.findings[0].proved) == ("access-unknown", False)
+
+
+def test_a_deleted_credential_of_a_type_without_a_rule_allows_nothing_new(tmp_path: Path) -> None:
+    deleted = p.step("aws:secretsmanager/secret:Secret", "s", {"name": "s"}, None)
+    assert p.risks_of(tmp_path, deleted) == {"loss-resource"}
+
+
+def test_permissions_that_pass_to_another_principal_are_judged_for_both(tmp_path: Path) -> None:
+    token = "azuredevops:index/libraryPermissions:LibraryPermissions"
+
+    def base(level: str, **more: str) -> dict[str, Any]:
+        return {"projectId": "1", "principal": "p", **more, "permissions": {"View": level}}
+
+    def judged(old: dict[str, Any], new: dict[str, Any]) -> set[tuple[str, str]]:
+        report = p.report_of(tmp_path, p.digest(p.step(token, "x", old, new, op="replace")))
+        return {(item.risk, item.reason.partition(": ")[2]) for item in report.findings if "loss" not in item.risk}
+
+    assert judged(base("Deny"), base("Deny", principal="q")) == {
+        ("access-broadened", "p gains View where they were."),
+        ("access-narrowed", "q loses View."),
+    }
+    assert ("access-broadened", "q gains View.") in judged(base("Allow"), base("Allow", principal="q"))
+    assert ("access-broadened", "p gains View where they were.") in judged(base("Deny"), base("Deny", projectId="2"))
+    report = p.report_of(tmp_path, p.digest(p.step(token, "x", base("Deny"), base(UNKNOWN))))
+    assert (report.worst, report.findings[0].proved) == ("access-unknown", False)
+
+
+def test_a_block_of_public_access_that_is_switched_off_or_deleted_is_not_green(tmp_path: Path) -> None:
+    token = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+    names = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    on = {"bucket": "b", **dict.fromkeys(names, True)}
+    for new in ({**on, "blockPublicPolicy": False}, {**on, "blockPublicPolicy": UNKNOWN}, {"bucket": "b"}, None):
+        assert "access-unknown" in p.risks_of(tmp_path, p.step(token, "x", on, new)), new
+    assert p.risks_of(tmp_path, p.step(token, "x", {**on, "blockPublicPolicy": False}, on)) == {"change"}
+    assert p.risks_of(tmp_path, p.step(token, "x", None, on)) == {"change"}
+
+
+def test_an_access_list_that_lets_the_public_in_is_broadened(tmp_path: Path) -> None:
+    token = "aws:s3/bucket:Bucket"
+
+    def acl(value: str | None) -> dict[str, Any]:
+        return {"bucket": "b"} if value is None else {"bucket": "b", "acl": value}
+
+    for old in ("private", None):
+        assert p.risks_of(tmp_path, p.step(token, "b", acl(old), acl("public-read"))) == {"access-broadened"}
+    assert p.risks_of(tmp_path, p.step(token, "b", None, acl("authenticated-read"))) == {"access-broadened"}
+    assert p.risks_of(tmp_path, p.step(token, "b", acl("public-read"), acl("public-read-write"))) == {
+        "access-broadened"
+    }
+    assert p.risks_of(tmp_path, p.step(token, "b", acl("public-read"), acl("private"))) == {"access-narrowed"}
+    for unclear in ("log-delivery-write", UNKNOWN, "[secret]"):
+        assert p.risks_of(tmp_path, p.step(token, "b", acl("private"), acl(unclear))) == {"access-unknown"}
+    grants = {"bucket": "b", "grants": [{"type": "Group", "permissions": ["READ"]}]}
+    assert p.risks_of(tmp_path, p.step(token, "b", acl(None), grants)) == {"access-unknown"}
+    assert p.risks_of(tmp_path, p.step(token, "b", None, acl("private"))) == {"change"}
+    document = {**acl("private"), "policy": policy(allow("s3:*", "*", Principal="*"))}
+    assert p.risks_of(tmp_path, p.step(token, "b", acl("private"), document)) == {"access-broadened"}
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        ("azuredevops:Pipelines/variableGroup:VariableGroup", "azuredevops:index:VariableGroup"),
+        ("azuredevops:Security/resourceAuthorization:ResourceAuthorization", "azuredevops:index:ResourceAuthorization"),
+        ("azuredevops:index/variableGroup:VariableGroup", "azuredevops:index:VariableGroup"),
+    ],
+)
+def test_an_older_token_of_azure_devops_is_todays_type(token: str, kind: str) -> None:
+    assert kind_of(token) == kind

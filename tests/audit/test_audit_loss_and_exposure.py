@@ -8,6 +8,7 @@ import pytest
 
 from audit.classify.loss import expires_more
 from audit.model import UNKNOWN
+from audit.report import Report
 from tests.audit import previews as p
 
 REPOSITORY = {
@@ -111,6 +112,9 @@ def test_a_lifecycle_that_keeps_less_is_a_loss_and_one_that_keeps_more_is_none()
     assert expires_more(old, _lifecycle(("untagged", 1), ("any", 40))) == []
     assert expires_more(old, _lifecycle(("untagged", 1))) == []
     assert expires_more(old, UNKNOWN) is None
+    archived = old.replace('"expire"', '"transition"')
+    assert expires_more(archived, old), "the same images, which were kept in the archive before, expire"
+    assert expires_more(archived, archived) == []
 
 
 def test_a_lifecycle_on_an_existing_repository_is_a_loss_and_on_a_new_one_is_none(tmp_path: Path) -> None:
@@ -126,20 +130,56 @@ def test_a_lifecycle_on_an_existing_repository_is_a_loss_and_on_a_new_one_is_non
     assert (report.worst, report.findings[0].proved) == ("loss-lifecycle-expires-more", False)
 
 
+def test_a_lifecycle_that_moves_to_another_repository_expires_images_of_that_one(tmp_path: Path) -> None:
+    here, there = ({"repository": name, "policy": _lifecycle(("any", 30))} for name in ("r", "q"))
+    for op in ("replace", "update"):
+        moved = p.step(p.LIFECYCLE, "l", here, there, op=op)
+        assert p.risks_of(tmp_path, moved) == {"loss-lifecycle-expires-more"}
+        new = p.step(p.REPOSITORY, "q", None, {**REPOSITORY, "name": "q"})
+        assert p.risks_of(tmp_path, moved, new) == {"change"}
+
+
 def test_a_secret_that_stops_being_one_is_an_exposure(tmp_path: Path) -> None:
     def group(**variable: Any) -> dict[str, Any]:
         return {
             "name": "g",
-            "variables": [{"name": "App-One.SecretKey", **variable}, {"name": "account", "value": "1"}],
+            "variables": [{"name": "K", **variable}, {"name": "account", "value": "1"}],
         }
 
     secret = group(secretValue="[secret]", isSecret=True)
-    for plain in (group(value="[secret]", isSecret=False), group(value="abcdefgh12345678")):
+    for plain in (
+        group(value="[secret]", isSecret=False),
+        group(value="abcdefghijk", isSecret=False),
+        group(value="abcdefghijk"),
+    ):
         assert "exposure-secret-in-clear" in p.risks_of(tmp_path, p.step(p.GROUP, "g", secret, plain))
     moved = {"name": "g", "variables": list(reversed(secret["variables"]))}
     assert p.risks_of(tmp_path, p.step(p.GROUP, "g", secret, moved)) == {"change"}
     dropped = p.step(p.GROUP, "g", secret, secret, op="update", old_options={"additionalSecretOutputs": ["variables"]})
     assert "exposure-secret-in-clear" in p.risks_of(tmp_path, dropped)
+
+
+def test_a_variable_that_stops_being_secret_is_seen_in_a_masked_list(tmp_path: Path) -> None:
+    """The engine masks the whole list on both sides; only the detailed diff tells."""
+
+    def masked(**diff: str) -> Report:
+        inputs = {"name": "g", "variables": "[secret]"}
+        detailed = {f"variables[2].{name}": {"kind": kind, "inputDiff": True} for name, kind in diff.items()}
+        changed = p.step(p.GROUP, "g", inputs, inputs, op="update", diffReasons=["variables"], detailedDiff=detailed)
+        return p.report_of(tmp_path, p.digest(changed))
+
+    for diff in (
+        {"isSecret": "update", "secretValue": "delete", "value": "add"},
+        {"isSecret": "delete"},
+        {"secretValue": "delete", "value": "add"},
+    ):
+        found = masked(**diff).findings
+        assert [(item.risk, item.proved) for item in found] == [("exposure-secret-in-clear", False)], diff
+    for diff in ({"secretValue": "update"}, {"isSecret": "update", "secretValue": "add", "value": "delete"}):
+        assert masked(**diff).worst == "change", diff
+    unmasked = {"name": "g", "variables": [{"name": "K", "value": "abcdefghijk"}]}
+    step = p.step(p.GROUP, "g", {"name": "g", "variables": "[secret]"}, unmasked)
+    assert p.risks_of(tmp_path, step) == {"exposure-secret-in-clear"}
 
 
 def test_a_registry_password_in_clear_is_an_exposure_and_is_masked(tmp_path: Path) -> None:

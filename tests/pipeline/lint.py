@@ -58,6 +58,7 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
             entry["stack"]: Stack(
                 group=entry["group"],
                 reader=entry["reader"],
+                preview=entry["preview"],
                 state=entry["state"],
                 environment=entry["environment"],
                 raw=entry,

@@ -70,11 +70,12 @@ class Finding:
 class Stack:
     """One stack: its entry in the pipeline's list, and the names that its settings give the program.
 
-    group, reader, state, environment: as the pipeline lists them. raw: the entry. settings: the program's, by key.
+    group, reader, preview, state, environment: as the pipeline lists them. raw: the entry. settings: the program's.
     """
 
     group: str
     reader: str
+    preview: str
     state: str
     environment: str
     raw: Located

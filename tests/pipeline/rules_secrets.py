@@ -90,6 +90,8 @@ def stacks(context: Context) -> Iterator[Finding]:
                 )
         if len({stack.group, stack.reader, stack.state}) != 3:
             yield at("stacks", stack.raw, f"{name}: group, reader and state are three different groups")
+        if stack.preview not in (stack.group, stack.reader):
+            yield at("stacks", stack.raw, f"{name}: preview is {stack.group} or {stack.reader}, not {stack.preview}")
         names = [stack.settings[key] for key in ("accessKeyVariable", "secretKeyVariable", "accountVariable")]
         if set(names) != context.declared.group_names:
             yield at(
@@ -98,7 +100,10 @@ def stacks(context: Context) -> Iterator[Finding]:
 
 
 def groups(context: Context) -> Iterator[Finding]:
-    """A stage has the groups of its stack and no others: the reader's where it only reads; none without a stack."""
+    """A stage has the groups of its stack and no others: the reader's where it only reads; none without a stack.
+
+    In a pull request's run it has the stack's group of previews.
+    """
     for stage in context.pipeline.stages:
         steps = [step for job in stage.jobs for step in job.steps]
         names = {option(step, "--stack") for step in steps} - {""}
@@ -107,7 +112,8 @@ def groups(context: Context) -> Iterator[Finding]:
             continue
         expected: set[str] = set()
         for stack in (context.declared.stacks[name] for name in names):
-            expected = {stack.reader if READS_ONLY in modules(steps) else stack.group, stack.state}
+            usual = stack.preview if context.pull_request else stack.group
+            expected = {stack.reader if READS_ONLY in modules(steps) else usual, stack.state}
             for job in stage.jobs:
                 if job.deployment and job.environment != stack.environment:
                     yield at("groups", job.raw, f"{job.id} deploys to {job.environment}, not {stack.environment}")

@@ -73,6 +73,18 @@ def test_two_runs_at_once_leave_one_comment_after_the_next(organization: Organiz
     assert [comment["content"] for comment in organization.comments(number)] == ["the newest"]
 
 
+def test_a_double_that_another_run_removed_meanwhile_is_done(
+    organization: Organization, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = of(organization, number)
+    first = one.upsert("dev", "one", status="closed")
+    (thread,) = one.ours("dev")
+    stale = {**thread, "id": first + 1000, "comments": [{"id": 1, "content": "other"}]}
+    monkeypatch.setattr(one, "ours", lambda _stack: [thread, stale])
+    assert one.upsert("dev", "the newest", status="closed") == first
+    assert [comment["content"] for comment in organization.comments(number)] == ["the newest"]
+
+
 def test_threads_of_people_are_left_alone(organization: Organization, number: int) -> None:
     words = {"comments": [{"content": "## Preview of dev by somebody"}], "status": "active"}
     organization.give("POST", f"{REPOSITORY}/pullRequests/{number}/threads", words)

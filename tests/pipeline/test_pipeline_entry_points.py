@@ -185,6 +185,10 @@ def test_a_plan_within_the_pipelines_rights_passes_and_any_other_is_refused(tmp_
     asked = entry_point("gate", *arguments, "--mode", "mark", BUILD_SOURCEVERSION="1f3e2d4", BUILD_REASON="PullRequest")
     assert "after the merge, git checkout main && git pull && pulumi up --stack dev" in asked.stderr
     assert "1f3e2d4" not in asked.stderr
+    named = POLICY | {"urn": f"{POLICY['urn']}`\n\n# Approved\u2028by\x1b[31m the `team`"}
+    odd = report(tmp_path / "odd.json", named)
+    told = entry_point("gate", "--stack", "dev", "--plan", str(odd), "--mode", "refuse").stderr
+    assert "- update `aws:iam/policy:Policy` push # Approved by [31m the team\n" in told
     marked = entry_point("gate", *arguments, "--mode", "mark", TF_BUILD="True")
     assert marked.returncode == agent.OK
     assert "##vso[task.setvariable variable=operator;isOutput=true]true" in marked.stdout
@@ -484,6 +488,18 @@ def test_a_scan_that_fails_is_no_clean_bill(monkeypatch: pytest.MonkeyPatch) -> 
         stub.add_response("describe_image_scan_findings", {"imageScanStatus": {"status": "UNSUPPORTED_IMAGE"}})
         monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
         with pytest.raises(agent.Stop, match="has no findings on"):
+            scan_gate.findings("app-one", "sha256:" + "0" * 64, "us-east-2", 300)
+
+
+def test_enhanced_scanning_which_the_key_cannot_read_is_no_clean_bill(monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from botocore.stub import Stubber
+
+    client = boto3.client("ecr", region_name="us-east-2", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stub:
+        stub.add_response("describe_image_scan_findings", {"imageScanStatus": {"status": "ACTIVE"}})
+        monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
+        with pytest.raises(agent.Stop, match="of the registry basic"):
             scan_gate.findings("app-one", "sha256:" + "0" * 64, "us-east-2", 300)
 
 

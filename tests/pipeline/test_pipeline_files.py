@@ -29,6 +29,7 @@ THREE = "".join(
           environment: app-one-{name}
           group: {group}
           reader: {group}-reader
+          preview: {group}
           state: app-one-state
           after: '{after}'
 """
@@ -137,6 +138,24 @@ def test_the_comment_is_written_where_the_repository_is_in_azure_repos_and_nowhe
         assert "eq(variables['Build.Repository.Provider'], 'TfsGit')" in step.condition
 
 
+def groups_of(root: Path, way: str, stage: str) -> list[str]:
+    (found,) = (row for row in read(root, PIPELINE, WAYS[way], {}).stages if row.id == stage)
+    return [variable.group for variable in found.variables if variable.group]
+
+
+def test_a_stacks_previews_of_pull_requests_get_the_readers_key_where_it_says_so_and_main_keeps_its_own(
+    tmp_path: Path,
+) -> None:
+    assert groups_of(CHECKOUT, "pull request", "preview_dev") == ["app-one", "app-one-state"]
+    file = copied(tmp_path) / PIPELINE
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("preview: app-one\n", "preview: app-one-reader\n"), encoding="utf-8")
+    assert check(tmp_path, PIPELINE) == []
+    assert groups_of(tmp_path, "pull request", "preview_dev") == ["app-one-reader", "app-one-state"]
+    for stage in ("preview_dev", "deploy_dev"):
+        assert groups_of(tmp_path, "push to main", stage) == ["app-one", "app-one-state"]
+
+
 def test_a_pull_request_previews_every_environment_and_deploys_to_none(three: Path) -> None:
     pipeline = read(three, PIPELINE, WAYS["pull request"], {})
     assert [stage.id for stage in pipeline.stages] == ["checks", "preview_dev", "preview_test", "preview_prod"]
@@ -168,6 +187,18 @@ SEEDS = {
     "a template expression does not parse": Seed("expands", STAGES, "${{ else }}:", "${{ elsif x }}:"),
     "a stage is there twice": Seed("unique", f"{T}deploy.yml", "- stage: deploy_", "- stage: preview_"),
     "a deployment has no strategy": Seed("deployment", f"{T}deploy.yml", "          runOnce:", "          canary:"),
+    "a deployment has steps for its failure": Seed(
+        "expands",
+        f"{T}deploy.yml",
+        "          runOnce:\n",
+        "          runOnce:\n            on: {failure: {steps: [{bash: exec env, env: {X: $(App-One.SecretKey)}}]}}\n",
+    ),
+    "a deployment has steps before its own": Seed(
+        "expands",
+        f"{T}deploy.yml",
+        "          runOnce:\n",
+        "          runOnce:\n            preDeploy: {steps: [{bash: exec python3 -m pipelines.commit}]}\n",
+    ),
     "a deployment has no environment": Seed(
         "deployment", f"{T}deploy.yml", "        environment: ${{ parameters.environment }}\n", ""
     ),
@@ -290,7 +321,13 @@ SEEDS = {
     "the nightly run gets the key that pushes": Seed("stacks", PIPELINE, "app-one-reader", "app-one"),
     "a stack's settings are not there": Seed("expands", PIPELINE, "stack: dev\n", "stack: none\n"),
     "the preview gets the reader's group": Seed(
-        "groups", STAGES, "group: ${{ stack.group }}\n", "group: ${{ stack.reader }}\n"
+        "groups", STAGES, "stack.preview, stack.group", "stack.preview, stack.reader"
+    ),
+    "a pull request's preview gets another group than its stack lists": Seed(
+        "groups", STAGES, "stack.preview, stack.group", "stack.group, stack.group"
+    ).also(PIPELINE, "preview: app-one\n", "preview: app-one-reader\n"),
+    "a pull request's preview gets a group of neither key": Seed(
+        "stacks", PIPELINE, "preview: app-one\n", "preview: app-one-state\n"
     ),
     "the drift gets the program's group": Seed(
         "groups", STAGES, "group: ${{ stack.reader }}\n", "group: ${{ stack.group }}\n"
@@ -566,3 +603,16 @@ def test_the_documentation_names_what_has_to_be_made_by_hand() -> None:
     environment = stack.jobs[0].environment
     for name in (*declared(CHECKOUT).own_names, *declared(CHECKOUT).group_names, *groups, environment):
         assert name in text, f"docs/azure-devops.md does not say what {name} is"
+
+
+def test_the_documented_command_leaves_no_placeholder_in_the_readers_policy(tmp_path: Path) -> None:
+    text = (CHECKOUT / "docs/azure-devops.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^sed .*pipelines/reader-policy\.json > reader\.json", text, re.MULTILINE)
+    copied(tmp_path)
+    subprocess.run(["bash", "-euc", line], cwd=tmp_path, check=True)
+    policy = (tmp_path / "reader.json").read_text(encoding="utf-8")
+    assert "YOUR-STATE" not in policy
+    assert "THE-ARN" not in policy
+    resources = {row["Sid"]: row["Resource"] for row in json.loads(policy)["Statement"]}
+    assert resources["ReadState"] == ["arn:aws:s3:::the-bucket", "arn:aws:s3:::the-bucket/*"]
+    assert resources["DecryptStateKey"] == "the-key"

@@ -129,17 +129,13 @@ class JobRun:
     def execute(self, argv: Sequence[str], step: Step, cwd: Path) -> int:
         """Run a process of a step; a step that began after the cancellation is not stopped by it."""
         run = self.run
-        patience = tuple(
-            float(self.variables.get(name) or default) / 1000
-            for name, default in (("PROCESS_SIGINT_TIMEOUT", "7500"), ("PROCESS_SIGTERM_TIMEOUT", "2500"))
-        )
         return process.run(
             argv,
             cwd=cwd,
             env=self.environment(step),
             on_line=self.output,
             cancellation=None if run.cancellation.requested else run.cancellation,
-            patience=(patience[0], patience[1]),
+            patience=float(self.variables.get("PROCESS_SIGINT_TIMEOUT") or "7500") / 1000,
         )
 
     def output(self, line: str) -> None:

@@ -167,13 +167,18 @@ def _job(raw: Located) -> Job:
 
 
 def _entries(raw: Located) -> list[Located]:
-    """A job's steps; a deployment's are those of its runOnce strategy."""
+    """A job's steps; a deployment's are those of `deploy` in its runOnce strategy.
+
+    Raises PipelineError for any other hook (on: failure, preDeploy, ...): its steps would run where nobody looks.
+    """
     if "deployment" not in raw:
         return list(raw.get("steps") or [])
     strategy = raw.get("strategy") or {}
     hooks = strategy.get("runOnce") if isinstance(strategy, Mapping) else None
-    order = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
-    return [entry for hook in order for entry in ((hooks or {}).get(hook) or {}).get("steps") or []]
+    for name in hooks or ():
+        if name != "deploy":
+            raise PipelineError(f"{raw.file}:{raw.line}: runOnce has {name!r}: only deploy is known here")
+    return list(((hooks or {}).get("deploy") or {}).get("steps") or [])
 
 
 def step(raw: Located) -> Step:

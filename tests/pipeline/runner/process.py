@@ -1,7 +1,9 @@
-"""Run a step's process as the agent does: output line by line, and on cancel SIGINT, SIGTERM, SIGKILL to the process.
+"""Run a step's process as the agent does: output line by line, and on cancel one SIGTERM to the process.
 
-The signals go to the one process that the agent started, not to its group: a shell that waits for a child does not pass
-them on. Processes that outlive their job are found by a mark in their environment and killed when the job ends.
+The agent signals the process of the task (node): SIGINT, after PROCESS_SIGINT_TIMEOUT SIGTERM, then SIGKILL. The task
+answers the first by one SIGTERM to the one process that it started, not to its group, and dies of the second: the step
+is over then, whatever still runs, and the next one begins. A shell that waits for a child passes no signal on.
+Processes that outlive their job are found by a mark in their environment and killed when the job ends.
 """
 
 from __future__ import annotations
@@ -55,12 +57,12 @@ def run(
     env: Mapping[str, str],
     on_line: Callable[[str], None],
     cancellation: Cancellation | None,
-    patience: tuple[float, float],
+    patience: float,
 ) -> int:
-    """Run a process to its end and give its exit code (negative: the signal that ended it).
+    """Run a process to its end, or until it is left, and give its exit code (negative: the signal that ended it).
 
     cancellation: None for a step that runs although the job was cancelled.
-    patience: seconds that SIGINT, then SIGTERM, is given before the next one.
+    patience: seconds from the cancellation until the process is left to itself.
     """
     process = subprocess.Popen(
         argv,
@@ -72,45 +74,55 @@ def run(
         start_new_session=True,
     )
     timers: list[threading.Timer] = []
+    over = threading.Event()
+    left = threading.Event()
 
     def stop() -> None:
         with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGINT)
-        later = ((patience[0], signal.SIGTERM), (sum(patience), signal.SIGKILL))
-        timers.extend(threading.Timer(seconds, _signal, (process, number)) for seconds, number in later)
-        for timer in timers:
-            timer.daemon = True
-            timer.start()
+            process.send_signal(signal.SIGTERM)
+        timers.append(threading.Timer(patience, leave))
+        timers[0].daemon = True
+        timers[0].start()
 
+    def leave() -> None:
+        left.set()
+        over.set()
+
+    def wait() -> None:
+        process.wait()
+        over.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     if cancellation is not None:
         cancellation.listen(stop)
     handling = threading.Lock()
-    reader = threading.Thread(target=_read, args=(process, on_line, handling), daemon=True)
+    reader = threading.Thread(target=_read, args=(process, on_line, handling, left), daemon=True)
     reader.start()
-    code = process.wait()
-    reader.join(AFTER_EXIT)
-    while reader.is_alive() and handling.locked():
-        # Nobody holds the pipe; a line is still being handled, and others may wait behind it.
+    over.wait()
+    code = process.poll()
+    if code is None:
+        code = -signal.SIGTERM
+    else:
         reader.join(AFTER_EXIT)
+        while reader.is_alive() and handling.locked():
+            # Nobody holds the pipe; a line is still being handled, and others may wait behind it.
+            reader.join(AFTER_EXIT)
     if cancellation is not None:
         cancellation.listen(None)
     for timer in timers:
         timer.cancel()
-    if not reader.is_alive() and process.stdout:
-        process.stdout.close()
     return code
 
 
-def _signal(process: subprocess.Popen[bytes], number: int) -> None:
-    if process.poll() is None:
-        process.send_signal(number)
-
-
-def _read(process: subprocess.Popen[bytes], on_line: Callable[[str], None], handling: threading.Lock) -> None:
+def _read(
+    process: subprocess.Popen[bytes], on_line: Callable[[str], None], handling: threading.Lock, left: threading.Event
+) -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        with handling:
-            on_line(line.decode(errors="replace").rstrip("\r\n"))
+    with process.stdout:
+        for line in process.stdout:
+            with handling:
+                if not left.is_set():
+                    on_line(line.decode(errors="replace").rstrip("\r\n"))
 
 
 def kill_orphans(mark: str) -> list[str]:

@@ -2,13 +2,15 @@
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from iam import Comparison, Policy, Request, compare, decide, parse
 from iam.document import document
-from iam.patterns import needed
+from iam.keys import condition_identity
+from iam.model import Statement
+from iam.patterns import Glob, needed
 from iam.space import questions
 
 READINGS = 3  # of a wildcard that may cross colons (iam.patterns)
@@ -81,35 +83,42 @@ def check(
 
 
 def _taken_for_granted(found: Comparison, request: Request, old: Policy, new: Policy) -> bool:
-    """Whether a proof fails for a request by some answer to what nobody knows of variables without a value.
+    """Whether a proof fails for a request by some answer to what nobody knows.
 
     The same question has the same answer wherever it comes up, which `decide` cannot say of one statement at a time.
     """
-    asked = {
-        question: None for policy in (old, new) for statement in policy.statements for question in questions(statement)
-    }
-    missing = [question for question in asked if question[1] not in request.values]
-    for holds in itertools.product((True, False), repeat=len(missing)):
-        answers = dict(zip(missing, holds, strict=True))
-        effects = [[decide([_answered(policy, answers)], request).effect] for policy in (old, new)]
+    asked = dict.fromkeys(
+        question for policy in (old, new) for statement in policy.statements for question in _open(statement, request)
+    )
+    for holds in itertools.product((True, False), repeat=len(asked)):
+        answers = dict(zip(asked, holds, strict=True))
+        effects = [[decide([_answered(policy, request, answers)], request).effect] for policy in (old, new)]
         if contradictions(found, [request], *effects) or assumptions(found, [request], *effects):
             return True
     return False
 
 
-def _answered(policy: Policy, answers: Mapping[tuple[str, str], bool]) -> Policy:
-    """The policy for requests without the keys: a negation over one of them holds, or its statement never applies."""
-    open_keys = {key for _, key in answers}
+def _open(statement: Statement, request: Request) -> list[Hashable]:
+    """The negations over variables without a value in this request, and the operators that nobody knows."""
+    unknown = [condition_identity(condition) for condition in statement.conditions if condition.kind is None]
+    return [*(question for question in questions(statement) if question[1] not in request.values), *unknown]
+
+
+def _answered(policy: Policy, request: Request, answers: Mapping[Hashable, bool]) -> Policy:
+    """The policy for the request: what was asked holds and drops out, or its statement never applies."""
+
+    def valued(globs: Sequence[Glob]) -> tuple[Glob, ...]:
+        return tuple(glob for glob in globs if all(key in request.values for key in needed([glob])))
+
     statements = []
     for statement in policy.statements:
-        if not all(answers.get(question, True) for question in questions(statement)):
+        if not all(answers[question] for question in _open(statement, request)):
             continue
         clause = statement.resources
         if clause is not None and clause.negated:
-            clause = replace(clause, patterns=tuple(g for g in clause.patterns if not open_keys & set(needed([g]))))
+            clause = replace(clause, patterns=valued(clause.patterns))
         conditions = tuple(
-            replace(c, values=tuple(g for g in c.values if not open_keys & set(needed([g])))) if c.negated else c
-            for c in statement.conditions
+            replace(c, values=valued(c.values)) if c.negated else c for c in statement.conditions if c.kind is not None
         )
         statements.append(replace(statement, resources=clause, conditions=conditions))
     return replace(policy, statements=tuple(statements))

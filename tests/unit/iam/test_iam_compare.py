@@ -493,3 +493,26 @@ def test_a_statement_without_any_action_is_compared_where_the_whole_space_is_too
     monkeypatch.setattr(sys.modules["iam.compare"], "STEPS_OF_SPACE", 0)
     nothing = allow(action=None, NotAction="*", resource="arn:aws:s3:::b/*")
     assert verdict([allow()], [allow(), nothing]) == "equal"
+
+
+@pytest.mark.parametrize(("old", "new"), [("StringEquals", "StringLike"), ("StringLike", "StringEquals")])
+@pytest.mark.parametrize("statement", [allow, deny])
+def test_a_variable_whose_value_holds_a_wildcard_is_itself_to_equals_and_open_to_like(
+    old: str, new: str, statement: Any
+) -> None:
+    one, other = (
+        policy(allow(), statement(Condition={operator: {"aws:ResourceTag/owner": "${s3:prefix}"}}))
+        if statement is deny
+        else policy(statement(Condition={operator: {"aws:ResourceTag/owner": "${s3:prefix}"}}))
+        for operator in (old, new)
+    )
+    found = compare(one, other)
+    assert found.verdict == "unknown"
+    assert found.allows_nothing_new == ((new == "StringEquals") == (statement is allow))
+    assert found.refuses_nothing_new != found.allows_nothing_new
+
+
+def test_a_witness_has_a_principal_that_can_call() -> None:
+    found = compare(policy(), policy(allow(Principal="*")))
+    assert found.verdict == "broadened"
+    assert {request.principal for request in found.newly_allowed} == {"arn:aws:iam::123456789012:user/example"}

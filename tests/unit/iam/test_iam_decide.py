@@ -211,6 +211,7 @@ def test_null_asks_whether_the_key_is_there() -> None:
         ("ForAllValues:StringNotEquals", ["a", "z"], False),
         ("ForAllValues:StringEquals", [""], True),
         ("ForAnyValue:StringEquals", [""], False),
+        ("ForAnyValue:StringNotEquals", [""], False),
         ("StringEquals", ["a"], True),
         ("StringEquals", ["a", "b"], None),
     ],
@@ -382,3 +383,15 @@ def test_a_number_of_a_request_keeps_all_its_digits() -> None:
     wanted = policy(allow(Condition={"NumericLessThan": {"s3:max-keys": "0.0000002"}}))
     assert effect(wanted, context={"s3:max-keys": 1e-7}) == "allow"
     assert effect(wanted, context={"s3:max-keys": 4e-7}) == "implicit_deny"
+
+
+@pytest.mark.parametrize(
+    ("operator", "holds"), [("StringEquals", False), ("StringEqualsIgnoreCase", False), ("StringLike", None)]
+)
+def test_a_variable_whose_value_holds_a_wildcard_is_open_to_like_only(operator: str, holds: bool | None) -> None:
+    statement = allow(Condition={operator: {"aws:ResourceTag/owner": "${s3:prefix}"}})
+    request = Request("s3:GetObject", "*", context={"s3:prefix": "b*", "aws:ResourceTag/owner": "bob"})
+    expected = {False: "implicit_deny", None: "unknown"}[holds]
+    assert decide([policy(statement)], request).effect == expected
+    same = Request("s3:GetObject", "*", context={"s3:prefix": "b*", "aws:ResourceTag/owner": "b*"})
+    assert (decide([policy(statement)], same).effect == "allow") == (holds is False)
