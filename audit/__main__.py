@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-from audit.errors import AuditError
+from audit.errors import AuditError, size
 
 OK, INTERNAL, USAGE, REACHED, DIFFERS = 0, 1, 2, 3, 4
 FORMATS = ("terminal", "markdown", "html", "json", "sarif", "junit", "azure")
@@ -79,7 +79,7 @@ def parser(command: str = "") -> argparse.ArgumentParser:
 def _common(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--known-secrets", nargs="+", action="extend", default=[], metavar="ENVVAR",
                      help="names of environment variables whose values must not appear in any report")  # fmt: skip
-    sub.add_argument("--max-bytes", type=int, default=None, metavar="N", help="refuse a larger input")
+    sub.add_argument("--max-bytes", type=size, default=None, metavar="N", help="refuse a larger input")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

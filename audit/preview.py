@@ -69,24 +69,26 @@ class Visit(Protocol):
         """`seen`: an object that was visited before, and that `value` may repeat."""
 
 
-OPTIONS = (
-    "aliases",
-    "customTimeouts",
-    "deleteBeforeReplace",
-    "deletedWith",
-    "envVarMappings",
-    "external",
-    "hideDiff",
-    "ignoreChanges",
-    "importID",
-    "pendingReplacement",
-    "refreshBeforeUpdate",
-    "replaceOnChanges",
-    "replaceWith",
-    "replacementTrigger",
-    "resourceHooks",
-    "taint",
-    "viewOf",
+OPTIONS = frozenset(
+    {
+        "aliases",
+        "customTimeouts",
+        "deleteBeforeReplace",
+        "deletedWith",
+        "envVarMappings",
+        "external",
+        "hideDiff",
+        "ignoreChanges",
+        "importID",
+        "pendingReplacement",
+        "refreshBeforeUpdate",
+        "replaceOnChanges",
+        "replaceWith",
+        "replacementTrigger",
+        "resourceHooks",
+        "taint",
+        "viewOf",
+    }
 )
 """What is recorded of a resource besides inputs and outputs, and is kept as it is; what has a field of its own in
 State and what differs between two previews of the same thing (times, places in source files) is not here."""
@@ -584,8 +586,10 @@ def _is_plainly_same(raw: Mapping[str, Any], old: Any, new: Any) -> bool:
     """The usual unchanged resource, of which nothing is kept; told apart without looking at it closely."""
     if not isinstance(old, dict) or not isinstance(new, dict) or not isinstance(raw.get("urn"), str):
         return False
-    alike = all(old.get(name) == new.get(name) for name in GUARDS)
-    return alike and not _text(new.get("type")).endswith(KEPT)
+    for name in GUARDS:
+        if old.get(name) != new.get(name):
+            return False
+    return not _text(new.get("type")).endswith(KEPT)
 
 
 def _is_custom(type_token: str, *sides: Mapping[str, Any]) -> bool:
@@ -616,7 +620,7 @@ def _state(raw: Any, custom: bool) -> State | None:
             name: _texts(urns) for name, urns in _mapping(raw.get("propertyDependencies")).items() if urns
         },
         secret_outputs=_texts(raw.get("additionalSecretOutputs")),
-        options={name: raw[name] for name in OPTIONS if raw.get(name)},
+        options={name: raw[name] for name in raw.keys() & OPTIONS if raw[name]},
     )
 
 

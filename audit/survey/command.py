@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from audit.errors import AuditError
+from audit.errors import AuditError, size
 from audit.formats import NAMES
 from audit.survey.rules import explain, threshold
 
@@ -41,7 +41,7 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ENVVAR",
         help="names of environment variables whose values must not appear in any report",
     )
-    parser.add_argument("--max-bytes", type=int, default=None, metavar="N", help="refuse a larger input")
+    parser.add_argument("--max-bytes", type=size, default=None, metavar="N", help="refuse a larger input")
 
 
 def explained(arguments: argparse.Namespace) -> bool:
