@@ -189,8 +189,9 @@ def _copy(source: Path, copy: Path, entries: list[_Entry]) -> None:
         os.utime(target, (0, 0), follow_symlinks=False)
     for folder, _, _ in os.walk(copy, topdown=False):
         Path(folder).chmod(0o755)
-        os.utime(folder, (0, 0))
-    os.utime(copy)  # its own time is not part of the build; it tells when the copy was last used
+        # The own time of the copy is no part of the build: it tells other runs, at any moment, when it was last used.
+        if Path(folder) != copy:
+            os.utime(folder, (0, 0))
 
 
 def _digest(folder: Path) -> str:

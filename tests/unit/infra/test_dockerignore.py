@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from docker.utils.build import exclude_paths
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from infra.dockerignore import Ignore
 
@@ -38,6 +38,7 @@ def kept(text: str) -> set[str]:
         ("a.js\n", set(TREE)),
         ("app/?.js\n", set(TREE) - {"app/a.js"}),
         ("!app\napp\n", {"Dockerfile", "README.md", "docs/README.md", ".env"}),
+        ("app\n!**/app\n", set(TREE)),
         (".\n", set(TREE)),
     ],
 )
@@ -56,6 +57,9 @@ lines = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(st.lists(lines, max_size=5))
 def test_any_patterns_mean_what_the_docker_sdk_makes_of_them(patterns: list[str]) -> None:
+    # The SDK does not see that such an exception names a folder above a file, as the engine's own matcher does
+    # (github.com/moby/patternmatcher, MatchesOrParentMatches).
+    assume(not any(pattern.startswith("!") and "**/" in pattern for pattern in patterns))
     with tempfile.TemporaryDirectory() as folder:
         for path in TREE:
             file = Path(folder, path)
