@@ -23,7 +23,7 @@ from sandbox.layout import CHECKOUT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VERSION = "3.259.0"
+VERSION = "3.274.1"
 MINIMUM = (3, 220, 0)
 """The oldest engine accepted on PATH: it knows every protocol message that the SDK of requirements.txt sends."""
 RELEASE = "https://github.com/pulumi/pulumi/releases/download/v{version}/{file}"
@@ -33,7 +33,7 @@ SUMS = CHECKOUT / "pipelines" / "pulumi.sha256"
 MODULE = Path(__file__).parent / "engine_module"
 REACH = 10.0
 """Seconds to wait for the release's host before the module proxy is tried."""
-GO_MINIMUM = (1, 25, 11)
+GO_MINIMUM = (1, 26, 6)
 """What engine_module/go.mod asks for."""
 
 
