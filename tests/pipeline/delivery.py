@@ -176,7 +176,8 @@ class Delivery:
         home.mkdir(parents=True)
         environ = {key: value for key, value in self.sandbox.environment.items() if key not in NOT_OF_AN_AGENT}
         environ["HOME"] = str(home)
-        cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
+        asked = [sys.executable, "-m", "uv", "cache", "dir"]
+        cache = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
         plugins = Path(self.sandbox.environment["PULUMI_HOME"]) / "plugins"
         caches = {"uv": Path(cache), "pulumi": plugins}
         return Machine(folder, environ, Path(sys.executable).parent, self.operator.folder, caches)
