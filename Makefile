@@ -41,6 +41,11 @@ test: check ## check, then every test: units, conformance, and end to end with t
 	@tests/prepare.sh
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
+bench: venv ## long random searches and what is measured; not part of `make test`
+	.venv/bin/python -m benchmarks.iam_worlds
+	.venv/bin/python -m benchmarks.iam_compare --pairs 5000
+	.venv/bin/python -m benchmarks.iam_compare --pairs 5000 --seed 2 --evaluator
+
 lock: venv ## lock the dependencies anew after a change of requirements*.in
 	.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements.in -o requirements.txt
 	.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt

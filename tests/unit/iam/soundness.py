@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from iam import Comparison, Policy, Request, compare, decide, parse
 from iam.document import document
 from iam.keys import condition_identity
 from iam.model import Statement
-from iam.patterns import Glob, needed
+from iam.patterns import Glob, Variable, needed
 from iam.space import questions
 
 READINGS = 3  # of a wildcard that may cross colons (iam.patterns)
@@ -98,23 +98,31 @@ def _taken_for_granted(found: Comparison, request: Request, old: Policy, new: Po
     return False
 
 
-def _open(statement: Statement, request: Request) -> list[Hashable]:
-    """The negations over variables without a value in this request, and the operators that nobody knows."""
+def _open(statement: Statement, request: Request) -> list[tuple[object, ...]]:
+    """Negations over variables without a value in this request, operators that nobody knows, and invalid variables."""
     unknown = [condition_identity(condition) for condition in statement.conditions if condition.kind is None]
-    return [*(question for question in questions(statement) if question[1] not in request.values), *unknown]
+    patterns = statement.resources.patterns if statement.resources is not None else ()
+    invalid = [("invalid", glob.text) for glob in patterns if Variable(None) in glob.parts]
+    return [*(question for question in questions(statement) if question[1] not in request.values), *unknown, *invalid]
 
 
-def _answered(policy: Policy, request: Request, answers: Mapping[Hashable, bool]) -> Policy:
+def _answered(policy: Policy, request: Request, answers: Mapping[tuple[object, ...], bool]) -> Policy:
     """The policy for the request: what was asked holds and drops out, or its statement never applies."""
 
     def valued(globs: Sequence[Glob]) -> tuple[Glob, ...]:
         return tuple(glob for glob in globs if all(key in request.values for key in needed([glob])))
 
+    def settled(glob: Glob) -> tuple[Glob, ...]:
+        answer = answers.get(("invalid", glob.text))
+        return (glob,) if answer is None else (glob.outer,) if answer else ()
+
     statements = []
     for statement in policy.statements:
-        if not all(answers[question] for question in _open(statement, request)):
+        if not all(answers[question] for question in _open(statement, request) if question[0] != "invalid"):
             continue
         clause = statement.resources
+        if clause is not None:
+            clause = replace(clause, patterns=tuple(found for glob in clause.patterns for found in settled(glob)))
         if clause is not None and clause.negated:
             clause = replace(clause, patterns=valued(clause.patterns))
         conditions = tuple(
