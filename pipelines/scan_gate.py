@@ -1,124 +1,103 @@
 """Wait for ECR's findings on the pushed digest and refuse at a chosen severity; findings become JUnit test results.
 
-For registries with basic scanning, which ends COMPLETE (ECR DescribeImageScanFindings). Enhanced scanning stays ACTIVE
-and its findings are Amazon Inspector's, which the pipeline's key may not read: an image with it is refused.
+The bar is the stack's --severity. A queued run may name another one (--stricter), which counts only where it is lower.
+A finding of the reviewed file of exceptions passes until its exception expires. With --only-fixable a finding passes of
+which the scanner says that there is no fix; one of which it says nothing (basic scanning) counts.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from pipelines import agent
+from pipelines import agent, findings, scan_exceptions
+from pipelines.findings import SEVERITIES, Finding
 from pipelines.registry import region
 
-SEVERITIES = ("INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL")
-"""ECR's severities, rising. UNDEFINED and unknown ones count as the highest: nobody has judged them."""
+if TYPE_CHECKING:
+    from pipelines.scan_exceptions import ScanException
 
-DELAY = 5
-"""Seconds between two questions to ECR."""
+AS_CONFIGURED = "as configured"
+"""What a queued run says that leaves the bar as it is."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One vulnerability: its name (CVE), severity, what it is about, and where to read of it."""
+class Verdict:
+    """What the gate makes of an image's findings."""
 
-    name: str
-    severity: str
-    description: str
-    uri: str
-
-    def reaches(self, severity: str) -> bool:
-        """Whether it is at least as severe."""
-        own = SEVERITIES.index(self.severity) if self.severity in SEVERITIES else len(SEVERITIES)
-        return own >= SEVERITIES.index(severity)
+    refused: list[Finding]
+    passed: list[tuple[Finding, str]]
+    """Findings that reach the bar and pass all the same, with why."""
+    below: list[Finding]
+    warnings: list[str] = field(default_factory=list)
+    """Exceptions that have expired or that no finding needs."""
 
 
-def waiter(client: Any, seconds: int) -> Any:
-    """A botocore waiter for a finished scan.
-
-    botocore's own ImageScanComplete takes a scan that has not begun (ScanNotFoundException) for an error and waits on
-    for one that will never be COMPLETE.
-    """
-    from botocore.waiter import WaiterModel, create_waiter_with_client
-
-    def status(state: str, expected: str) -> dict[str, str]:
-        return {"state": state, "matcher": "path", "argument": "imageScanStatus.status", "expected": expected}
-
-    failures = (
-        "ACTIVE",
-        "FAILED",
-        "UNSUPPORTED_IMAGE",
-        "SCAN_ELIGIBILITY_EXPIRED",
-        "FINDINGS_UNAVAILABLE",
-        "LIMIT_EXCEEDED",
-    )
-    model = WaiterModel(
-        {
-            "version": 2,
-            "waiters": {
-                "ScanFinished": {
-                    "operation": "DescribeImageScanFindings",
-                    "delay": DELAY,
-                    "maxAttempts": max(1, seconds // DELAY),
-                    "acceptors": [
-                        status("success", "COMPLETE"),
-                        *(status("failure", end) for end in failures),
-                        {"state": "retry", "matcher": "error", "expected": "ScanNotFoundException"},
-                    ],
-                }
-            },
-        }
-    )
-    return create_waiter_with_client("ScanFinished", model, client)
+def bar(severity: str, stricter: str) -> str:
+    """The lowest severity that fails: the stack's, or a lower one that this run asks for."""
+    return severity if stricter == AS_CONFIGURED else min(severity, stricter, key=SEVERITIES.index)
 
 
-def findings(repository: str, digest: str, region: str, seconds: int) -> list[Finding]:
-    """The findings on an image, the most severe first. Raises Stop where the scan fails or is not finished in time."""
-    import boto3
-    import botocore.exceptions
-
-    client = boto3.client("ecr", region_name=region)
-    image: Any = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
-    try:
-        waiter(client, seconds).wait(**image)
-        pages = list(client.get_paginator("describe_image_scan_findings").paginate(**image))
-    except botocore.exceptions.WaiterError as error:
-        raise agent.Stop(
-            f"ECR has no findings on {repository}@{digest}: {error}. "
-            "Is scan on push on, and the scanning of the registry basic?"
-        ) from None
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise agent.Stop(f"ECR refused the findings on {repository}@{digest}: {error}") from None
-    found = []
-    for page in pages:
-        rows: Any = page.get("imageScanFindings", {})
-        found += [
-            Finding(row["name"], row.get("severity", ""), row.get("description", ""), row.get("uri", ""))
-            for row in rows.get("findings", [])
-        ]
-    rank = {name: place for place, name in enumerate(reversed(SEVERITIES))}
-    return sorted(found, key=lambda finding: (rank.get(finding.severity, -1), finding.name))
-
-
-def junit(rows: list[Finding], severity: str) -> ElementTree.ElementTree[ElementTree.Element]:
-    """One test case a finding; those that reach the severity have failed. Without findings one case has passed."""
-    suite = ElementTree.Element("testsuite", name="ECR scan")
-    for finding in rows:
-        case = ElementTree.SubElement(suite, "testcase", classname=finding.severity or "UNDEFINED", name=finding.name)
-        text = f"{finding.description}\n{finding.uri}".strip()
-        if finding.reaches(severity):
-            ElementTree.SubElement(case, "failure", message=f"{finding.severity}: {finding.name}").text = text
+def judge(
+    rows: list[Finding],
+    severity: str,
+    exceptions: list[ScanException],
+    *,
+    only_fixable: bool,
+    today: datetime.date,
+) -> Verdict:
+    """Sort an image's findings by what becomes of them."""
+    valid = {row.id: row for row in exceptions if row.expires >= today}
+    verdict = Verdict([], [], [])
+    for row in rows:
+        if not row.reaches(severity):
+            verdict.below.append(row)
+        elif row.name in valid:
+            reason = valid[row.name]
+            verdict.passed.append((row, f"accepted until {reason.expires} by {reason.owner}: {reason.reason}"))
+        elif only_fixable and row.fixable is False:
+            verdict.passed.append((row, "there is no fix yet"))
         else:
-            ElementTree.SubElement(case, "system-out").text = text
-    if not rows:
+            verdict.refused.append(row)
+    names = {row.name for row in rows}
+    for row in exceptions:
+        if row.expires < today:
+            verdict.warnings.append(f"the exception for {row.id} expired on {row.expires}; its owner is {row.owner}")
+        elif row.id not in names:
+            verdict.warnings.append(f"the exception for {row.id} matches no finding; its owner is {row.owner}")
+    return verdict
+
+
+def junit(verdict: Verdict) -> ElementTree.ElementTree[ElementTree.Element]:
+    """One test case a finding: refused ones have failed, passed ones are skipped. Without findings one has passed."""
+    suite = ElementTree.Element("testsuite", name="ECR scan")
+    for finding in verdict.refused:
+        message = f"{finding.severity}: {finding.name}"
+        ElementTree.SubElement(_case(suite, finding), "failure", message=message).text = _text(finding)
+    for finding, why in verdict.passed:
+        case = _case(suite, finding)
+        ElementTree.SubElement(case, "skipped", message=why)
+        ElementTree.SubElement(case, "system-out").text = _text(finding)
+    for finding in verdict.below:
+        ElementTree.SubElement(_case(suite, finding), "system-out").text = _text(finding)
+    if not len(suite):
         ElementTree.SubElement(suite, "testcase", classname="ECR scan", name="no findings")
-    suite.set("tests", str(max(1, len(rows))))
-    suite.set("failures", str(sum(finding.reaches(severity) for finding in rows)))
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(verdict.refused)))
+    suite.set("skipped", str(len(verdict.passed)))
     return ElementTree.ElementTree(suite)
+
+
+def _case(suite: ElementTree.Element, finding: Finding) -> ElementTree.Element:
+    return ElementTree.SubElement(suite, "testcase", classname=finding.severity, name=finding.name)
+
+
+def _text(finding: Finding) -> str:
+    return f"{finding.description}\n{finding.uri}".strip()
 
 
 def main() -> None:
@@ -127,23 +106,46 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="stack that was updated")
     parser.add_argument("--outputs", type=Path, required=True, help="outputs that `pipelines.deploy` wrote")
     parser.add_argument("--severity", choices=SEVERITIES, default="HIGH", help="the lowest severity that fails")
+    parser.add_argument(
+        "--stricter",
+        choices=(AS_CONFIGURED, *SEVERITIES),
+        default=AS_CONFIGURED,
+        help="what a queued run asks for; it counts only where it is lower than --severity",
+    )
+    parser.add_argument("--only-fixable", action="store_true", help="let findings pass that are known to have no fix")
+    parser.add_argument(
+        "--exceptions",
+        type=Path,
+        default=Path(__file__).with_name("scan-exceptions.yml"),
+        help="reviewed file of findings that are accepted for a time",
+    )
     parser.add_argument("--junit", type=Path, required=True, help="where the findings are written as test results")
     parser.add_argument("--seconds", type=int, default=300, help="how long the scan is waited for")
     options = parser.parse_args()
+    exceptions = scan_exceptions.load(options.exceptions)
     outputs = agent.read_json(options.outputs, "the outputs that `pipelines.deploy` wrote")
     try:
         repository, digest = outputs["repository_name"], outputs["image_by_digest"].partition("@")[2]
     except KeyError as missing:
         raise agent.Stop(f"{options.outputs} has no {missing}: is it of this program?", agent.USAGE) from None
-    rows = findings(repository, digest, region(options.stack), options.seconds)
+    rows = findings.of_image(repository, digest, region(options.stack), options.seconds)
+    severity = bar(options.severity, options.stricter)
+    today = datetime.datetime.now(datetime.UTC).date()
+    verdict = judge(rows, severity, exceptions, only_fixable=options.only_fixable, today=today)
     options.junit.parent.mkdir(parents=True, exist_ok=True)
-    junit(rows, options.severity).write(options.junit, encoding="utf-8", xml_declaration=True)
+    junit(verdict).write(options.junit, encoding="utf-8", xml_declaration=True)
     counts = {name: sum(row.severity == name for row in rows) for name in reversed(SEVERITIES)}
-    print(agent.neutral(f"findings on {digest}: {json.dumps(counts)}"))
-    if over := [row.name for row in rows if row.reaches(options.severity)]:
+    counts["UNDEFINED"] = len(rows) - sum(counts.values())
+    print(agent.neutral(f"findings on {digest}: {json.dumps(counts)}; the bar is {severity}"))
+    for row, why in verdict.passed:
+        print(agent.neutral(f"{row.severity} {row.name} passes: {why}"))
+    for warning in verdict.warnings:
+        agent.issue(f"{options.exceptions.name}: {warning}", "warning")
+    if over := [row.name for row in verdict.refused]:
         raise agent.Stop(
-            f"{len(over)} findings on {repository}@{digest} of {options.severity} or above: {', '.join(over[:20])}. "
-            "The image is pushed but not released: rebuild it on a mended base and run again.",
+            f"{len(over)} findings on {repository}@{digest} of {severity} or above: {', '.join(over[:20])}. "
+            "The image is pushed but not released: rebuild it on a mended base and run again, or have an exception "
+            f"reviewed ({options.exceptions.name}).",
             agent.REFUSED,
         )
 
