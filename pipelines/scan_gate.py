@@ -64,11 +64,13 @@ def judge(
         else:
             verdict.refused.append(row)
     names = {row.name for row in rows}
-    for row in exceptions:
-        if row.expires < today:
-            verdict.warnings.append(f"the exception for {row.id} expired on {row.expires}; its owner is {row.owner}")
-        elif row.id not in names:
-            verdict.warnings.append(f"the exception for {row.id} matches no finding; its owner is {row.owner}")
+    for entry in exceptions:
+        if entry.expires < today:
+            verdict.warnings.append(
+                f"the exception for {entry.id} expired on {entry.expires}; its owner is {entry.owner}"
+            )
+        elif entry.id not in names:
+            verdict.warnings.append(f"the exception for {entry.id} matches no finding; its owner is {entry.owner}")
     return verdict
 
 

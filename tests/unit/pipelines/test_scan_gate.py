@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,8 @@ def ecr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     client = boto3.client("ecr", region_name="us-east-2", aws_access_key_id="a", aws_secret_access_key="b")
     clock = [0.0]
     monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
-    monkeypatch.setattr(findings.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(findings.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     with Stubber(client) as stub:
         yield stub
         stub.assert_no_pending_responses()
