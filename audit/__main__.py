@@ -110,51 +110,37 @@ def _plan(arguments: argparse.Namespace) -> int:
     from audit import formats, waivers
     from audit.preview import MAX_BYTES
     from audit.report import from_file
+    from audit.secrets.environment import known
 
     accepted = waivers.load(arguments.waivers) if arguments.waivers else []
-    report = from_file(arguments.preview, _known(arguments), accepted, max_bytes=arguments.max_bytes or MAX_BYTES)
+    report = from_file(
+        arguments.preview, known(arguments.known_secrets), accepted, max_bytes=arguments.max_bytes or MAX_BYTES
+    )
     if arguments.stack:
         if report.stack and arguments.stack not in (report.stack, f"{report.project}/{report.stack}"):
             raise AuditError(f"the preview is of stack '{report.stack}', not of '{arguments.stack}' (--stack)")
         report.stack = report.stack or arguments.stack
-    summary = None
-    for name, path in extra:
-        write(path, formats.render(name, report))
-        summary = path if name == "markdown" else summary
-    if arguments.format == "azure":
-        from audit.formats import azure
-
-        text = azure.render(report, summary=summary, failed=rank is not None and report.reaches(rank))
-    else:
-        text = formats.render(arguments.format, report)
-    write(arguments.output, text)
-    return REACHED if rank is not None and report.reaches(rank) else OK
+    failed = rank is not None and report.reaches(rank)
+    wanted = [*extra, (arguments.format, arguments.output)]
+    for name, path in wanted:
+        write(path, formats.render(name, report, failed=failed, summary=formats.summary_of(wanted)))
+    return REACHED if failed else OK
 
 
 def _compare(arguments: argparse.Namespace) -> int:
     from audit import comparison
     from audit.preview import MAX_BYTES
+    from audit.secrets.environment import known
 
     if arguments.approved == arguments.now == "-":
         raise AuditError("only one of APPROVED and NOW can be standard input")
     limit = arguments.max_bytes or MAX_BYTES
-    known = _known(arguments)
+    secrets = known(arguments.known_secrets)
     result = comparison.compare(
-        comparison.load(arguments.approved, known, limit), comparison.load(arguments.now, known, limit)
+        comparison.load(arguments.approved, secrets, limit), comparison.load(arguments.now, secrets, limit)
     )
     write(arguments.output, comparison.render(result, arguments.format))
     return OK if result.same else DIFFERS
-
-
-def _known(arguments: argparse.Namespace) -> list[str]:
-    """Values of the named environment variables, and each line of one that holds several."""
-    values: list[str] = []
-    for name in (part for item in arguments.known_secrets for part in item.split(",") if part):
-        if name not in os.environ:
-            raise AuditError(f"environment variable '{name}' of --known-secrets is not set")
-        value = os.environ[name]
-        values += [value, *(part for part in value.splitlines() if len(part) >= 8)]
-    return values
 
 
 def _split_report(text: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from audit.fingerprint import combine
 from audit.formats import json as json_format
 from audit.formats.markdown import LIMIT, ROOM, code, escaped, units
 from audit.formats.text import line, neutralised, value
+from audit.redact import Redactor
 from audit.report import SCHEMA, SCHEMA_VERSION, from_file
 
 
@@ -44,8 +45,13 @@ class Comparison:
 def load(path: str, known_secrets: Sequence[str], max_bytes: int) -> dict[str, Any]:
     """A preview, an event log or a JSON report, as the values of a JSON report. Raises AuditError."""
     report = _saved(path, max_bytes)
-    if report is None:
-        return json_format.data(from_file(path, known_secrets, max_bytes=max_bytes))
+    if report is not None:
+        return _checked(report, path, known_secrets)
+    return json_format.data(from_file(path, known_secrets, max_bytes=max_bytes))
+
+
+def _checked(report: dict[str, Any], path: str, known_secrets: Sequence[str]) -> dict[str, Any]:
+    """A saved report, whole and unchanged, without what is a secret here (the run that wrote it may not have known)."""
     try:
         rows = [(step["urn"], step["op"], step["planned"], step["prior"]) for step in report["steps"]]
         for step in report["steps"]:
@@ -62,7 +68,8 @@ def load(path: str, known_secrets: Sequence[str], max_bytes: int) -> dict[str, A
             f"{path}: its steps do not add up to its fingerprint, so it was changed or made by another version; make "
             "it again"
         )
-    return report
+    redactor = Redactor(known_secrets)
+    return {**report, "steps": [{**step, "changes": redactor.value(step["changes"])} for step in report["steps"]]}
 
 
 def _saved(path: str, max_bytes: int) -> dict[str, Any] | None:

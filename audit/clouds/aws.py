@@ -136,11 +136,18 @@ class Aws:
         from botocore.exceptions import BotoCoreError, ClientError
 
         client = self.client(service, region)
-        if not client.can_paginate(_snake(operation)):
-            answer = self._call(service, operation, region, parameters)
-            return None if answer is None else list(answer.get(key) or [])
+        found: list[Any] = []
+        if not client.can_paginate(_snake(operation)):  # the SDK knows no pages of it, the service may
+            while True:
+                answer = self._call(service, operation, region, parameters)
+                if answer is None:
+                    return None
+                found += answer.get(key) or []
+                more = {name: answer[name] for name in ("Marker", "nextToken", "NextToken") if answer.get(name)}
+                if not more or answer.get("IsTruncated") is False:
+                    return found
+                parameters = {**parameters, **more}
         try:
-            found: list[Any] = []
             for page in client.get_paginator(_snake(operation)).paginate(**parameters):
                 found.extend(page.get(key) or [])
         except ClientError as error:

@@ -9,6 +9,8 @@ from audit.errors import AuditError
 
 TIMEOUT = (5, 30)
 """Seconds to connect and to read."""
+CONTINUATION = "x-ms-continuationtoken"
+"""The header in which the service says that a list goes on; the next page is asked for with `continuationToken`."""
 
 
 class AzureDevOps:
@@ -44,6 +46,10 @@ class AzureDevOps:
 
         `permission` is the scope of a personal access token that the call needs. Raises LookupRefusedError, AuditError.
         """
+        return self._get(path, permission, version, query)[0]
+
+    def _get(self, path: str, permission: str, version: str, query: dict[str, str]) -> tuple[Any, str]:
+        """The answer, and where the list in it goes on ("" where it does not)."""
         import requests
 
         url = f"{self._url}/{quote(path, safe='/_-.,')}"
@@ -60,18 +66,32 @@ class AzureDevOps:
                 "Azure DevOps refuses AZDO_PERSONAL_ACCESS_TOKEN (it may have expired): set one that is valid"
             )
         if answer.status_code == 404:
-            return None
+            return None, ""
         if not answer.ok:
             needed = f"{permission} of the token" if answer.status_code == 403 else ""
             raise LookupRefusedError(needed, path, f"HTTP {answer.status_code}")
         try:
-            return answer.json()
+            return answer.json(), answer.headers.get(CONTINUATION, "")
         except ValueError:
             raise AuditError(
                 f"Azure DevOps answers {path} with something that is not JSON: is the URL right?"
             ) from None
 
-    def values(self, path: str, permission: str, version: str = "7.1", **query: str) -> list[Any]:
-        """All entries of a list, page by page; [] where there are none. Raises as `get` does."""
-        answer = self.get(path, permission, version, **query)
-        return list((answer or {}).get("value") or [])
+    def values(self, path: str, permission: str, version: str = "7.1", **query: str) -> list[Any] | None:
+        """All entries of a list, to its last page; None where what they belong to is not there. Raises as `get` does,
+        and LookupRefusedError where the list does not end."""
+        found: list[Any] = []
+        seen: set[str] = set()
+        while True:
+            answer, token = self._get(path, permission, version, query)
+            if answer is None:
+                if not found:
+                    return None
+                raise LookupRefusedError("", path, "a page of it is gone")
+            found += answer.get("value") or []
+            if not token:
+                return found
+            if token in seen:
+                raise LookupRefusedError("", path, "its pages do not end")
+            seen.add(token)
+            query = {**query, "continuationToken": token}

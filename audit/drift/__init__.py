@@ -47,12 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     from audit.drift.sheet import Clouds
     from audit.drift.survey import survey
     from audit.redact import Redactor
+    from audit.secrets.environment import known
     from audit.survey.model import redacted
 
     recorded, document = state.load(arguments.state, arguments.max_bytes)
     if not recorded.resources:
         raise AuditError(f"{arguments.state}: the stack has no resources, so there is nothing to compare")
-    redactor = Redactor([*command.known_secrets(arguments), *state.secrets_in(document)])
+    redactor = Redactor([*known(arguments.known_secrets), *state.secrets_in(document)])
     redactor.visit(document)
     clouds = Clouds(recorded, Aws(), expiry_days=arguments.expiry_days, clock_skew=arguments.clock_skew)
     return command.finish(redacted(survey(clouds), redactor), arguments)

@@ -4,7 +4,7 @@ import argparse
 import os
 
 from audit.errors import AuditError
-from audit.survey.command import add_input_arguments, known_secrets
+from audit.survey.command import add_input_arguments
 
 __all__ = ["add_arguments", "run"]
 
@@ -52,12 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     from audit.__main__ import write
     from audit.history.sources import open_source
     from audit.redact import Redactor
+    from audit.secrets.environment import known
 
     old = None
     if arguments.append and os.path.lexists(arguments.append):
         old = ledgers.load(arguments.append, arguments.max_bytes)
         _held(arguments.append, ledgers.problems(old, arguments.head))
-    ledger = ledgers.build(open_source(address, arguments.stack), Redactor(known_secrets(arguments)), old)
+    ledger = ledgers.build(open_source(address, arguments.stack), Redactor(known(arguments.known_secrets)), old)
     if arguments.append:
         write(arguments.append, formats.render("json", ledger))
     for name, path in extra:

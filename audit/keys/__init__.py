@@ -40,9 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     from audit.clouds.azure_devops import AzureDevOps
     from audit.keys.survey import Inventory, survey
     from audit.redact import Redactor
+    from audit.secrets.environment import known
     from audit.survey.model import redacted
 
-    redactor = Redactor(command.known_secrets(arguments))
+    redactor = Redactor(known(arguments.known_secrets))
     recorded = None
     if arguments.state:
         recorded, document = state.load(arguments.state, arguments.max_bytes)

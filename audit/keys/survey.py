@@ -161,15 +161,15 @@ def _publications(inventory: Inventory) -> list[tuple[str, Publication]] | None:
     try:
         projects = list(inventory.projects)
         if not projects:
-            listed = devops.values("_apis/projects", "Project and Team (Read)", **{"$top": "1000"})
-            projects = [str(item["name"]) for item in listed]
+            listed = devops.values("_apis/projects", "Project and Team (Read)")
+            projects = [str(item["name"]) for item in listed or []]
         found: list[tuple[str, Publication]] = []
         for project in projects:
-            groups = devops.get(f"{project}/_apis/distributedtask/variablegroups", GROUPS_READ)
+            groups = devops.values(f"{project}/_apis/distributedtask/variablegroups", GROUPS_READ)
             if groups is None:
                 inventory.notes.append(f"There is no project '{project}'.")
                 continue
-            for group in groups.get("value") or []:
+            for group in groups:
                 found.extend(_in_group(project, group))
     except LookupRefusedError as refusal:
         inventory.refused(refusal)

@@ -1,12 +1,10 @@
 """What the commands of surveys share: options, writing, exit code."""
 
 import argparse
-import os
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from audit.errors import AuditError, size
-from audit.formats import NAMES
+from audit.formats import NAMES, summary_of
 from audit.survey.rules import explain, threshold
 
 if TYPE_CHECKING:
@@ -59,35 +57,15 @@ def check(arguments: argparse.Namespace) -> None:
         _split(item)
 
 
-def known_secrets(arguments: argparse.Namespace) -> list[str]:
-    """Values of the environment variables of --known-secrets, and of those that hold the audit's own credentials."""
-    values = [os.environ[name] for name in OWN_CREDENTIALS if os.environ.get(name)]
-    for name in (part for item in arguments.known_secrets for part in item.split(",") if part):
-        if name not in os.environ:
-            raise AuditError(f"environment variable '{name}' of --known-secrets is not set")
-        values += [os.environ[name], *_long_lines(os.environ[name])]
-    return values
-
-
-OWN_CREDENTIALS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZDO_PERSONAL_ACCESS_TOKEN", "PULUMI_ACCESS_TOKEN",
-                   "PULUMI_CONFIG_PASSPHRASE")  # fmt: skip
-
-
-def _long_lines(text: str) -> Iterable[str]:
-    return (part for part in text.splitlines() if len(part) >= 8)
-
-
 def finish(survey: "Survey", arguments: argparse.Namespace) -> int:
     """Writes every report that was asked for and gives the exit code."""
     from audit.__main__ import write
     from audit.survey.formats import render
 
     failed = bool(arguments.fail_on) and survey.reaches(threshold(arguments.fail_on))
-    summary = None
-    for name, path in map(_split, arguments.report):
-        write(path, render(name, survey, failed=failed))
-        summary = path if name == "markdown" else summary
-    write(arguments.output, render(arguments.format, survey, failed=failed, summary=summary))
+    wanted = [*map(_split, arguments.report), (arguments.format, arguments.output)]
+    for name, path in wanted:
+        write(path, render(name, survey, failed=failed, summary=summary_of(wanted)))
     return REACHED if failed else OK
 
 

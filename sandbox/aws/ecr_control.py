@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 CALLER = "sandbox.caller"
 """The WSGI environment's key under which the judged request carries its Principal."""
+IMAGES_A_PAGE = 100
+"""Images that DescribeImages gives at once where no number is asked for."""
 FORGET = 86_400.0
 """Seconds for which an expired token is still told from an unknown one."""
 
@@ -336,6 +338,13 @@ def _hash(password: str) -> str:
     return hashlib.sha256(password.encode()).hexdigest()
 
 
+def _start(token: str | None) -> int:
+    """Where the page of a `nextToken` begins."""
+    if token and not token.isdecimal():
+        raise InvalidParameterException("Invalid parameter at 'nextToken' failed to satisfy constraint")
+    return int(token or 0)
+
+
 def _failure(identifier: dict[str, str], code: str, reason: str) -> dict[str, Any]:
     return {"imageId": identifier, "failureCode": code, "failureReason": reason}
 
@@ -380,12 +389,15 @@ class EcrResponse(ECRResponse):
         return ActionResult({"authorizationData": [data for _ in self._get_param("registryIds") or [None]]})
 
     def describe_images(self) -> ActionResult:
-        """With the filter (moto: ignored), and what scans found."""
+        """With the filter and in pages (moto: ignored), and what scans found."""
         images = self.ecr_backend.describe_images(
             self._get_param("repositoryName"), self._get_param("registryId"), self._get_param("imageIds")
         )
         status = (self._get_param("filter") or {}).get("tagStatus", "ANY")
-        return ActionResult({"imageDetails": list(self._details(images, status))})
+        details = list(self._details(images, status))
+        start, size = _start(self._get_param("nextToken")), int(self._get_param("maxResults") or IMAGES_A_PAGE)
+        more = {"nextToken": str(start + size)} if start + size < len(details) else {}
+        return ActionResult({"imageDetails": details[start : start + size], **more})
 
     def _details(self, images: Sequence[Image], tag_status: str) -> Iterator[dict[str, Any]]:
         for image in images:

@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--organization", type=_name, required=True, help="the organisation, first part of every path")
     parser.add_argument("--project", type=_name, required=True, help="the project that exists from the start")
     parser.add_argument("--ready-fd", type=int, help="file descriptor that gets `ready` and a newline once it serves")
+    parser.add_argument("--page-size", type=int, metavar="N", help="entries of a page of a list at most")
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
@@ -57,7 +58,8 @@ async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    runner = web.AppRunner(application(store, authenticator, options.organization), access_log=None, shutdown_timeout=2)
+    service = application(store, authenticator, options.organization, options.page_size)
+    runner = web.AppRunner(service, access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", options.port).start()

@@ -129,7 +129,7 @@ def get(call: Call) -> object:
     for field, key in (("status", "statusfilter"), ("sourceBranch", "branchname"), ("buildNumber", "buildnumber")):
         if value := call.query.get(key):
             found = [one for one in found if one[field] == value]
-    return [_wire(call, one) for one in found[::-1][: call.limit("$top", 1000)]]
+    return call.page(found[::-1], 1000, lambda one: _wire(call, one))
 
 
 @router.on(locations.BUILDS, "PATCH", "vso.build_execute", shape=shapes.BUILD_CHANGE)

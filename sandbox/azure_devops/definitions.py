@@ -96,8 +96,7 @@ def get(call: Call) -> object:
     if ids := call.query.get("definitionids"):
         found = [one for one in found if str(one["id"]) in ids.split(",")]
     whole = call.query.get("includeallproperties", "").lower() == "true"
-    found = found[: call.limit("$top", 10000)]
-    return [_wire(call, one) if whole else reference(call, one) for one in found]
+    return call.page(found, 10000, lambda one: _wire(call, one) if whole else reference(call, one))
 
 
 @router.on(locations.DEFINITIONS, "POST", "vso.build_execute", shape=shapes.DEFINITION)

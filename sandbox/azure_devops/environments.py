@@ -39,7 +39,7 @@ def get(call: Call) -> object:
         for one in call.draft.table("environments").values()
         if one["projectId"] == project["id"] and (not name or one["name"].lower() == name)
     ]
-    return [wire(call, one) for one in found[: call.limit("$top", 10000)]]
+    return call.page(found, 10000, lambda one: wire(call, one))
 
 
 @router.on(locations.ENVIRONMENTS, "POST", "vso.environment_manage", shape=shapes.ENVIRONMENT)

@@ -57,7 +57,7 @@ def get(call: Call) -> object:
     ]
     if wanted := call.query.get("policytype", "").lower():
         found = [one for one in found if one["type"] == wanted]
-    return [_wire(call, one) for one in found[: call.limit("$top", 1000)]]
+    return call.page(found, 1000, lambda one: _wire(call, one))
 
 
 @router.on(locations.POLICY_CONFIGURATIONS, "POST", "vso.code_write", shape=shapes.POLICY)

@@ -72,8 +72,7 @@ def get(call: Call) -> object:
     if "projectId" not in call.values:
         state = call.query.get("statefilter", "wellformed").lower()
         known = [one for one in call.draft.table("projects").values() if state in {"all", one["state"].lower()}]
-        start = call.limit("$skip", 0)
-        return [reference(call, one) for one in known[start : start + call.limit("$top", 100)]]
+        return call.page(known, 100, lambda one: reference(call, one), call.limit("$skip", 0))
     project = find(call.draft, call.values["projectId"])
     answer = reference(call, project)
     answer["_links"] = {

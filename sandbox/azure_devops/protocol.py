@@ -83,6 +83,13 @@ class Reply:
 
 
 NO_CONTENT = Reply(204)
+CONTINUATION = "x-ms-continuationtoken"
+"""The header in which the service says that a list goes on, and from where."""
+
+
+def collection(items: list[Any]) -> Json:
+    """Return a list as the service answers it."""
+    return {"count": len(items), "value": items}
 
 
 @dataclass
@@ -90,7 +97,8 @@ class Call:
     """One request as a handler sees it.
 
     values: the route's parameters; query: the query's, by lower-case name; body: the parsed JSON (None without one).
-    organization_url: `http://HOST/ORGANIZATION`, for links in answers.
+    organization_url: `http://HOST/ORGANIZATION`, for links in answers. page_size: entries of a page of a list at most,
+    whatever is asked for (None: as many as the operation gives).
     """
 
     method: str
@@ -100,6 +108,7 @@ class Call:
     caller: Caller
     draft: Draft
     organization_url: str
+    page_size: int | None = None
 
     def number(self, name: str) -> int:
         """Return a route parameter that has to be a number, or refuse as the service does."""
@@ -116,6 +125,15 @@ class Call:
         if not text.isdecimal():
             raise bad_argument(f"The value '{text}' is not valid for {name}: a whole number from 0 is expected.")
         return int(text)
+
+    def page(self, found: Sequence[Any], default: int, wire: Callable[[Any], Any], skip: int = 0) -> Reply:
+        """Return one page of a list, and where it goes on. A page holds `$top` entries (default: the operation's), or
+        fewer where the service gives fewer. skip: entries to leave out at the start."""
+        start = self.limit("continuationtoken", skip)
+        size = min(self.limit("$top", default), self.page_size or default)
+        end = start + size
+        more = {CONTINUATION: str(end)} if size and end < len(found) else {}
+        return Reply(200, collection([wire(one) for one in found[start:end]]), more)
 
     def object(self) -> Json:
         """Return the body, which has to be a JSON object."""

@@ -29,7 +29,7 @@ from sandbox.azure_devops import (
     variable_groups,
 )
 from sandbox.azure_devops.errors import ServiceError, bad_argument
-from sandbox.azure_devops.protocol import Call, Reply, Route, check_version, requested_version
+from sandbox.azure_devops.protocol import Call, Reply, Route, check_version, collection, requested_version
 from sandbox.azure_devops.tokens import NotSignedIn, TokenExpired, check_scopes
 
 if TYPE_CHECKING:
@@ -82,16 +82,19 @@ def seed(store: Store, organization: str, project: str) -> None:
             project_creation.add(draft, project)
 
 
-def application(store: Store, authenticator: Authenticator, organization: str) -> web.Application:
-    """Return the service of one organisation, at `/ORGANIZATION`."""
-    service = _Service(store, authenticator, organization)
+def application(
+    store: Store, authenticator: Authenticator, organization: str, page_size: int | None = None
+) -> web.Application:
+    """Return the service of one organisation, at `/ORGANIZATION`. page_size: entries of a page of a list at most."""
+    service = _Service(store, authenticator, organization, page_size)
     app = web.Application(client_max_size=32 * 1024 * 1024)
     app.router.add_route("*", "/{path:.*}", service.answer)
     return app
 
 
 class _Service:
-    def __init__(self, store: Store, authenticator: Authenticator, organization: str) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator, organization: str, page_size: int | None) -> None:
+        self._page_size = page_size
         self._store = store
         self._authenticator = authenticator
         self._organization = organization
@@ -160,7 +163,7 @@ class _Service:
                     shapes.check(route.shape, parsed)
 
                 def call(draft: Draft, values: dict[str, str] = values, parsed: Any = parsed) -> Call:
-                    return Call(request.method, values, query, parsed, caller, draft, organization_url)
+                    return Call(request.method, values, query, parsed, caller, draft, organization_url, self._page_size)
 
                 if request.method == "GET":
                     return _reply(route.handler(call(self._store.read())))
@@ -180,7 +183,7 @@ def _discovery(path: list[str]) -> Json:
         raise bad_argument("OPTIONS is answered at _apis and at _apis/AREA.")
     found = {route.location.id: route.location for route in ROUTES if route.location.id}
     area = path[1].lower() if len(path) == 2 else None
-    return _collection([location.wire() for location in found.values() if area in {None, location.area.lower()}])
+    return collection([location.wire() for location in found.values() if area in {None, location.area.lower()}])
 
 
 def _json(body: bytes) -> Any:
@@ -192,14 +195,10 @@ def _json(body: bytes) -> Any:
         raise bad_argument(f"The request's body is not JSON: {error}.") from None
 
 
-def _collection(items: list[Any]) -> Json:
-    return {"count": len(items), "value": items}
-
-
 def _reply(result: object) -> Reply:
     if isinstance(result, Reply):
         return result
-    return Reply(200, _collection(result) if isinstance(result, list) else result)
+    return Reply(200, collection(result) if isinstance(result, list) else result)
 
 
 def _response(reply: Reply) -> web.Response:

@@ -53,7 +53,7 @@ def get(call: Call) -> object:
     if name := call.query.get("groupname", "").lower():
         found = [group for group in found if _named(group["projects"][project["id"]]["name"].lower(), name)]
     found.sort(key=lambda group: int(group["id"]), reverse=call.query.get("queryorder", "").lower() != "idascending")
-    return [_wire(call, group) for group in found[: call.limit("$top", 10000)]]
+    return call.page(found, 10000, lambda group: _wire(call, group))
 
 
 @router.on(locations.VARIABLE_GROUPS, "POST", "vso.variablegroups_manage", shape=shapes.VARIABLE_GROUP)

@@ -71,6 +71,27 @@ def test_several_reports_are_written_at_once_and_whole(
     assert f"##vso[task.uploadsummary]{tmp_path / 'markdown'}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("first", ["azure", "markdown"])
+def test_the_azure_report_of_a_file_says_what_the_one_of_the_log_says(
+    preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], first: str
+) -> None:
+    """Whichever way it is written, in whichever order: the result of --fail-on, and the summary of this run."""
+    reports = {"azure": tmp_path / "azure.log", "markdown": tmp_path / "summary.md"}
+    order = sorted(reports, key=lambda name: name != first)
+    wanted = [f"--report={name}={reports[name]}" for name in order]
+    assert entry(["plan", str(preview), *wanted, "--format", "azure", "--fail-on", "access"]) == 3
+    log = capsys.readouterr().out
+    assert "##vso[task.complete result=Failed;]" in log
+    assert f"##vso[task.uploadsummary]{reports['markdown']}" in log
+    assert reports["azure"].read_text(encoding="utf-8") == log
+
+
+def test_a_summary_can_be_the_main_report(preview: Path, tmp_path: Path) -> None:
+    summary, azure = tmp_path / "summary.md", tmp_path / "azure.log"
+    assert entry(["plan", str(preview), "--format", "markdown", "-o", str(summary), "--report", f"azure={azure}"]) == 0
+    assert f"##vso[task.uploadsummary]{summary}" in azure.read_text(encoding="utf-8")
+
+
 def test_a_report_is_readable_as_the_umask_says(preview: Path, tmp_path: Path) -> None:
     assert entry(["plan", str(preview), "-o", str(tmp_path / "r")]) == 0
     umask = os.umask(0)
@@ -138,6 +159,33 @@ def test_secrets_come_from_the_environment_and_never_from_arguments(
     output = capsys.readouterr().out
     assert "my-hidden-name" not in output
     assert "second-line-secret" not in output
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_SESSION_TOKEN", "AZDO_PERSONAL_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "SYSTEM_ACCESSTOKEN"]
+)
+def test_the_run_s_own_credentials_are_masked_unasked(
+    preview: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, saved = tmp_path / "other.json", tmp_path / "saved.json"
+    for path, path_name in ((preview, "x-hunter2-x"), (other, "another")):
+        path.write_text(json.dumps(p.digest(p.step(p.USER, "u", None, {"name": path_name}))))
+    assert entry(["plan", str(preview), "--format", "json", "-o", str(saved)]) == 0
+    assert "hunter2" in saved.read_text(encoding="utf-8")
+    monkeypatch.setenv(name, "hunter2")
+    assert entry(["plan", str(preview)]) == 0
+    assert entry(["compare", str(preview), str(other)]) == 4
+    assert entry(["compare", str(saved), str(other)]) == 4
+    output = capsys.readouterr().out
+    assert "x-[redacted]-x" in output
+    assert "hunter2" not in output
+
+
+def test_a_word_as_short_as_a_stack_s_name_is_not_masked_unasked(
+    preview: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "dev")
+    assert entry(["plan", str(preview), "--stack", "dev"]) == 0
 
 
 def test_a_pipe_and_a_closed_reader_do_no_harm(preview: Path) -> None:

@@ -102,6 +102,42 @@ def test_an_answer_that_is_no_json_is_named(service: str) -> None:
         devops()
 
 
+def test_a_list_without_end_is_no_list(service: str) -> None:
+    del service
+    Service.body, Service.headers_sent = b'{"value": [1]}', {"x-ms-continuationtoken": "again"}
+    with pytest.raises(LookupRefusedError, match="do not end"):
+        AzureDevOps().values("_apis/projects", "Project and Team (Read)")
+
+
+class Pages(Service):
+    """Gives one service-specific credential a page, as IAM does for an operation that the SDK knows no pages of."""
+
+    def answer(self) -> None:
+        asked = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        number = int(asked.rpartition("Marker=page-")[2] or 0) if "Marker=" in asked else 0
+        more = f"<IsTruncated>true</IsTruncated><Marker>page-{number + 1}</Marker>" if number < 2 else ""
+        body = (
+            "<ListServiceSpecificCredentialsResponse xmlns='https://iam.amazonaws.com/doc/2010-05-08/'>"
+            f"<ListServiceSpecificCredentialsResult><ServiceSpecificCredentials><member><UserName>u</UserName>"
+            f"<ServiceSpecificCredentialId>ACCA{number}</ServiceSpecificCredentialId></member>"
+            f"</ServiceSpecificCredentials>{more}</ListServiceSpecificCredentialsResult>"
+            "</ListServiceSpecificCredentialsResponse>"
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_list_of_aws_is_read_to_its_last_page_also_where_the_sdk_knows_no_pages(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del service
+    monkeypatch.setattr(Service, "answer", Pages.answer)
+    listed = Aws().pages("iam", "ListServiceSpecificCredentials", "ServiceSpecificCredentials", UserName="u")
+    assert [item["ServiceSpecificCredentialId"] for item in listed or []] == ["ACCA0", "ACCA1", "ACCA2"]
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [

@@ -20,6 +20,7 @@ from audit.survey import formats
 from audit.survey.model import Survey
 from tests.audit import histories
 from tests.audit.test_drift_formats import schema
+from tests.unit.sandbox.azure_devops.service import Service, group_body
 
 Groups = dict[str, dict[str, Any]]
 
@@ -30,19 +31,17 @@ class OneProject(AzureDevOps):
     def __init__(self, groups: Groups, *, refused: bool = False) -> None:
         self.groups, self.refused = groups, refused
 
-    def get(self, path: str, permission: str, *_version: str, **_query: str) -> Any:
+    def values(self, path: str, permission: str, *_version: str, **_query: str) -> list[Any] | None:
         if self.refused:
             raise LookupRefusedError(permission, path, "HTTP 403")
         if path == "_apis/projects":
-            return {"value": [{"name": "one"}]}
+            return [{"name": "one"}]
         if not path.startswith("one/"):
             return None
-        return {
-            "value": [
-                {"id": number, "name": name, "variables": variables}
-                for number, (name, variables) in enumerate(self.groups.items(), 1)
-            ]
-        }
+        return [
+            {"id": number, "name": name, "variables": variables}
+            for number, (name, variables) in enumerate(self.groups.items(), 1)
+        ]
 
 
 @pytest.fixture
@@ -213,3 +212,40 @@ def test_the_command_line(iam: Any, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in (["--as-of", "soon"], ["--max-age-days", "-1"], ["--fail-on", "x"], ["--report", "x"]):
         assert audit(["keys", *wrong]) == 2
         assert capsys.readouterr().err.startswith("audit: ")
+
+
+@pytest.fixture(scope="module")
+def two_a_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Azure DevOps that gives two entries of a list at once, with three projects and five groups in the last one."""
+    service = Service(tmp_path_factory.mktemp("azure-devops"), page_size=2)
+    try:
+        service.start()
+        for name in ("project-b", "project-c"):
+            service.post("_apis/projects", {"name": name})
+        project = service.project_id("project-c")
+        for number in range(5):
+            key = f"AKIAEXAMPLE00000000{number}"
+            body = group_body(project, f"group-{number}", KEY={"value": key, "isSecret": False})
+            service.post("_apis/distributedtask/variablegroups", body, version="7.1-preview.2")
+        yield service
+        assert service.stop() == 0
+    finally:
+        service.abandon()
+
+
+def test_lists_of_azure_devops_are_read_to_their_last_page(
+    two_a_page: Service, iam: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a key is published is said wherever its group stands, on the last page too."""
+    del iam
+    first = two_a_page.ask("GET", "_apis/projects")
+    assert (first.json()["count"], first.headers["x-ms-continuationtoken"]) == (2, "2")
+    monkeypatch.setenv("AZDO_ORG_SERVICE_URL", two_a_page.url)
+    monkeypatch.setenv("AZDO_PERSONAL_ACCESS_TOKEN", two_a_page.token)
+    made = survey(Inventory(Aws(), AzureDevOps(), None, datetime.now(UTC)))
+    named = {f"project-c/group-{number}: KEY" for number in range(5)}
+    assert {name for name in named if any(name in text for text in (*made.notes, *reasons(made)))} == named
+
+
+def reasons(made: Survey) -> list[str]:
+    return [finding.reason for finding in made.findings]

@@ -81,6 +81,20 @@ def in_registry(aws: Service, name: str, image: Image) -> bool:
     return answer.status_code == 200
 
 
+def test_images_are_described_in_pages(aws: Service) -> None:
+    create(aws, "pages")
+    for number in range(3):
+        pushed = push(aws.ecr_url, aws.token(), "pages", make_image(f"page {number}"), str(number))
+        assert pushed.status_code == 201
+    ecr = aws.client("ecr")
+    first = ecr.describe_images(repositoryName="pages", maxResults=2)
+    last = ecr.describe_images(repositoryName="pages", maxResults=2, nextToken=first["nextToken"])
+    assert (len(first["imageDetails"]), len(last["imageDetails"])) == (2, 1)
+    assert "nextToken" not in last
+    with pytest.raises(ecr.exceptions.InvalidParameterException):
+        ecr.describe_images(repositoryName="pages", nextToken="somewhere")
+
+
 # Tokens
 
 

@@ -27,8 +27,10 @@ def free_port() -> int:
 class Service:
     """One service on a folder and a key store of its own; `token` is the operator's."""
 
-    def __init__(self, root: Path, token: str = OPERATOR_TOKEN) -> None:
+    def __init__(self, root: Path, token: str = OPERATOR_TOKEN, **options: object) -> None:
+        """options: of the command line, such as page_size."""
         self.root = root
+        self.options = options
         self.folder = root / "azure-devops"
         self.keys = root / "keys"
         self.log = root / "log"
@@ -49,6 +51,7 @@ class Service:
             "port": self.port,
             "organization": "app-one",
             "project": "app-one",
+            **self.options,
             **other,
         }
         given = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]

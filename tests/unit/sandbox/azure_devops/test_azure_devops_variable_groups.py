@@ -57,6 +57,19 @@ def test_groups_are_listed_by_name_by_prefix_and_by_id(service: Service, group: 
     assert service.refused("GET", f"{READ}/some")[0] == 400
 
 
+def test_a_list_goes_on_where_its_token_says(service: Service) -> None:
+    for number in range(3):
+        service.post(WRITE, group_body(service.project_id(), f"page-{number}"), version="7.1-preview.2")
+    pages, query = [], f"{READ}?groupName=page-*&queryOrder=IdAscending&$top=2"
+    first = service.ask("GET", query)
+    pages += first.json()["value"]
+    last = service.ask("GET", f"{query}&continuationToken={first.headers['x-ms-continuationtoken']}")
+    pages += last.json()["value"]
+    assert [one["name"] for one in pages] == ["page-0", "page-1", "page-2"]
+    assert "x-ms-continuationtoken" not in last.headers
+    assert service.refused("GET", f"{READ}?continuationToken=some")[0] == 400
+
+
 def test_an_unknown_group_is_read_as_null_with_200(service: Service) -> None:
     answer = service.ask("GET", f"{READ}/4711")
     assert (answer.status_code, answer.text) == (200, "null")

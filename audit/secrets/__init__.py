@@ -1,0 +1,1 @@
+"""What must appear in no report."""
