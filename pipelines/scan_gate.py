@@ -1,7 +1,7 @@
 """Wait for ECR's findings on the pushed digest and refuse at a chosen severity; findings become JUnit test results.
 
 The bar is the stack's --severity. A queued run may name another one (--stricter), which counts only where it is lower.
-A finding of the reviewed file of exceptions passes until its exception expires. With --only-fixable a finding passes of
+A finding of the reviewed file of exceptions passes until its exception expires. With --findings fixable one passes of
 which the scanner says that there is no fix; one of which it says nothing (basic scanning) counts.
 """
 
@@ -21,7 +21,7 @@ from pipelines.registry import region
 if TYPE_CHECKING:
     from pipelines.scan_exceptions import ScanException
 
-AS_CONFIGURED = "as configured"
+AS_CONFIGURED = "as-configured"
 """What a queued run says that leaves the bar as it is."""
 
 
@@ -114,7 +114,12 @@ def main() -> None:
         default=AS_CONFIGURED,
         help="what a queued run asks for; it counts only where it is lower than --severity",
     )
-    parser.add_argument("--only-fixable", action="store_true", help="let findings pass that are known to have no fix")
+    parser.add_argument(
+        "--findings",
+        choices=("all", "fixable"),
+        default="all",
+        help="fixable lets those pass that are known to have no fix",
+    )
     parser.add_argument(
         "--exceptions",
         type=Path,
@@ -133,7 +138,7 @@ def main() -> None:
     rows = findings.of_image(repository, digest, region(options.stack), options.seconds)
     severity = bar(options.severity, options.stricter)
     today = datetime.datetime.now(datetime.UTC).date()
-    verdict = judge(rows, severity, exceptions, only_fixable=options.only_fixable, today=today)
+    verdict = judge(rows, severity, exceptions, only_fixable=options.findings == "fixable", today=today)
     options.junit.parent.mkdir(parents=True, exist_ok=True)
     junit(verdict).write(options.junit, encoding="utf-8", xml_declaration=True)
     counts = {name: sum(row.severity == name for row in rows) for name in reversed(SEVERITIES)}

@@ -183,7 +183,7 @@ def judged(context: Context) -> Iterator[Finding]:
 
 
 def released(context: Context) -> Iterator[Finding]:
-    """After an update come the scan gate, of the image it pushed and the severity that was chosen, and the summary."""
+    """After an update come the scan gate, of the image it pushed and at the stack's own bar, and the summary."""
     for _, job in context.pipeline.jobs():
         found = {name: step for step in job.steps for name in modules([step])}
         update, scan = found.get("pipelines.deploy"), found.get("pipelines.scan_gate")
@@ -198,8 +198,13 @@ def released(context: Context) -> Iterator[Finding]:
                 yield at("released", step.raw, f"{step.title!r} has a condition: it runs when all before it succeeded")
             if option(step, "--outputs") != option(update, "--outputs"):
                 yield at("released", step.raw, f"{step.title!r} looks at other --outputs than the update has written")
-        if option(scan, "--severity") != context.chosen.get("severity", "HIGH"):
-            yield at("released", scan.raw, f"--severity {option(scan, '--severity')} is not what was chosen")
+        entry = context.declared.stacks[option(update, "--stack")].raw
+        if option(scan, "--severity") != entry["severity"]:
+            yield at("released", scan.raw, f"--severity {option(scan, '--severity')} is not the stack's")
+        if option(scan, "--stricter") != context.chosen["stricter"]:
+            yield at("released", scan.raw, f"--stricter {option(scan, '--stricter')} is not what was chosen")
+        if option(scan, "--findings") != entry["findings"]:
+            yield at("released", scan.raw, f"--findings {option(scan, '--findings')} is not what the stack says")
 
 
 def fetched(context: Context) -> Iterator[Finding]:

@@ -303,7 +303,7 @@ SEEDS = {
         "queue-time", PIPELINE, "\nparameters:\n", "\nparameters:\n  - {name: operators, default: the team}\n"
     ),
     "a choice of a queued run becomes free text": Seed(
-        "queue-time", PIPELINE, "    values: [LOW, MEDIUM, HIGH, CRITICAL]\n", ""
+        "queue-time", PIPELINE, "    values: [as-configured, INFORMATIONAL, LOW, MEDIUM, HIGH]\n", ""
     ),
     "free text is part of a script": Seed(
         "free-text", f"{T}deploy.yml", '"$OPERATORS"', '"${{ parameters.operators }}"'
@@ -616,8 +616,17 @@ SEEDS = {
         "--outputs $(private)/outputs.json --severity",
         "--outputs $(private)/others.json --severity",
     ),
-    "the severity is not the one that was chosen": Seed(
+    "the severity is not the stack's": Seed(
         "released", f"{T}deploy.yml", "--severity ${{ parameters.severity }}", "--severity CRITICAL"
+    ),
+    "a queued run lowers the bar": Seed(
+        "released", f"{T}deploy.yml", "--severity ${{ parameters.severity }}", "--severity ${{ parameters.stricter }}"
+    ),
+    "a stricter bar is not heard": Seed(
+        "released", f"{T}deploy.yml", "--stricter ${{ parameters.stricter }}", "--stricter as-configured"
+    ),
+    "findings without a fix pass unasked": Seed(
+        "released", f"{T}deploy.yml", "--findings ${{ parameters.findings }}", "--findings fixable"
     ),
     "a preview has no gate": Seed("judged", f"{T}preview.yml", "-m pipelines.gate", "-m pipelines.cleanup"),
     "a preview's gate may be left out": Seed(
