@@ -12,7 +12,7 @@ CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
     "yaml": ["yamllint", "--strict", "azure-pipelines.yml", "pipelines"],
-    "pipeline": ["tests.pipeline.lint", "azure-pipelines.yml"],
+    "pipeline": ["azure_pipelines", "lint", "azure-pipelines.yml", "--rules", "pipelines.rules"],
 }
 
 MADE = [*CHECKS, "tests"]

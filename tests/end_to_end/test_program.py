@@ -13,12 +13,12 @@ import botocore.exceptions
 import pytest
 
 from sandbox import docker_engine, processes, summary
+from sandbox.agent.run import Refused
 from sandbox.providers.docker.context import archive
 from sandbox.providers.docker.engine import DockerEngine
 from sandbox.providers.docker.session import session
 from tests.end_to_end.registry import authorization_token, login, pull, push
-from tests.pipeline.organization import Organization
-from tests.pipeline.runner.run import Refused
+from tests.organization import Organization
 from tests.workstation import Sandbox, Workstation
 
 if TYPE_CHECKING:

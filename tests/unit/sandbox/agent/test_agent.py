@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.runner import run as runs
-from tests.pipeline.runner.documents import PipelineError
-from tests.pipeline.runner.expressions import ExpressionError, Scope, evaluate, parse
-from tests.pipeline.runner.model import read
-from tests.pipeline.runner.run import Machine, Refused, Results, Run
-from tests.pipeline.runner.variables import Value
+from azure_pipelines.documents import PipelineError
+from azure_pipelines.expressions import ExpressionError, Scope, evaluate, parse
+from azure_pipelines.model import read
+from sandbox.agent import run as runs
+from sandbox.agent.run import Machine, Refused, Results, Run
+from sandbox.agent.variables import Value
 
 
 @dataclass

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.pipeline.delivery import BUCKET, STAGES_OF_MAIN, Delivery
-from tests.pipeline.runner import run as runs
-from tests.pipeline.runner.variables import Value
+from sandbox.agent import run as runs
+from sandbox.agent.variables import Value
+from tests.end_to_end.delivery import BUCKET, STAGES_OF_MAIN, Delivery
 from tests.workstation import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.pipeline.runner.run import Results, Run
+    from sandbox.agent.run import Results, Run
 
     Start = Callable[..., tuple[Run, Results]]
 

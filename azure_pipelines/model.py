@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.pipeline.runner.documents import Located, PipelineError
-from tests.pipeline.runner.expand import Expander
+from azure_pipelines.documents import Located, PipelineError
+from azure_pipelines.expand import Expander
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,9 @@ SHORTHANDS = {
     "task": "",
 }
 """Keys that make a mapping a step, with the task that each stands for."""
+
+SCRIPTS = ("bash", "script")
+"""Those whose value is a script."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,13 @@ class Step:
     def env(self) -> Mapping[str, str]:
         """Variables that are mapped into the environment."""
         return {key: str(value) for key, value in (self.raw.get("env") or {}).items()}
+
+    @property
+    def script(self) -> str:
+        """The inline script that the step runs, empty for any other step."""
+        if self.kind in SCRIPTS:
+            return self.argument
+        return self.inputs.get("script", "") if self.kind == "task" else ""
 
     @property
     def inputs(self) -> Mapping[str, str]:

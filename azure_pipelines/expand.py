@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tests.pipeline.runner.documents import Located, PipelineError, load
-from tests.pipeline.runner.expressions import ExpressionError, Scope, evaluate, parse, text, truth
+from azure_pipelines.documents import Located, PipelineError, load
+from azure_pipelines.expressions import ExpressionError, Scope, evaluate, parse, text, truth
 
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _DIRECTIVE = re.compile(r"^\s*\$\{\{\s*(if|elseif|else|each|insert)\b(.*)\}\}\s*$", re.DOTALL)
@@ -46,9 +46,7 @@ class Expander:
         scope = Scope({"parameters": parameters, "variables": self.predefined})
         body = Located({key: value for key, value in document.items() if key != "parameters"})
         body.file, body.line = document.file, document.line
-        expanded = expand(body, scope, f"{file}:{document.line}")
-        assert isinstance(expanded, Located)
-        return self._included(expanded, file, depth)
+        return self._included(_expanded(body, scope, f"{file}:{document.line}"), file, depth)
 
     def _included(self, node: Located, file: PurePosixPath, depth: int) -> Located:
         """The node with every template under it replaced by what the template holds."""
@@ -137,12 +135,14 @@ def expand(node: Any, scope: Scope, where: str) -> Any:
         return _text(node, scope, where)
     if isinstance(node, list):
         return list(_list(node, scope, where))
-    if isinstance(node, Mapping):
-        found = Located(_mapping(node, scope, _place(node, where)))
-        if isinstance(node, Located):
-            found.file, found.line = node.file, node.line
-        return found
-    return node
+    return _expanded(node, scope, where) if isinstance(node, Mapping) else node
+
+
+def _expanded(node: Mapping[str, Any], scope: Scope, where: str) -> Located:
+    found = Located(_mapping(node, scope, _place(node, where)))
+    if isinstance(node, Located):
+        found.file, found.line = node.file, node.line
+    return found
 
 
 def _place(node: Any, where: str) -> str:

@@ -12,14 +12,14 @@ import pytest
 
 from pipelines import agent
 from pipelines.comment import PullRequest, text
-from tests.pipeline.organization import REPOSITORY, Organization
+from tests.organization import REPOSITORY, Organization
 from tests.unit.sandbox.azure_devops.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

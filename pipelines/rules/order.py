@@ -1,17 +1,19 @@
-"""The rules of our lint on what may run when: not for a fork, on main alone, after the checks, and only as approved."""
+"""The rules on what may run when: not for a fork, on main alone, after the checks, and only as approved."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.pipeline.rules import Context, Finding, ancestors, at, modules, option, parsed, secrets_of
-from tests.pipeline.runner.expressions import ExpressionError, Scope, evaluate, truth
+from azure_pipelines.expressions import ExpressionError, Scope, evaluate, truth
+from azure_pipelines.rules import ancestors, at, parsed
+from pipelines.rules.structure import modules, option, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tests.pipeline.rules import Rule
-    from tests.pipeline.runner.model import Job, Stage, Step
+    from azure_pipelines.model import Job, Stage, Step
+    from azure_pipelines.rules import Finding
+    from pipelines.rules.declared import Context, Rule
 
 MAIN = "refs/heads/main"
 OTHERS = (

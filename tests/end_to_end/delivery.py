@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.pipeline.organization import Job, Organization
-from tests.pipeline.runner.model import read
-from tests.pipeline.runner.run import Machine, Results, Run
-from tests.pipeline.runner.variables import Value
+from azure_pipelines.model import read
+from sandbox.agent.run import Machine, Results, Run
+from sandbox.agent.variables import Value
+from tests.organization import Job, Organization
 from tests.workstation import Workstation, forms
 
 if TYPE_CHECKING:

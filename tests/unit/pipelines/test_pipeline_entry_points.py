@@ -35,7 +35,7 @@ from pipelines import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 ENTRY_POINTS = sorted(
     file.stem
     for file in (CHECKOUT / "pipelines").glob("*.py")

@@ -15,7 +15,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,7 +96,10 @@ def run(
     if cancellation is not None:
         cancellation.listen(stop)
     handling = threading.Lock()
-    reader = threading.Thread(target=_read, args=(process, on_line, handling, left), daemon=True)
+    output = process.stdout
+    if output is None:
+        raise TypeError("the process was started without a pipe")
+    reader = threading.Thread(target=_read, args=(output, on_line, handling, left), daemon=True)
     reader.start()
     over.wait()
     code = process.poll()
@@ -114,12 +117,9 @@ def run(
     return code
 
 
-def _read(
-    process: subprocess.Popen[bytes], on_line: Callable[[str], None], handling: threading.Lock, left: threading.Event
-) -> None:
-    assert process.stdout is not None
-    with process.stdout:
-        for line in process.stdout:
+def _read(output: IO[bytes], on_line: Callable[[str], None], handling: threading.Lock, left: threading.Event) -> None:
+    with output:
+        for line in output:
             with handling:
                 if not left.is_set():
                     on_line(line.decode(errors="replace").rstrip("\r\n"))

@@ -1,4 +1,4 @@
-"""The rules of our lint on what may stand in a pipeline at all: keys, variables, how it starts, and what must be there.
+"""The rules on what may stand in a pipeline at all: keys, variables, how it starts, and what must be there.
 
 What is not listed here is refused: a key that nobody looked at could let a failure pass, or run something unseen.
 """
@@ -8,18 +8,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.pipeline.rules import Context, Finding, ancestors, at, modules, option, parsed
-from tests.pipeline.rules_order import MAIN, runs
-from tests.pipeline.rules_secrets import meanings
-from tests.pipeline.runner.expressions import paths
-from tests.pipeline.runner.model import SHORTHANDS
+from azure_pipelines.expressions import paths
+from azure_pipelines.model import SHORTHANDS
+from azure_pipelines.rules import ancestors, at, parsed
+from pipelines.rules.order import MAIN, runs
+from pipelines.rules.secrets import meanings
+from pipelines.rules.structure import modules, option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tests.pipeline.rules import Rule
-    from tests.pipeline.runner.documents import Located
-    from tests.pipeline.runner.model import Job, Stage
+    from azure_pipelines.documents import Located
+    from azure_pipelines.model import Job, Stage
+    from azure_pipelines.rules import Finding
+    from pipelines.rules.declared import Context, Rule
 
 ROOT = frozenset({"lockBehavior", "name", "parameters", "pool", "pr", "schedules", "stages", "trigger", "variables"})
 STAGE = frozenset({"condition", "dependsOn", "displayName", "jobs", "lockBehavior", "stage", "variables"})

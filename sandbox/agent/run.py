@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tests.pipeline.runner import commands
-from tests.pipeline.runner.expressions import Scope, evaluate, parse, text, truth
-from tests.pipeline.runner.process import Cancellation
-from tests.pipeline.runner.variables import Masks, Value, Variables
+from azure_pipelines.expressions import Scope, evaluate, parse, text, truth
+from sandbox.agent import commands
+from sandbox.agent.process import Cancellation
+from sandbox.agent.variables import Masks, Value, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from tests.pipeline.runner.model import Job, Pipeline, Stage, Variable
+    from azure_pipelines.model import Job, Pipeline, Stage, Variable
 
 SUCCEEDED, FAILED, SKIPPED, CANCELED = "Succeeded", "Failed", "Skipped", "Canceled"
 
@@ -94,7 +94,8 @@ class Results:
     def step(self, title: str, stage: str = "") -> StepResult:
         """The last result of a step by its title."""
         found = [row for row in self.steps if row.title == title and row.stage.startswith(stage)]
-        assert found, f"no step {title!r}; there are {[row.title for row in self.steps]}"
+        if not found:
+            raise LookupError(f"no step {title!r}; there are {[row.title for row in self.steps]}")
         return found[-1]
 
     def log(self) -> str:
@@ -163,7 +164,7 @@ class Run:
         return {f"{job}.{key}": value for (of, job), values in rows if of == stage for key, value in values.items()}
 
     def _job(self, stage: Stage, job: Job) -> str:
-        from tests.pipeline.runner.job import JobRun
+        from sandbox.agent.job import JobRun
 
         key = (stage.id, job.id)
         states = [self.results.jobs[stage.id, name] for name in job.depends_on]

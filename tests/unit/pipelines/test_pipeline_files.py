@@ -10,21 +10,28 @@ import sys
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.pipeline.lint import WAYS, check, declared
-from tests.pipeline.rules import Context, option
-from tests.pipeline.rules_order import runs
-from tests.pipeline.rules_secrets import NEEDS
-from tests.pipeline.runner.model import read
+import pipelines.rules
+from azure_pipelines.lint import WAYS, check as lint
+from azure_pipelines.model import read
+from pipelines.rules import project
+from pipelines.rules.declared import Context, declared
+from pipelines.rules.order import runs
+from pipelines.rules.secrets import NEEDS
+from pipelines.rules.structure import option
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from azure_pipelines.rules import Finding
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 PIPELINE = "azure-pipelines.yml"
 TEMPLATES = sorted((CHECKOUT / "pipelines/templates").glob("*.yml"))
+LINT = ("azure_pipelines", "lint", "--rules", "pipelines.rules")
 STAGES = "pipelines/templates/stages.yml"
-RULES = sorted(Path(__file__).parent.glob("rules*.py"))
+RULES = [*sorted(Path(pipelines.rules.__file__).parent.glob("*.py")), CHECKOUT / "azure_pipelines/rules.py"]
 THREE = "".join(
     f"""        - name: {name}
           stack: {name}
@@ -41,6 +48,11 @@ THREE = "".join(
         ("prod", "app-one-prod", "test"),
     )
 )
+
+
+def check(root: Path, file: str) -> list[Finding]:
+    """What the language's rules and ours find."""
+    return lint(root, file, [project])
 
 
 def copied(folder: Path) -> Path:
@@ -162,7 +174,7 @@ def test_a_pull_request_whose_checks_failed_is_told_that_there_is_no_preview(thr
     """Not a fork's, which gets no token, and not where the comments are not kept; and nothing of it on main."""
     given = {**WAYS["pull request"], "Build.Repository.Provider": "TfsGit", "System.PullRequest.IsFork": "False"}
     pipeline = read(three, PIPELINE, given, {})
-    context = Context(three, pipeline, declared(three), given, {})
+    context = Context(three, pipeline, given, {}, {}, frozenset(), declared(three))
     told = [stage for stage in pipeline.stages if stage.id.startswith("unchecked_")]
     assert [option(stage.jobs[0].steps[-2], "--stack") for stage in told] == ["dev", "test", "prod"]
     for stage in told:
@@ -708,7 +720,7 @@ def test_what_each_entry_point_needs_is_told_of_entry_points_that_are_there() ->
 def test_the_command_names_file_line_and_remedy(tmp_path: Path) -> None:
     text = (copied(tmp_path) / PIPELINE).read_text(encoding="utf-8")
     (tmp_path / PIPELINE).write_text(text.replace("$(Rev:.r)", "/$(Rev:r)"), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.pipeline.lint", str(tmp_path / PIPELINE)]
+    command = [sys.executable, "-m", *LINT, str(tmp_path / PIPELINE)]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "azure-pipelines.yml:" in done.stdout

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from tests.pipeline.runner import commands, process, tasks
-from tests.pipeline.runner.expressions import Scope, evaluate, parse, truth
-from tests.pipeline.runner.run import CANCELED, FAILED, SKIPPED, SUCCEEDED, StepResult
+from azure_pipelines.expressions import Scope, evaluate, parse, truth
+from sandbox.agent import commands, process, tasks
+from sandbox.agent.run import CANCELED, FAILED, SKIPPED, SUCCEEDED, StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.pipeline.runner.model import Job, Stage, Step
-    from tests.pipeline.runner.run import Run
-    from tests.pipeline.runner.variables import Variables
+    from azure_pipelines.model import Job, Stage, Step
+    from sandbox.agent.run import Run
+    from sandbox.agent.variables import Variables
 
 
 @dataclass

@@ -1,20 +1,23 @@
-"""The rules of our lint on secrets: which stage gets which group, which step which secret, and what may leave a job."""
+"""The rules on secrets: which stage gets which group, which step which secret, and what may leave a job."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from tests.pipeline.rules import MACRO, SYSTEM, Context, Finding, at, modules, option, parsed, scripts_of, texts
-from tests.pipeline.runner.documents import Located, load
-from tests.pipeline.runner.expressions import paths
-from tests.pipeline.runner.model import SHORTHANDS
+from azure_pipelines.documents import Located, load
+from azure_pipelines.expressions import paths
+from azure_pipelines.lint import CHOSEN, NOT_CHOSEN
+from azure_pipelines.model import SHORTHANDS
+from azure_pipelines.rules import MACRO, at, parsed, texts
+from pipelines.rules.structure import modules, option, scripts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.pipeline.rules import Declared, Rule
-    from tests.pipeline.runner.model import Job, Stage, Variable
+    from azure_pipelines.model import Job, Stage, Variable
+    from azure_pipelines.rules import Finding
+    from pipelines.rules.declared import Context, Declared, Rule
 
 _AWS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
 _ENGINE = _AWS | {
@@ -45,20 +48,6 @@ CACHES = frozenset({"$(uv_cache_dir)", "$(pulumi_home)/plugins"})
 
 PRIVATE = ("--private", "--outputs", "--state")
 """Options of our entry points that name what nobody else may read."""
-
-NOT_CHOSEN = frozenset(
-    {
-        "agent.os",
-        "agent.tempdirectory",
-        "agent.toolsdirectory",
-        "build.artifactstagingdirectory",
-        "build.buildid",
-        "pipeline.workspace",
-        "system.jobattempt",
-        "system.stageattempt",
-    }
-)
-"""System variables that a script may hold: nobody outside chooses their text, as one does a branch's name."""
 
 _TEMPLATE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _DIRECTIVE = re.compile(r"^\s*(?:if|elseif|else|insert|each\s+\w+\s+in)\b")
@@ -259,15 +248,6 @@ def free_text(context: Context) -> Iterator[Finding]:
         for literal in (*context.declared.literals, CHOSEN):
             if literal in step.argument:
                 yield at("free-text", step.raw, f'{literal!r} in a script: map it with env: and write "$NAME"')
-
-
-CHOSEN = "a text that somebody chose"
-"""What the lint gives templates for each variable of the system whose text is chosen outside."""
-
-
-def predefined(known: Mapping[str, str]) -> dict[str, str]:
-    """Variables for templates: those that are known of a way to start, and all others with a chosen text."""
-    return {**dict.fromkeys(SYSTEM - NOT_CHOSEN - {name.lower() for name in known}, CHOSEN), **known}
 
 
 ALL: tuple[Rule, ...] = (

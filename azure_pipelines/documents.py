@@ -48,6 +48,13 @@ def load(file: Path, name: str) -> Any:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise PipelineError(f"{name} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'it is no UTF-8'}") from None
+    return _document(text, name)
+
+
+def value(text: str, name: str) -> Any:
+    """A value that is given as YAML on its own, its scalars text as in a file. Raises PipelineError that names it."""
     return _document(text, name)
 
 

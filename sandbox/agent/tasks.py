@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from tests.pipeline.runner.documents import Located
-from tests.pipeline.runner.model import Step, step
+from azure_pipelines.documents import Located
+from azure_pipelines.model import Step, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.pipeline.runner.job import JobRun
-    from tests.pipeline.runner.model import Job
+    from azure_pipelines.model import Job
+    from sandbox.agent.job import JobRun
 
 
 class TaskError(Exception):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pipeline.delivery import Delivery
+from tests.end_to_end.delivery import Delivery
 from tests.workstation import Sandbox
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The language of Azure Pipelines: documents, templates, expressions, expansion and lint. Pure: it only reads files."""

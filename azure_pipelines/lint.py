@@ -1,0 +1,124 @@
+"""The lint: each way in which a run can start is expanded, with each choice of who queues it, and every rule is asked.
+
+A project adds rules of its own by a module with a function `project`, which says what its variable groups hold and
+what it finds beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from azure_pipelines import rules
+from azure_pipelines.documents import Located, PipelineError, load
+from azure_pipelines.model import read
+from azure_pipelines.rules import SYSTEM, Context, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+WAYS: Mapping[str, Mapping[str, str]] = {
+    "pull request": {"Build.Reason": "PullRequest", "Build.SourceBranch": "refs/pull/1/merge"},
+    "push to main": {"Build.Reason": "IndividualCI", "Build.SourceBranch": "refs/heads/main"},
+    "run of a branch by hand": {"Build.Reason": "Manual", "Build.SourceBranch": "refs/heads/topic"},
+    "nightly": {"Build.Reason": "Schedule", "Build.SourceBranch": "refs/heads/main"},
+}
+"""How a run can start, with what templates see of it."""
+
+CHOSEN = "a text that somebody chose"
+"""What templates are given for each variable of the system whose text is chosen outside."""
+
+NOT_CHOSEN = frozenset(
+    {
+        "agent.os",
+        "agent.tempdirectory",
+        "agent.toolsdirectory",
+        "build.artifactstagingdirectory",
+        "build.buildid",
+        "pipeline.workspace",
+        "system.jobattempt",
+        "system.stageattempt",
+    }
+)
+"""System variables that a script may hold: nobody outside chooses their text, as one does a branch's name."""
+
+
+class Project(Protocol):
+    """A project's own part of the lint."""
+
+    @property
+    def groups(self) -> Mapping[str, frozenset[str]]:
+        """The names that each variable group holds."""
+
+    def check(self, context: Context) -> Iterable[Finding]:
+        """What the project's rules find in one expanded pipeline."""
+
+
+Opener = Callable[["Path", str], Project]
+"""Opens a project's part for a checkout and its pipeline's file; raises PipelineError where that cannot be read."""
+
+
+def predefined(known: Mapping[str, str]) -> dict[str, str]:
+    """Variables for templates: those that are known of a way to start, and all others with a chosen text."""
+    return {**dict.fromkeys(SYSTEM - NOT_CHOSEN - {name.lower() for name in known}, CHOSEN), **known}
+
+
+def choices(root: Path, file: str) -> list[dict[str, str]]:
+    """What can be chosen when a run is queued: the defaults, and each value of each parameter."""
+    entries = _parameters(root, file)
+    listed = [(entry, value) for entry in entries for value in entry.get("values") or []]
+    return [{}, *({entry["name"]: value} for entry, value in listed if value != entry.get("default"))]
+
+
+def _parameters(root: Path, file: str) -> list[Located]:
+    document = load(root / file, file)
+    found = document.get("parameters") if isinstance(document, Located) else None
+    return [entry for entry in found or [] if isinstance(entry, Located)]
+
+
+def check(
+    root: Path,
+    file: str,
+    projects: Sequence[Opener] = (),
+    *,
+    groups: Mapping[str, frozenset[str]] | None = None,
+    variables: Iterable[str] = (),
+) -> list[Finding]:
+    """Every finding in every way to start, each once, by file and line.
+
+    groups: the names that each variable group holds, as far as they are known. variables: those that are defined in
+    the pipeline's settings and not in the YAML.
+    """
+    found: dict[Finding, None] = {}
+    held = dict(groups or {})
+    try:
+        opened = [project(root, file) for project in projects]
+        for project in opened:
+            held |= project.groups
+        defaults = {
+            entry["name"]: entry["default"]
+            for entry in _parameters(root, file)
+            if isinstance(entry.get("default"), str)
+        }
+        ways = [(way, chosen) for way in WAYS for chosen in choices(root, file)]
+    except PipelineError as error:
+        return [Finding("expands", file, 0, str(error))]
+    for way, chosen in ways:
+        given = predefined(WAYS[way])
+        try:
+            pipeline = read(root, file, given, chosen)
+        except PipelineError as error:
+            found[Finding("expands", file, 0, f"{error} ({way})")] = None
+            continue
+        context = Context(
+            root=root,
+            pipeline=pipeline,
+            predefined=given,
+            chosen={**defaults, **chosen},
+            groups={name.lower(): names for name, names in held.items()},
+            defined=frozenset(name.lower() for name in variables),
+        )
+        for one in (*(rule(context) for rule in rules.ALL), *(project.check(context) for project in opened)):
+            found.update(dict.fromkeys(one))
+    return sorted(found, key=lambda finding: (finding.file, finding.line, finding.rule, finding.message))

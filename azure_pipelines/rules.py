@@ -1,0 +1,321 @@
+"""The lint's own rules, which hold for every pipeline: each a function from an expanded pipeline to its findings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azure_pipelines.expressions import STATUS, ExpressionError, Node, calls, parse, paths
+
+if TYPE_CHECKING:
+    from azure_pipelines.documents import Located
+    from azure_pipelines.model import Job, Pipeline, Stage, Step, Variable
+
+SYSTEM = frozenset(Path(__file__).with_name("system-variables.txt").read_text(encoding="utf-8").lower().splitlines())
+"""Variables of the service that we know. A wrong name in a condition is silently empty: an unknown one is a finding."""
+
+MACRO = re.compile(r"\$\(([^()\s]+)\)")
+_SET = re.compile(r"task\.setvariable\s+([^\]]*)\]", re.IGNORECASE)
+_CRON = (
+    ("minutes", 0, 59, ()),
+    ("hours", 0, 23, ()),
+    ("days", 1, 31, ()),
+    ("months", 1, 12, ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
+    ("days of the week", 0, 6, ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
+)
+"""Fields of a schedule: https://learn.microsoft.com/azure/devops/pipelines/process/scheduled-triggers#cron-syntax."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect: the rule's name, where, and what to do."""
+
+    rule: str
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        """As a compiler would print it."""
+        return f"{self.file}:{self.line}: {self.rule}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Context:
+    """One expanded pipeline to check.
+
+    root: the checkout. predefined: the variables that its templates saw. chosen: the value of each parameter of the
+    queued run. groups: the names that each variable group holds, by its name in lower case; one that is not listed may
+    hold any name. defined: names in lower case that are defined outside of the YAML.
+    """
+
+    root: Path
+    pipeline: Pipeline
+    predefined: Mapping[str, str]
+    chosen: Mapping[str, str]
+    groups: Mapping[str, frozenset[str]]
+    defined: frozenset[str]
+
+    @property
+    def pull_request(self) -> bool:
+        """Whether a pull request, perhaps of a fork, starts it."""
+        return self.predefined["Build.Reason"] == "PullRequest"
+
+    def names(self, *scopes: Iterable[Variable]) -> frozenset[str] | None:
+        """The names in lower case that are defined for the whole pipeline and in scopes; None where any may be."""
+        found = set(SYSTEM | self.defined)
+        for entry in (*self.pipeline.variables, *(entry for scope in scopes for entry in scope)):
+            found.add(entry.name.lower())
+            if entry.group:
+                held = self.groups.get(entry.group.lower())
+                if held is None:
+                    return None
+                found |= {name.lower() for name in held}
+        return frozenset(found)
+
+
+Rule = Callable[[Context], Iterable[Finding]]
+
+
+def at(rule: str, raw: Located, message: str) -> Finding:
+    """A finding at a place in a file."""
+    return Finding(rule, raw.file, raw.line, message)
+
+
+def parsed(text: str) -> Node | None:
+    """A condition's or runtime value's tree, None where `conditions` reports it."""
+    try:
+        return parse(text)
+    except ExpressionError:
+        return None
+
+
+def depends_on(context: Context) -> Iterator[Finding]:
+    """Every dependsOn names a stage, or a job of the stage, that comes to be, and there is no circle."""
+    stages = {stage.id: stage.depends_on for stage in context.pipeline.stages}
+    for stage in context.pipeline.stages:
+        yield from _dependencies(stage.id, stage.depends_on, stages, stage.raw, "stage")
+        jobs = {job.id: job.depends_on for job in stage.jobs}
+        for job in stage.jobs:
+            yield from _dependencies(job.id, job.depends_on, jobs, job.raw, "job")
+
+
+def _dependencies(
+    own: str, names: tuple[str, ...], known: dict[str, tuple[str, ...]], raw: Located, kind: str
+) -> Iterator[Finding]:
+    for name in names:
+        if name not in known:
+            yield at("depends-on", raw, f"{own} depends on the {kind} {name}, which is not there")
+    seen, todo = set(), list(names)
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(known.get(name, ()))
+    if own in seen:
+        yield at("depends-on", raw, f"{own} depends on itself by a circle")
+
+
+def unique(context: Context) -> Iterator[Finding]:
+    """Stages, jobs of a stage and named steps of a job have a name each of its own, of letters, digits and _."""
+    stages = context.pipeline.stages
+    groups = [[(stage.id, stage.raw) for stage in stages]]
+    groups += [[(job.id, job.raw) for job in stage.jobs] for stage in stages]
+    groups += [[(step.name, step.raw) for step in job.steps if step.name] for _, job in context.pipeline.jobs()]
+    for rows in groups:
+        names = [name.lower() for name, _ in rows]
+        for name, raw in rows:
+            if names.count(name.lower()) > 1:
+                yield at("unique", raw, f"{name} is there twice")
+            if not re.fullmatch(r"[A-Za-z_]\w*", name):
+                yield at("unique", raw, f"{name!r} is no name: letters, digits and _ only")
+
+
+def deployments(context: Context) -> Iterator[Finding]:
+    """A deployment job has an environment, and a strategy with steps."""
+    for _, job in context.pipeline.jobs():
+        if not job.deployment:
+            continue
+        if not job.steps:
+            yield at(
+                "deployment", job.raw, f"{job.id} has no strategy with steps: add strategy: runOnce: deploy: steps:"
+            )
+        if not job.environment:
+            yield at("deployment", job.raw, f"{job.id} has no environment: approvals and the lock would not apply")
+
+
+def conditions(context: Context) -> Iterator[Finding]:
+    """Conditions and runtime values parse, ask how earlier work ended, and read variables that are there."""
+    rows: list[tuple[str, Located, frozenset[str] | None]] = []
+    for stage in context.pipeline.stages:
+        rows.append((stage.condition, stage.raw, context.names()))
+        for job in stage.jobs:
+            names = _with_set_by_steps(context.names(stage.variables, job.variables), job)
+            rows.append((job.condition, job.raw, names))
+            rows += [(step.condition, step.raw, names) for step in job.steps]
+    for text, raw, known in rows:
+        try:
+            node = parse(text)
+        except ExpressionError as error:
+            yield at("condition", raw, f"the condition does not parse: {error}")
+            continue
+        if not calls(node) & STATUS:
+            yield at("condition", raw, f"{text!r} runs whatever failed before: begin with and(succeeded(), ...)")
+        for path in paths(node):
+            if known is not None and path[0] == "variables" and len(path) > 1 and path[1].lower() not in known:
+                yield at("condition", raw, f"no variable {path[1]} is defined: it would be empty")
+
+
+def macros(context: Context) -> Iterator[Finding]:
+    """Every $(X) is defined: by a group, a variable, a step of the job, or the system.
+
+    In a script only a name with a dot is looked up: `$(date)` is the shell's.
+    """
+    for name, raw, in_script in unmatched(context):
+        if not in_script or "." in name:
+            yield at("macro", raw, f"$({name}) is defined nowhere: it would stay as it is")
+
+
+def unmatched(context: Context) -> Iterator[tuple[str, Located, bool]]:
+    """Each name in a macro that is defined nowhere, where it stands, and whether that is a script."""
+    for stage, job in context.pipeline.jobs():
+        known = _with_set_by_steps(context.names(stage.variables, job.variables), job)
+        if known is None:
+            continue
+        rows = [(row.value, row.raw, False) for row in (*context.pipeline.variables, *stage.variables, *job.variables)]
+        for step in job.steps:
+            rows += [(text, step.raw, text == step.script) for text in texts(step.raw)]
+        for text, raw, in_script in rows:
+            for name in MACRO.findall(text):
+                if name.lower() not in known:
+                    yield name, raw, in_script
+
+
+def _with_set_by_steps(names: frozenset[str] | None, job: Job) -> frozenset[str] | None:
+    """The names, and those that scripts of the job set by a logging command."""
+    if names is None:
+        return None
+    found = set(names)
+    for step in job.steps:
+        for name, _ in set_by(step):
+            found |= {name.lower(), f"{step.name}.{name}".lower()}
+    return frozenset(found)
+
+
+def set_by(step: Step) -> Iterator[tuple[str, bool]]:
+    """The variables that a script sets by a logging command, and whether each is an output."""
+    for text in _SET.findall(step.script):
+        pairs = (part.partition("=") for part in text.split(";"))
+        given = {key.strip().lower(): value.strip() for key, _, value in pairs}
+        if "variable" in given:
+            yield given["variable"], given.get("isoutput", "").lower() == "true"
+
+
+def texts(raw: object) -> Iterator[str]:
+    """Every text in a value, keys left out."""
+    if isinstance(raw, str):
+        yield raw
+    elif isinstance(raw, dict):
+        for value in raw.values():
+            yield from texts(value)
+    elif isinstance(raw, list):
+        for value in raw:
+            yield from texts(value)
+
+
+def outputs(context: Context) -> Iterator[Finding]:
+    """Outputs of earlier jobs are of a stage that is depended on, of a job and a named step that are there."""
+    stages = {stage.id: stage for stage in context.pipeline.stages}
+    for stage, job in context.pipeline.jobs():
+        reach = ancestors(stage, stages)
+        for variable in (*stage.variables, *job.variables):
+            value = variable.value.strip()
+            if not value.startswith("$["):
+                continue
+            node = parsed(value[2:-1])
+            if node is None:
+                yield at("condition", variable.raw, f"{value!r} does not parse")
+                continue
+            for path in paths(node):
+                if path[0] == "stageDependencies" and (why := _missing_output(path, reach, stages)):
+                    yield at("output", variable.raw, f"{value}: {why}")
+
+
+def ancestors(stage: Stage, stages: dict[str, Stage]) -> set[str]:
+    """The stages that a stage waits for, near and far."""
+    found: set[str] = set()
+    todo = list(stage.depends_on)
+    while todo:
+        name = todo.pop()
+        if name not in found and name in stages:
+            found.add(name)
+            todo.extend(stages[name].depends_on)
+    return found
+
+
+def _missing_output(path: tuple[str, ...], reach: set[str], stages: dict[str, Stage]) -> str:
+    if len(path) == 4 and path[3] == "result":
+        return "" if path[1] in reach else f"the stage does not depend on {path[1]}"
+    if len(path) != 5 or path[3] != "outputs":
+        return "it should be stageDependencies.STAGE.JOB.outputs['STEP.NAME']"
+    _, stage, job, _, output = path
+    if stage not in reach:
+        return f"the stage does not depend on {stage}"
+    found = next((entry for entry in stages[stage].jobs if entry.id == job), None)
+    if found is None:
+        return f"{stage} has no job {job}"
+    step, _, name = output.rpartition(".")
+    entry = next((entry for entry in found.steps if step and entry.name == step.rpartition(".")[2]), None)
+    if entry is None:
+        return f"{job} has no step of the name {step!r}"
+    if not entry.script:
+        return ""  # what a task sets is not to be seen here
+    names = {given for given, is_output in set_by(entry) if is_output}
+    return "" if name in names or not _tells_all(entry) else f"the step {step} sets no output {name!r}"
+
+
+def _tells_all(step: Step) -> bool:
+    """Whether a script says itself what it sets: one that runs another program may set more."""
+    return all(line.strip().startswith("echo ") for line in step.script.splitlines() if line.strip())
+
+
+def schedules(context: Context) -> Iterator[Finding]:
+    """A schedule has five fields, each within its range; a wrong one would never start, and nobody would hear of it."""
+    for entry in context.pipeline.raw.get("schedules") or []:
+        fields = str(entry.get("cron", "")).split()
+        if len(fields) != len(_CRON):
+            yield at("schedule", entry, f"cron: {entry.get('cron')!r} has {len(fields)} fields, not {len(_CRON)}")
+            continue
+        for text, (name, low, high, words) in zip(fields, _CRON, strict=True):
+            if not _is_field(text, low, high, words):
+                yield at("schedule", entry, f"cron: {text!r} is none of {name} ({low} to {high})")
+
+
+def _is_field(text: str, low: int, high: int, words: Sequence[str]) -> bool:
+    for part in text.lower().split(","):
+        span, _, every = part.partition("/")
+        if "/" in part and not (every.isdigit() and int(every) > 0):
+            return False
+        if span == "*":
+            continue
+        ends = [str(low + words.index(end[:3])) if end[:3] in words else end for end in span.split("-")]
+        if len(ends) > 2 or not all(end.isdigit() and low <= int(end) <= high for end in ends):
+            return False
+        if int(ends[0]) > int(ends[-1]):
+            return False
+    return True
+
+
+ALL: tuple[Rule, ...] = (
+    depends_on,
+    unique,
+    deployments,
+    conditions,
+    macros,
+    outputs,
+    schedules,
+)
+"""Every rule of this module."""

@@ -1,0 +1,142 @@
+"""What is defined outside of our pipeline's YAML, and what a rule of ours is asked about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from azure_pipelines import rules
+from azure_pipelines.documents import PipelineError, load
+from azure_pipelines.rules import Finding, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from azure_pipelines.documents import Located
+
+PLAIN = re.compile(r"[\w./:@=-]*")
+"""Text that a shell takes as one word, or as none."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack: its entry in the pipeline's list, and the names that its settings give the program.
+
+    group, reader, preview, state, environment: as the pipeline lists them. raw: the entry. settings: the program's.
+    """
+
+    group: str
+    reader: str
+    preview: str
+    state: str
+    environment: str
+    raw: Located
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What is defined outside of the YAML.
+
+    access_key, secret_key, account: names in the group that the program declares. state: names in the group of the
+    state, and whether each is secret. stacks: by the name that pulumi has for them. literals: texts that the root file
+    hands to its templates and that a shell would not take as one word.
+    """
+
+    access_key: str
+    secret_key: str
+    account: str
+    state: Mapping[str, bool]
+    stacks: Mapping[str, Stack]
+    literals: frozenset[str]
+
+    @property
+    def group_names(self) -> frozenset[str]:
+        """Names in the program's group."""
+        return frozenset({self.access_key, self.secret_key, self.account})
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """Names in the group of the state."""
+        return frozenset(self.state)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Secret names of both, and the run's own token."""
+        of_state = {name for name, secret in self.state.items() if secret}
+        return frozenset({self.access_key, self.secret_key, "System.AccessToken"} | of_state)
+
+    def is_secret(self, name: str) -> bool:
+        """Whether a variable is secret; names have no case."""
+        return name.lower() in {secret.lower() for secret in self.secrets}
+
+    @property
+    def groups(self) -> Mapping[str, frozenset[str]]:
+        """The names that each group holds."""
+        found: dict[str, frozenset[str]] = {}
+        own, state = self.group_names, self.own_names
+        for row in self.stacks.values():
+            for name, names in ((row.group, own), (row.reader, own), (row.state, state)):
+                found[name] = found.get(name, frozenset()) | names
+        return found
+
+
+@dataclass(frozen=True)
+class Context(rules.Context):
+    """One expanded pipeline of ours to check."""
+
+    declared: Declared
+
+
+Rule = Callable[[Context], Iterable[Finding]]
+
+
+def settings(root: Path, project: Mapping[str, Any], stack: str) -> dict[str, Any]:
+    """What the program is configured with for a stack: the defaults of Pulumi.yaml, then the stack's own file."""
+    found = {key: entry["default"] for key, entry in project["config"].items() if "default" in entry}
+    file = root / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
+    own: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+    prefix = f"{project['name']}:"
+    return found | {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
+
+
+def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
+    """What is defined outside of the YAML: names of the program's group and of the state's, and each stack's settings.
+
+    Raises PipelineError for a list of stacks that cannot be read.
+    """
+    project: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
+    config = project["config"]
+    state: dict[str, Any] = yaml.safe_load((root / "pipelines/state-group.yml").read_text(encoding="utf-8"))
+    handed = [stage.get("parameters") or {} for stage in load(root / file, file).get("stages") or []]
+    try:
+        stacks = {
+            entry["stack"]: Stack(
+                group=entry["group"],
+                reader=entry["reader"],
+                preview=entry["preview"],
+                state=entry["state"],
+                environment=entry["environment"],
+                raw=entry,
+                settings=settings(root, project, entry["stack"]),
+            )
+            for parameters in handed
+            for entry in parameters.get("stacks") or []
+        }
+    except (KeyError, TypeError, FileNotFoundError) as error:
+        raise PipelineError(f"{file}: an entry of stacks cannot be read: {error!r}") from None
+    return Declared(
+        access_key=config["accessKeyVariable"]["default"],
+        secret_key=config["secretKeyVariable"]["default"],
+        account=config["accountVariable"]["default"],
+        state={name: bool(entry["secret"]) for name, entry in state.items()},
+        stacks=stacks,
+        literals=frozenset(
+            text for part in handed for text in texts(part) if "${{" not in text and not PLAIN.fullmatch(text)
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The agent that runs the jobs of pipelines on this machine."""
