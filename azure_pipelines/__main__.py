@@ -103,7 +103,10 @@ def _lint(options: argparse.Namespace) -> int:
 
 def _expand(options: argparse.Namespace) -> int:
     root, file = _located(options.file)
-    parameters = {name: value(text, f"--parameter {name}") for name, text in map(_pair, options.parameter)}
+    try:
+        parameters = {name: value(text, f"--parameter {name}") for name, text in map(_pair, options.parameter)}
+    except PipelineError as error:
+        raise InputError(str(error)) from None
     variables = {**WAYS[options.way], **dict(map(_pair, options.variable))}
     try:
         pipeline = read(root, file, variables, parameters)

@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from azure_pipelines.documents import PipelineError
-from azure_pipelines.expressions import ExpressionError, Scope, evaluate, parse
 from azure_pipelines.model import read
 from sandbox.agent import run as runs
 from sandbox.agent.run import Machine, Refused, Results, Run
@@ -79,63 +77,6 @@ def lines(results: Results, title: str) -> list[str]:
     return results.step(title).log
 
 
-SCOPE = Scope(
-    {"variables": {"Build.Reason": "PullRequest", "empty": ""}, "parameters": {"list": ["a", "b"], "flag": False}}
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("eq(variables['Build.Reason'], 'pullrequest')", True),
-        ("variables.empty", ""),
-        ("ne(variables['not.there'], '')", False),
-        ("and(true, or(false, not(false)))", True),
-        ("in('b', 'A', 'B')", True),
-        ("notIn('c', 'A', 'B')", True),
-        ("startsWith('refs/heads/main', 'REFS/')", True),
-        ("contains('abc', 'B')", True),
-        ("containsValue(parameters.list, 'b')", True),
-        ("parameters.list[1]", "b"),
-        ("eq(parameters.flag, 'false')", True),
-        ("iif(eq(1, '1'), 'one', 'other')", "one"),
-        ("format('{0}-{1}{{}}', 'a', 2)", "a-2{}"),
-        ("coalesce('', variables.none, 'x')", "x"),
-        ("join(',', parameters.list)", "a,b"),
-        ("'it''s'", "it's"),
-        ("gt(10, 9)", True),
-        ("le('a', 'B')", True),
-        ("xor(true, false)", True),
-        ("length(parameters.list)", 2),
-        ("replace(lower('ABC'), 'b', '-')", "a-c"),
-    ],
-)
-def test_an_expression_has_the_value_that_the_documentation_gives(text: str, value: object) -> None:
-    assert evaluate(parse(text), SCOPE) == value
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "eq(1",
-        "eq(1,)",
-        "eq(1, 2))",
-        "nope()",
-        "eq(1)",
-        "variables[",
-        "'open",
-        "variables.",
-        "1 2",
-        "and(true)",
-        "&",
-    ],
-)
-def test_a_malformed_expression_is_an_error(text: str) -> None:
-    with pytest.raises(ExpressionError):
-        parse(text)
-
-
 def test_templates_are_expanded_with_their_parameters(start: Start) -> None:
     run = start(
         """
@@ -170,27 +111,6 @@ def test_templates_are_expanded_with_their_parameters(start: Start) -> None:
     results = run.start()
     assert [row.title for row in results.steps][1:] == ["one", "quiet", "two", "loud"]
     assert lines(results, "two") == ["at two"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("steps:\n  - template: none.yml\n", "pipeline.yml:2: none.yml does not exist"),
-        ("steps:\n  - template: pipeline.yml\n", "more than 50 deep"),
-        ("parameters:\n  - {name: a, type: number, default: x}\nsteps: []\n", "no number"),
-        ("parameters:\n  - {name: a, values: [x], default: y}\nsteps: []\n", "not one of x"),
-        ("parameters:\n  - {name: a}\nsteps: []\n", "needs the parameter a"),
-        ("steps:\n  - ${{ else }}:\n      - bash: a\n", "else without an if"),
-        ("steps:\n  - bash: ${{ nope.x }}\n", "no named value"),
-        ("steps:\n  - a: 1\n    a: 2\n", "is there twice"),
-        ("steps:\n  - say: a\n", "no step"),
-        ("steps: [", "is no YAML"),
-        ("stages:\n  - job: a\n", "no stage"),
-    ],
-)
-def test_a_pipeline_that_cannot_be_read_is_an_error_that_says_where(start: Start, text: str, message: str) -> None:
-    with pytest.raises(PipelineError, match=message):
-        start(text)
 
 
 def test_macros_are_replaced_and_an_unknown_one_stays(start: Start) -> None:
