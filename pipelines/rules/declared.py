@@ -27,7 +27,8 @@ PLAIN = re.compile(r"[\w./:@=-]*")
 class Stack:
     """One stack: its entry in the pipeline's list, and the names that its settings give the program.
 
-    group, reader, preview, state, environment: as the pipeline lists them. raw: the entry. settings: the program's.
+    group, reader, preview, state, environment, severity, findings: as the pipeline lists them. raw: the entry.
+    settings: the program's.
     """
 
     group: str
@@ -35,6 +36,8 @@ class Stack:
     preview: str
     state: str
     environment: str
+    severity: str
+    findings: str
     raw: Located
     settings: Mapping[str, Any]
 
@@ -122,6 +125,8 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
                 preview=entry["preview"],
                 state=entry["state"],
                 environment=entry["environment"],
+                severity=entry["severity"],
+                findings=entry["findings"],
                 raw=entry,
                 settings=settings(root, project, entry["stack"]),
             )

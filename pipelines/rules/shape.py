@@ -200,12 +200,14 @@ def released(context: Context) -> Iterator[Finding]:
                 yield at("released", step.raw, f"{step.title!r} has a condition: it runs when all before it succeeded")
             if option(step, "--outputs") != option(update, "--outputs"):
                 yield at("released", step.raw, f"{step.title!r} looks at other --outputs than the update has written")
-        entry = context.declared.stacks[option(update, "--stack")].raw
-        if option(scan, "--severity") != entry["severity"]:
+        stack = context.declared.stacks.get(option(update, "--stack"))
+        if stack is None:
+            continue  # a finding of `groups`
+        if option(scan, "--severity") != stack.severity:
             yield at("released", scan.raw, f"--severity {option(scan, '--severity')} is not the stack's")
-        if option(scan, "--stricter") != context.chosen["stricter"]:
+        if option(scan, "--stricter") != context.chosen.get("stricter"):
             yield at("released", scan.raw, f"--stricter {option(scan, '--stricter')} is not what was chosen")
-        if option(scan, "--findings") != entry["findings"]:
+        if option(scan, "--findings") != stack.findings:
             yield at("released", scan.raw, f"--findings {option(scan, '--findings')} is not what the stack says")
 
 

@@ -40,6 +40,8 @@ THREE = "".join(
           reader: {group}-reader
           preview: {group}
           state: app-one-state
+          severity: HIGH
+          findings: all
           after: '{after}'
 """
     for name, group, after in (
