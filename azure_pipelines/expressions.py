@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 
@@ -67,6 +68,7 @@ _ARITY: dict[str, tuple[int, int | None]] = {
 """Every function with its fewest and most arguments, by lower-case name."""
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Node:
     """The expression's tree. Raises ExpressionError for anything malformed, an unknown function, a wrong arity."""
     tokens = _tokens(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 E2E = os.environ.get("E2E", "1") != "0"
 _LEFT_OUT = "left out by E2E=0"
 _left_out = 0
+
+# Where this is set, each of the tests' processes compiles the SDKs anew: two seconds of CPU for every preview.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell that starts a command in the background has it ignore these, and every process below it: the tests' too, which
 # are about what an interrupt does.
