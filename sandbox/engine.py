@@ -44,7 +44,7 @@ def find(cache: Path, say: Callable[[str], None]) -> Path:
     folder = cache / "engine" / f"v{VERSION}"
     engine = folder / "pulumi"
     if not engine.exists():
-        with lock(cache / "engine.lock", say):
+        with lock(folder.parent / ".lock", say):  # within: caches may share the folder of engines
             if not engine.exists():
                 _make(folder, cache, say)
     return engine
@@ -129,7 +129,8 @@ def _build(into: Path, cache: Path, say: Callable[[str], None]) -> None:
     flags = f"-s -w -X {module}/sdk/v3/go/common/version.Version=v{VERSION}"
     command = [str(go), "build", "-trimpath", "-mod=readonly", "-ldflags", flags]
     command += ["-o", str(into / "pulumi"), f"{module}/pkg/v3/cmd/pulumi"]
-    environment = {**os.environ, "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    # -modcacherw: whoever deletes the cache need not change the mode of every folder first.
+    environment = {**os.environ, "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     done = subprocess.run(command, cwd=MODULE, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SandboxError(

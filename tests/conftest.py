@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import bare
 from tests.workstation import Sandbox, Workstation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 E2E = os.environ.get("E2E", "1") != "0"
 _LEFT_OUT = "left out by E2E=0"
@@ -28,6 +31,16 @@ sys.dont_write_bytecode = False
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _usual)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests, and all that they start, find on PATH only what a bare machine has."""
+    if hasattr(config, "workerinput"):  # a worker inherits it
+        return
+    folder = Path(tempfile.mkdtemp(prefix="app-one-bare-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder))
+    if path := bare.path(folder):
+        os.environ["PATH"] = path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -106,7 +106,7 @@ def test_a_release_with_another_checksum_is_refused_and_leaves_nothing(
     monkeypatch.setattr(engine, "_read", lambda file: archive(f"not {file}"))
     with pytest.raises(SandboxError, match=rf"checksum of {linux} is not the one pinned in pipelines/pulumi\.sha256"):
         engine.find(tmp_path, print)
-    assert [path.name for path in (tmp_path / "engine").iterdir()] == []
+    assert [path.name for path in (tmp_path / "engine").iterdir()] == [".lock"]
 
 
 def test_without_a_pinned_checksum_nothing_is_downloaded_and_the_engine_is_built(
@@ -134,7 +134,7 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypa
     monkeypatch.setattr(engine, "_read", out_of_reach)
     with pytest.raises(SandboxError, match=r"neither downloaded nor built(.|\n)*module is gone"):
         engine.find(tmp_path / "cache", print)
-    assert [path.name for path in (tmp_path / "cache" / "engine").iterdir()] == []
+    assert [path.name for path in (tmp_path / "cache" / "engine").iterdir()] == [".lock"]
 
 
 def test_two_builds_at_once_make_one_engine(tmp_path: Path) -> None:
