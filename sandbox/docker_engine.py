@@ -80,8 +80,11 @@ def clean(home: Path) -> None:
 
 
 @contextmanager
-def client(address: str, *, timeout: int = 60) -> Iterator[docker.DockerClient]:
-    """A docker-py client of an engine while it is used. timeout: seconds without an answer."""
+def client(address: str, *, timeout: int = 600) -> Iterator[docker.DockerClient]:
+    """A docker-py client of an engine while it is used.
+
+    timeout: seconds without an answer; to load an image takes a busy engine minutes.
+    """
     import docker
 
     if address == os.environ.get("DOCKER_HOST"):
@@ -127,7 +130,7 @@ def _fault(address: str) -> str | None:
             socket.create_connection((parts.hostname, parts.port or 2375), timeout=10).close()
         else:
             return "is on another machine, which does not reach the sandbox's registry on this one's loopback"
-        with client(address, timeout=10) as engine:
+        with client(address, timeout=60) as engine:
             options = engine.info().get("SecurityOptions") or []
     except (docker.errors.DockerException, requests.RequestException) as error:
         return f"does not answer ({error})"

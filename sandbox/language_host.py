@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -26,6 +25,8 @@ if __name__ == "__main__":
 
 import grpc
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+from sandbox.lifetime import Lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,11 +127,7 @@ def main(arguments: list[str]) -> int:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    print(port, flush=True)
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    stopped.wait()
+    Lifetime().last(port)
     server.stop(grace=None)
     return 0
 

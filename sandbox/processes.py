@@ -19,7 +19,8 @@ from sandbox.files import write
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-START_LIMIT = 60.0
+START_LIMIT = 300.0
+"""Seconds that a process may take to serve; one that ends is noticed at once, so only a hanging one waits so long."""
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 STOP_LIMIT = 15.0
 

@@ -33,7 +33,7 @@ class Organization:
             json=body,
             headers={"Accept": "application/json;api-version=7.1-preview"},
             auth=("", token or self.token),
-            timeout=60,
+            timeout=300,
             allow_redirects=False,
         )
 

@@ -121,7 +121,7 @@ class Sandbox:
             method,
             f"{self.environment['AZDO_ORG_SERVICE_URL']}/{path}",
             auth=("", token or self.environment["AZDO_PERSONAL_ACCESS_TOKEN"]),
-            timeout=30,
+            timeout=300,
             allow_redirects=False,
             **arguments,
         )

@@ -8,10 +8,6 @@ on every output of the same name. The bridged plugins do the same.
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import signal
-import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -22,6 +18,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import grpc
 from google.protobuf import any_pb2, empty_pb2, message
 
+from sandbox.lifetime import Lifetime
 from sandbox.providers.protocol import (
     Properties,
     decode,
@@ -526,14 +523,5 @@ def serve(provider: type[Provider[Any]]) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    # The engine interrupts its plugins and kills those that are not gone in 5 s. It may be killed itself: then the
-    # handle of its process becomes readable. (A terminal's interrupt does not come here: plugins have a group of their
-    # own.) The interrupt comes through a socket, so that one just before the wait is not missed; and it has a handler,
-    # since a shell that starts a command in the background has every process below it ignore interrupts.
-    interrupted, told = socket.socketpair()
-    told.setblocking(False)
-    signal.set_wakeup_fd(told.fileno())
-    signal.signal(signal.SIGINT, lambda *_: None)
-    print(port, flush=True)  # the engine reads the port from the first line of output
-    select.select([interrupted.fileno(), os.pidfd_open(os.getppid())], [], [])
+    Lifetime().last(port)
     server.stop(grace=None)

@@ -168,7 +168,7 @@ def _wait_gone(pid: int) -> None:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    select.select([descriptor], [], [], 10)
+    select.select([descriptor], [], [])
     os.close(descriptor)
 
 

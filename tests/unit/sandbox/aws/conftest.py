@@ -29,7 +29,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     pidfd = os.pidfd_open(process.pid)
     try:
-        assert ReadyPort(port).wait(process.pid, pidfd, 30), (folder / "log").read_text()
+        assert ReadyPort(port).wait(process.pid, pidfd, 300), (folder / "log").read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
         os.close(pidfd)

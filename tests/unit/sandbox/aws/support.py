@@ -70,7 +70,7 @@ class Service:
         """End it with a signal; its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=300)
         self.process = None
         return code
 
@@ -177,14 +177,14 @@ def make_image(text: str) -> Image:
 
 def push_blob(url: str, auth: tuple[str, str], name: str, content: bytes) -> requests.Response:
     """Push one blob as `docker push` does: POST, PATCH, PUT; the first answer that is no success, or the last."""
-    answer = requests.post(f"{url}/v2/{name}/blobs/uploads/", auth=auth, timeout=30)
+    answer = requests.post(f"{url}/v2/{name}/blobs/uploads/", auth=auth, timeout=300)
     if answer.status_code != 202:
         return answer
-    answer = requests.patch(urljoin(url, answer.headers["Location"]), data=content, auth=auth, timeout=30)
+    answer = requests.patch(urljoin(url, answer.headers["Location"]), data=content, auth=auth, timeout=300)
     if answer.status_code != 202:
         return answer
     location = urljoin(url, answer.headers["Location"])
-    return requests.put(f"{location}&digest={digest(content)}", auth=auth, timeout=30)
+    return requests.put(f"{location}&digest={digest(content)}", auth=auth, timeout=300)
 
 
 def push(url: str, auth: tuple[str, str], name: str, image: Image, reference: str) -> requests.Response:
@@ -200,5 +200,5 @@ def put_manifest(url: str, auth: tuple[str, str], name: str, image: Image, refer
     """The last step of a push."""
     headers = {"Content-Type": image.media_type}
     return requests.put(
-        f"{url}/v2/{name}/manifests/{reference}", data=image.manifest, headers=headers, auth=auth, timeout=30
+        f"{url}/v2/{name}/manifests/{reference}", data=image.manifest, headers=headers, auth=auth, timeout=300
     )

@@ -103,11 +103,11 @@ def test_a_key_with_a_wrong_secret_is_refused(aws: Any, service: str, call: Call
 
 def test_a_request_without_signature_is_refused(aws: Any) -> None:
     url = f"http://127.0.0.1:{aws.port}/"
-    answer = requests.post(url, data={"Action": "ListUsers", "Version": "2010-05-08"}, timeout=10)
+    answer = requests.post(url, data={"Action": "ListUsers", "Version": "2010-05-08"}, timeout=300)
     assert answer.status_code == 403
     assert "MissingAuthenticationToken" in answer.text
-    assert requests.get(f"{url}moto-api/data.json", timeout=10).status_code == 403
-    assert requests.post(f"{url}moto-api/reset", timeout=10).status_code == 403
+    assert requests.get(f"{url}moto-api/data.json", timeout=300).status_code == 403
+    assert requests.post(f"{url}moto-api/reset", timeout=300).status_code == 403
 
 
 def test_everyone_with_a_key_may_ask_who_they_are(aws: Any) -> None:
@@ -469,7 +469,7 @@ def test_what_was_not_judged_cannot_choose_what_is_done(aws: Any) -> None:
         request = AWSRequest("POST", address, given, body.encode())
         credentials = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
         SigV4Auth(credentials, "ecr", "us-east-2").add_auth(request)
-        return requests.post(address, body.encode(), headers=dict(request.headers.items()), timeout=10)
+        return requests.post(address, body.encode(), headers=dict(request.headers.items()), timeout=300)
 
     theirs = json.dumps({"repositoryName": "theirs"})
     assert send("DeleteRepository", theirs).status_code == 400

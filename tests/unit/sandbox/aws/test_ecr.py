@@ -60,7 +60,7 @@ def code_of(call: Callable[[], object]) -> str:
 
 
 def get(aws: Service, auth: Auth, path: str, method: str = "GET") -> requests.Response:
-    return requests.request(method, f"{aws.ecr_url}/v2/{path}", auth=auth, timeout=30)
+    return requests.request(method, f"{aws.ecr_url}/v2/{path}", auth=auth, timeout=300)
 
 
 def create(aws: Service, name: str, mutability: str = "MUTABLE", **more: Any) -> str:
@@ -76,7 +76,7 @@ def digests(aws: Service, name: str) -> dict[str, list[str]]:
 def in_registry(aws: Service, name: str, image: Image) -> bool:
     url = f"{aws.upstream}/v2/{name}/manifests/{image.digest}"
     headers = {"Accept": image.media_type}
-    answer = requests.head(url, auth=("sandbox", REGISTRY_PASSWORD), headers=headers, timeout=30)
+    answer = requests.head(url, auth=("sandbox", REGISTRY_PASSWORD), headers=headers, timeout=300)
     assert answer.status_code in {200, 404}
     return answer.status_code == 200
 
@@ -110,7 +110,7 @@ def test_tokens_are_fresh_last_twelve_hours_and_name_the_data_plane(aws: Service
 
 
 def test_who_is_not_logged_in_is_asked_for_user_and_password(aws: Service) -> None:
-    answer = requests.get(f"{aws.ecr_url}/v2/", timeout=10)
+    answer = requests.get(f"{aws.ecr_url}/v2/", timeout=300)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == f'Basic realm="{aws.ecr_url}/",service="ecr.amazonaws.com"'
     assert get(aws, ("someone", "x"), "").status_code == 401
@@ -140,7 +140,7 @@ def test_a_token_has_the_rights_that_its_maker_has_now(aws: Service) -> None:
 
 
 def test_the_registry_behind_is_closed_to_tokens(aws: Service) -> None:
-    assert requests.get(f"{aws.upstream}/v2/", auth=aws.token(), timeout=10).status_code == 401
+    assert requests.get(f"{aws.upstream}/v2/", auth=aws.token(), timeout=300).status_code == 401
 
 
 # Push and pull
@@ -293,7 +293,7 @@ def test_who_may_only_push_pushes_but_cannot_pull_delete_or_create(aws: Service)
 
 def mount(aws: Service, auth: Auth, blob: bytes) -> requests.Response:
     query = {"mount": digest(blob), "from": "source"}
-    return requests.post(f"{aws.ecr_url}/v2/target/blobs/uploads/", params=query, auth=auth, timeout=30)
+    return requests.post(f"{aws.ecr_url}/v2/target/blobs/uploads/", params=query, auth=auth, timeout=300)
 
 
 def test_a_layer_is_mounted_only_from_where_the_caller_could_pull_it(aws: Service) -> None:
@@ -307,7 +307,7 @@ def test_a_layer_is_mounted_only_from_where_the_caller_could_pull_it(aws: Servic
     assert answer.status_code == 202
     assert get(aws, pusher, f"target/blobs/{digest(layer)}", "HEAD").status_code == 404
     # What it was given instead is an upload like any other.
-    answer = requests.patch(urljoin(aws.ecr_url, answer.headers["Location"]), data=b"own", auth=pusher, timeout=30)
+    answer = requests.patch(urljoin(aws.ecr_url, answer.headers["Location"]), data=b"own", auth=pusher, timeout=300)
     assert answer.status_code == 202
     both = allow([*PUSH, *PULL], [repository_arn("source"), repository_arn("target")])
     puller = aws.token(aws.user("puller", TOKEN, both))
@@ -338,12 +338,12 @@ def test_bodies_are_streamed(aws: Service) -> None:
     for part in blocks():
         hashed.update(part)
     name = f"sha256:{hashed.hexdigest()}"
-    start = requests.post(f"{aws.ecr_url}/v2/large/blobs/uploads/", auth=auth, timeout=30)
+    start = requests.post(f"{aws.ecr_url}/v2/large/blobs/uploads/", auth=auth, timeout=300)
     url = urljoin(aws.ecr_url, start.headers["Location"])
-    sent = requests.patch(url, data=blocks(), auth=auth, timeout=120)
+    sent = requests.patch(url, data=blocks(), auth=auth, timeout=300)
     url = urljoin(aws.ecr_url, sent.headers["Location"])
-    assert requests.put(f"{url}&digest={name}", auth=auth, timeout=120).status_code == 201
-    with requests.get(f"{aws.ecr_url}/v2/large/blobs/{name}", auth=auth, stream=True, timeout=120) as answer:
+    assert requests.put(f"{url}&digest={name}", auth=auth, timeout=300).status_code == 201
+    with requests.get(f"{aws.ecr_url}/v2/large/blobs/{name}", auth=auth, stream=True, timeout=300) as answer:
         assert sum(map(len, answer.iter_content(1024 * 1024))) == size
     assert peak() - before < size // 4
 
@@ -625,13 +625,13 @@ def test_each_step_says_at_once_that_the_registry_is_down_and_how_to_start_it(tm
         ("GET", f"{base}/manifests/here"),
         ("GET", f"{base}/manifests/{image.digest}"),
     ):
-        answer = requests.request(method, url, data=b"x" * 9 if method == "PATCH" else None, auth=auth, timeout=30)
+        answer = requests.request(method, url, data=b"x" * 9 if method == "PATCH" else None, auth=auth, timeout=300)
         assert error_of(answer) == said, f"{method} {url}"
     for url in (f"{base}/blobs/{layer}", f"{base}/manifests/here"):
-        assert requests.head(url, auth=auth, timeout=30).status_code == 403
+        assert requests.head(url, auth=auth, timeout=300).status_code == 403
     again = replace(image, manifest=image.manifest + b"\n")  # another digest, the same layers
     assert error_of(put_manifest(aws.ecr_url, auth, "down", again, "new")) == said
-    assert requests.get(f"{base}/tags/list", auth=auth, timeout=30).json()["tags"] == ["here"]
+    assert requests.get(f"{base}/tags/list", auth=auth, timeout=300).json()["tags"] == ["here"]
     assert aws.end() == 0
 
 
@@ -654,7 +654,7 @@ class Relay(BaseHTTPRequestHandler):
             status, headers, content = 500, {}, b"broken"
         else:
             url = self.server.upstream + self.path
-            answer = requests.request(self.command, url, data=body, headers=dict(self.headers), timeout=30)
+            answer = requests.request(self.command, url, data=body, headers=dict(self.headers), timeout=300)
             status, headers, content = answer.status_code, dict(answer.headers), answer.content
         headers.setdefault("Content-Length", str(len(content)))
         self.send_response(status)
@@ -721,7 +721,7 @@ def test_it_says_why_it_cannot_start(tmp_path: Path, aws: Service) -> None:
     def start(*change: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "sandbox.aws", "--folder", str(tmp_path), "--keys", str(aws.keys)]
         command += ["--port", "1", "--registry-port", "2", "--upstream", aws.upstream, *change]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         return done.returncode, done.stderr
 
     code, said = start("--port", "0")

@@ -79,7 +79,7 @@ class Service:
         assert self._process is not None
         self._session.close()
         self._process.send_signal(how)
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=300)
 
     def ask(self, method: str, path: str, body: object = None, **more: Any) -> requests.Response:
         """Send one request; path is below the organisation. token: another than the operator's; version: of the API."""
@@ -87,7 +87,7 @@ class Service:
         token = more.pop("token", self.token)
         headers |= more.pop("headers", {})
         auth = None if token is None else ("", token)
-        more = {"timeout": 30, "allow_redirects": False, **more}
+        more = {"timeout": 300, "allow_redirects": False, **more}
         return self._session.request(method, f"{self.url}/{path}", json=body, headers=headers, auth=auth, **more)
 
     def get(self, path: str, **more: Any) -> Any:

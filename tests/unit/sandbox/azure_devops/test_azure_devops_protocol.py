@@ -57,10 +57,10 @@ def test_connection_data_tells_whose_token_it_is(service: Service) -> None:
 
 def test_a_token_is_taken_as_basic_with_any_name_and_as_bearer(service: Service) -> None:
     for auth in (("", service.token), ("_", service.token), ("somebody", service.token)):
-        answer = requests.get(f"{service.url}/_apis/projects", auth=auth, timeout=30)
+        answer = requests.get(f"{service.url}/_apis/projects", auth=auth, timeout=300)
         assert answer.json()["count"] >= 1
     answer = requests.get(
-        f"{service.url}/_apis/projects", headers={"Authorization": f"Bearer {service.token}"}, timeout=30
+        f"{service.url}/_apis/projects", headers={"Authorization": f"Bearer {service.token}"}, timeout=300
     )
     assert answer.status_code == 200
 
@@ -84,19 +84,19 @@ def test_no_token_is_401_for_a_program_and_a_redirect_for_a_browser(service: Ser
     assert "Basic" in program.headers["WWW-Authenticate"]
     browser = service.ask("GET", "_apis/projects", token=None)
     assert browser.status_code == 302
-    page = requests.get(browser.headers["Location"], timeout=30)
+    page = requests.get(browser.headers["Location"], timeout=300)
     assert "Sign In" in page.text
 
 
 def test_an_unknown_organisation_is_404_before_any_token_is_looked_at(service: Service) -> None:
     for auth in (("", service.token), ("", "wrong")):
-        answer = requests.options(f"http://127.0.0.1:{service.port}/another/_apis", auth=auth, timeout=30)
+        answer = requests.options(f"http://127.0.0.1:{service.port}/another/_apis", auth=auth, timeout=300)
         assert (answer.status_code, answer.content) == (404, b"")
 
 
 def test_the_organisation_is_found_in_any_case_as_clients_lower_it(service: Service) -> None:
     url = service.url.replace("/app-one", "/App-One")
-    assert requests.get(f"{url}/_apis/projects", auth=("", service.token), timeout=30).status_code == 200
+    assert requests.get(f"{url}/_apis/projects", auth=("", service.token), timeout=300).status_code == 200
 
 
 def test_an_unknown_project_is_named_in_the_services_words(service: Service) -> None:

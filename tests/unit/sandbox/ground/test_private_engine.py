@@ -28,9 +28,8 @@ def _kill(pid: int, *, ends: Sequence[int] = ()) -> None:
     waiting = [os.pidfd_open(each) for each in (pid, *ends)]
     os.kill(pid, signal.SIGKILL)
     for each in waiting:
-        ended, _, _ = select.select([each], [], [], 30)
+        select.select([each], [], [])
         os.close(each)
-        assert ended
 
 
 @pytest.mark.e2e
@@ -41,7 +40,7 @@ class TestTheMachine:
         before = picture(engine)
         with private_engine(tmp_path):
             port = run_container(engine)
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=300) as answer:
                 assert answer.read() == b"hello\n"
             during = picture(engine)
         assert during["links"] != before["links"]
@@ -86,7 +85,7 @@ class TestTheMachine:
                     assert own.id != other.id
                     networks = [each.attrs["NetworkSettings"]["Networks"]["bridge"]["Gateway"] for each in (own, other)]
                     assert networks[0] != networks[1]
-            with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/", timeout=30) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/", timeout=300) as answer:
                 assert answer.read() == b"hello\n", "the end of the second is nothing to the first"
         assert picture(first) == before
 

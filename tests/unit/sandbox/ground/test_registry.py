@@ -60,20 +60,20 @@ pytestmark = pytest.mark.e2e
 
 
 def test_only_the_sandbox_with_its_password_gets_in(service: Service) -> None:
-    assert requests.get(service.url, timeout=30).status_code == 401
-    assert requests.get(service.url, auth=(registry.USER, "another"), timeout=30).status_code == 401
-    assert requests.get(service.url, auth=(registry.USER, PASSWORD), timeout=30).status_code == 200
+    assert requests.get(service.url, timeout=300).status_code == 401
+    assert requests.get(service.url, auth=(registry.USER, "another"), timeout=300).status_code == 401
+    assert requests.get(service.url, auth=(registry.USER, PASSWORD), timeout=300).status_code == 200
 
 
 def test_it_listens_on_the_loopback_alone(service: Service) -> None:
     with socket.socket() as everywhere:
-        everywhere.settimeout(10)
+        everywhere.settimeout(300)
         with pytest.raises(ConnectionRefusedError):
             everywhere.connect(("127.0.0.2", service.port))
 
 
 def test_its_settings_hold_no_password_in_clear(service: Service) -> None:
-    requests.get(service.url, auth=(registry.USER, PASSWORD), timeout=30)
+    requests.get(service.url, auth=(registry.USER, PASSWORD), timeout=300)
     for folder in ("registry", "logs"):
         for file in (service.folder / folder).rglob("*"):
             assert not file.is_file() or PASSWORD.encode() not in file.read_bytes(), file
@@ -84,8 +84,8 @@ def test_a_changed_password_is_taken_over(service: Service) -> None:
     service.stop()
     (service.folder / "keys" / "registry-password").write_text("a new one", encoding="utf-8")
     service.start()
-    assert requests.get(service.url, auth=(registry.USER, PASSWORD), timeout=30).status_code == 401
-    assert requests.get(service.url, auth=(registry.USER, "a new one"), timeout=30).status_code == 200
+    assert requests.get(service.url, auth=(registry.USER, PASSWORD), timeout=300).status_code == 401
+    assert requests.get(service.url, auth=(registry.USER, "a new one"), timeout=300).status_code == 200
 
 
 def test_an_image_goes_in_and_comes_back_by_digest_after_a_restart(service: Service, engine: str) -> None:
@@ -109,6 +109,6 @@ def test_an_image_goes_in_and_comes_back_by_digest_after_a_restart(service: Serv
 
 def test_a_manifest_can_be_deleted(service: Service) -> None:
     answer = requests.delete(
-        f"{service.url}hello/manifests/sha256:{'0' * 64}", auth=(registry.USER, PASSWORD), timeout=30
+        f"{service.url}hello/manifests/sha256:{'0' * 64}", auth=(registry.USER, PASSWORD), timeout=300
     )
     assert answer.status_code == 404, "405 would say that deleting is off"

@@ -63,7 +63,7 @@ class Plugin:
         }[method]
         assert request is not None
         try:
-            return getattr(self.stub, method)(request(**fields), timeout=60)
+            return getattr(self.stub, method)(request(**fields), timeout=300)
         except grpc.RpcError as error:
             raise PluginError(error) from None
 
@@ -149,7 +149,7 @@ def running(name: str, folder: Path, **environment: str) -> Iterator[Plugin]:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 yield Plugin(channel)
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=300) == 0
         finally:
             process.kill()
 

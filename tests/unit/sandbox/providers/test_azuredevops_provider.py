@@ -147,7 +147,7 @@ class refusing:  # noqa: N801 - used as a function
                 else:
                     accept = {"Accept": self.headers["Accept"], "Content-Type": "application/json"}
                     found = requests.request(
-                        self.command, f"{service.url}/{path}", data=body, headers=accept, auth=("", token), timeout=30
+                        self.command, f"{service.url}/{path}", data=body, headers=accept, auth=("", token), timeout=300
                     )
                     own = f"http://127.0.0.1:{self.server.server_port}/app-one"  # type: ignore[attr-defined]
                     status, answer = found.status_code, found.content.replace(service.url.encode(), own.encode())

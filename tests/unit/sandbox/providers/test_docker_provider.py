@@ -174,7 +174,7 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def call_back(self, identity: str) -> None:
         """Ask the client's session for its health and for a registry's credentials."""
         with self._opened:
-            assert self._opened.wait_for(lambda: identity in self._sessions, timeout=10)
+            assert self._opened.wait_for(lambda: identity in self._sessions, timeout=300)
         connection = self._sessions[identity]
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self.path / "back.sock"))
@@ -182,13 +182,13 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             with grpc.insecure_channel(f"unix:{self.path / 'back.sock'}") as channel:
                 health: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
                 credentials: Any = channel.unary_unary("/moby.filesync.v1.Auth/Credentials")
-                checked = health.future(b"", timeout=10)
+                checked = health.future(b"", timeout=300)
                 own, _ = listener.accept()
                 with own:
                     for source, target in ((own, connection), (connection, own)):
                         threading.Thread(target=pump, args=(source, target), daemon=True).start()
                     assert checked.result() == b"\x08\x01"
-                    answer = credentials(encode_field(1, REGISTRY["server"]), timeout=10)
+                    answer = credentials(encode_field(1, REGISTRY["server"]), timeout=300)
                     self.session_gave = [value.decode() for _, value in decode_fields(answer)]
         self.called_back.set()
 
@@ -218,7 +218,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.flush()
             self.server.keep_session(self.headers["X-Docker-Expose-Session-Uuid"], self.connection)
-            assert self.server.called_back.wait(timeout=30)
+            assert self.server.called_back.wait(timeout=300)
             self.close_connection = True
         elif self.path.startswith("/build"):
             self._build()
