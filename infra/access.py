@@ -26,6 +26,8 @@ class PushAccessArgs:
     """Also pull from the repository."""
     allow_scan_findings: bool
     """Also read image details and scan findings of the repository."""
+    allow_look_up: bool
+    """Also look the repository up, where the image's stack is another one."""
     key_generation: int
     """Number of the access key in use, from 1."""
     keep_previous_key: bool
@@ -128,6 +130,15 @@ def push_policy_document(args: PushAccessArgs) -> str:
                 sid="ReadScanFindings",
                 reason="the pipeline's scan gate waits for the findings of the digest that it pushed",
                 actions=["ecr:DescribeImageScanFindings", "ecr:DescribeImages"],
+                resources=[args.repository_arn],
+            )
+        )
+    if args.allow_look_up:
+        statements.append(
+            policy.Statement(
+                sid="LookUpRepository",
+                reason="the image's stack asks for the repository, its tags and newest images; another declares it",
+                actions=["ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:ListTagsForResource"],
                 resources=[args.repository_arn],
             )
         )

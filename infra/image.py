@@ -12,7 +12,7 @@ import pulumi_docker as docker
 
 from infra.build_context import BuildContext
 from infra.lookup import look_up
-from infra.repository import Repository
+from infra.repository import ExistingRepository, Repository
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,8 @@ class Image(pulumi.ComponentResource):
     """An image in `repository`; it cannot carry AWS tags.
 
     It can only be pushed once the repository is there, since its name is the repository's URL. The token is another
-    one in each run; the provider does not take a new one for a change.
+    one in each run; the provider does not take a new one for a change. A token comes into the state, as a secret;
+    without one the provider takes the login of Docker's own configuration (`docker login`), and the state holds none.
     """
 
     by_tag: pulumi.Output[str]
@@ -83,8 +84,8 @@ class Image(pulumi.ComponentResource):
         self,
         name: str,
         build: Build,
-        repository: Repository,
-        token: RegistryToken,
+        repository: Repository | ExistingRepository,
+        token: RegistryToken | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("app-one:infra:Image", name, None, opts)
@@ -99,8 +100,8 @@ class Image(pulumi.ComponentResource):
             ),
             registry=docker.RegistryArgs(
                 server=repository.url.apply(lambda url: url.partition("/")[0]),
-                username=token.user_name,
-                password=token.password,
+                username=token.user_name if token else None,
+                password=token.password if token else None,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra.lookup import look_up
+
 
 @dataclass(frozen=True, kw_only=True)
 class RepositoryArgs:
@@ -81,6 +83,25 @@ class Repository(pulumi.ComponentResource):
         self.name = repository.name
         self.registry_id = repository.registry_id
         self.register_outputs({"url": self.url, "name": self.name, "registry_id": self.registry_id})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingRepository:
+    """A repository that another stack declares."""
+
+    url: pulumi.Output[str]
+    """Registry host and name, without a tag."""
+    name: pulumi.Output[str]
+
+    @classmethod
+    def look_up(cls, name: str) -> "ExistingRepository":
+        """Asks ECR at once; raises `LookUpError` where there is none of this name."""
+        found = look_up(
+            f"the ECR repository {name!r}",
+            "The foundation stack declares it (app-one:declares foundation), and its push policy allows this question.",
+            lambda: aws.ecr.get_repository(name=name),
+        )
+        return cls(url=pulumi.Output.from_input(found.repository_url), name=pulumi.Output.from_input(found.name))
 
 
 def lifecycle_policy(*, keep_images: int, expire_untagged_days: int) -> str:

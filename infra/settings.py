@@ -13,13 +13,14 @@ import re
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
 import pulumi
 from pulumi.runtime import config as stack_config
 
-from infra import source
+from infra import pipeline_files, source
 from infra.rules import (
     ARCHITECTURES,
     Rule,
@@ -58,6 +59,8 @@ class Settings:
     Sources of the rules: the ECR, IAM and KMS API references, the OCI distribution spec (tags), and Azure DevOps'
     naming restrictions (https://learn.microsoft.com/azure/devops/organizations/settings/naming-restrictions).
     """
+
+    declares: Annotated[str, one_of("everything", "foundation", "image")]
 
     repository_name: Annotated[
         str,
@@ -221,6 +224,18 @@ _TOGETHER = (
         example="app-one:encryptionType KMS, or an empty app-one:kmsKeyArn",
     ),
     _Together(
+        keys=("scanOnPush", "pipelineEnabled"),
+        holds=lambda scan, pipeline: scan or not pipeline,
+        rule="the pipeline releases no image that ECR has not scanned",
+        example="true",
+    ),
+    _Together(
+        keys=("imageTagMutability", "declares"),
+        holds=lambda mutability, declares: declares != "foundation" or mutability == "IMMUTABLE",
+        rule="whoever holds the pipeline's key could move a tag that is deployed",
+        example="IMMUTABLE",
+    ),
+    _Together(
         keys=("stateBucket", "statePrefix", "stateKmsKeyArn"),
         holds=lambda bucket, prefix, key: bucket or not (prefix or key),
         rule="must be set where statePrefix or stateKmsKeyArn is",
@@ -241,13 +256,16 @@ _TOGETHER = (
 )
 
 
-def load_settings() -> Settings:
-    """The settings of the running stack; raises `SettingsError` with all that is wrong."""
+def load_settings(project: Path) -> Settings:
+    """The settings of the running stack; raises `SettingsError` with all that is wrong.
+
+    project: the program's folder, for what the pipeline's files have to hold.
+    """
     namespace = f"{pulumi.get_project()}:"
     values = {**stack_config.get_config_env(), **stack_config.CONFIG.get()}
     own = {key.removeprefix(namespace): value for key, value in values.items() if key.startswith(namespace)}
     secrets = {key for key in own if pulumi.runtime.is_config_secret(namespace + key)}
-    return read_settings(own, secrets=secrets, environment=os.environ, namespace=namespace)
+    return read_settings(own, secrets=secrets, environment=os.environ, namespace=namespace, project=project)
 
 
 def read_settings(
@@ -256,6 +274,7 @@ def read_settings(
     secrets: Collection[str] = (),
     environment: Mapping[str, str] = MappingProxyType({}),
     namespace: str = "app-one:",
+    project: Path | None = None,
 ) -> Settings:
     """Settings from texts as the engine passes them, lists and maps as JSON; `SettingsError` lists all errors.
 
@@ -277,6 +296,9 @@ def read_settings(
         if all(name in read for name in names) and not rule.holds(*(read[name] for name in names)):
             first, *others = (f"{namespace}{key} = {shown(key)}" for key in rule.keys)
             errors.append(f"{first} with {', '.join(others)}: {rule.rule}; for example {rule.example}")
+    if project and read.get("pipeline_enabled"):
+        for key, text, example in pipeline_files.mismatches(project, read):
+            errors.append(f"{namespace}{key} = {shown(key)} with pipelineEnabled: {text}; for example {example}")
     read.update(_from_environment(read, environment, errors))
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"

@@ -79,6 +79,10 @@ class Cloud(pulumi_mocks.Mocks):
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012", "id": "123456789012"},
             "aws:index/getRegion:getRegion": {"region": self.region, "id": self.region},
             "aws:index/getPartition:getPartition": {"partition": self.partition, "id": self.partition},
+            "aws:ecr/getRepository:getRepository": {
+                "name": args.args.get("name"),
+                "repositoryUrl": f"{self.registry}/{args.args.get('name')}",
+            },
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {"userName": "AWS", "password": "ecr-token"},
             "azuredevops:index/getProject:getProject": {"id": "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c"},
             "azuredevops:index/getGitRepository:getGitRepository": {"id": "a1e4bb2c-5e4b-4f1f-8a51-6f7b1f4f1a11"},

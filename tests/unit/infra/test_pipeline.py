@@ -83,7 +83,9 @@ def test_a_deployment_waits_for_the_approval_of_another_person_and_for_its_turn(
 def test_only_the_protected_branch_deploys_and_pull_requests_still_preview_with_the_group(
     run_program: RunProgram,
 ) -> None:
-    program = run_program({"app-one:pipelineEnabled": True, "app-one:pipelineBranch": "release/1"})
+    program = run_program(
+        {"app-one:pipelineEnabled": True, "app-one:pipelineBranch": "release/1", "app-one:pipelineYaml": "its-own.yml"}
+    )
     assert program.one(devops("CheckBranchControl")).inputs == {
         "projectId": PROJECT,
         "targetResourceType": "environment",
@@ -114,9 +116,9 @@ def test_a_repository_or_an_approver_that_is_not_there_is_said_before_anything_i
 
 
 def test_a_pull_request_to_the_branch_cannot_merge_before_the_pipeline_has_passed(run_program: RunProgram) -> None:
-    policy = run_program({"app-one:pipelineEnabled": True, "app-one:pipelineBranch": "release/1"}).one(
-        devops("BranchPolicyBuildValidation")
-    )
+    policy = run_program(
+        {"app-one:pipelineEnabled": True, "app-one:pipelineBranch": "release/1", "app-one:pipelineYaml": "its-own.yml"}
+    ).one(devops("BranchPolicyBuildValidation"))
     assert policy.inputs == {
         "projectId": PROJECT,
         "enabled": True,

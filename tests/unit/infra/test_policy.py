@@ -58,8 +58,8 @@ def test_statement_ids_are_unique() -> None:
         document([statement(["ecr:PutImage"], [REPOSITORY])] * 2)
 
 
-@pytest.mark.parametrize(("allow_pull", "allow_scan_findings"), [(False, False), (True, True)])
-def test_the_linter_finds_nothing_in_the_push_policy(allow_pull: bool, allow_scan_findings: bool) -> None:
+@pytest.mark.parametrize("more", [False, True])
+def test_the_linter_finds_nothing_in_the_push_policy(more: bool) -> None:
     args = PushAccessArgs(
         repository_arn=REPOSITORY,
         policy_name="push",
@@ -67,8 +67,9 @@ def test_the_linter_finds_nothing_in_the_push_policy(allow_pull: bool, allow_sca
         user_name="push",
         path="/",
         permissions_boundary_arn="",
-        allow_pull=allow_pull,
-        allow_scan_findings=allow_scan_findings,
+        allow_pull=more,
+        allow_scan_findings=more,
+        allow_look_up=more,
         key_generation=1,
         keep_previous_key=False,
         tags={},

@@ -55,6 +55,71 @@ def test_the_default_stack_registers_exactly_the_rows_of_the_walk_through(run_pr
     ]
 
 
+def test_foundation_and_image_are_together_what_everything_is(run_program: RunProgram) -> None:
+    def registered(declares: str) -> set[tuple[str, str, str]]:
+        program = run_program({"app-one:declares": declares})
+        return {(resource.parent, resource.type, resource.name) for resource in program.resources}
+
+    assert registered("image") == {
+        ("app-one-dev", "app-one:infra:Image", "image"),
+        ("image", "docker:index/image:Image", "image"),
+    }
+    assert registered("foundation") == registered("everything") - registered("image")
+
+
+def test_the_image_is_the_same_from_either_stack_but_for_the_token(run_program: RunProgram) -> None:
+    whole, alone = (
+        run_program({"app-one:declares": declares}).one("docker:index/image:Image")
+        for declares in ("everything", "image")
+    )
+    assert whole.inputs.pop("registry") == {"server": ECR, "username": "AWS", "password": "ecr-token"}
+    assert alone.inputs.pop("registry") == {"server": ECR}
+    assert alone.inputs == whole.inputs
+
+
+def test_the_stack_of_the_image_holds_no_secret_and_asks_for_the_repository_alone(run_program: RunProgram) -> None:
+    program = run_program({"app-one:declares": "image"})
+    assert [resource.secrets for resource in program.resources] == [set(), set()]
+    assert program.secret_outputs == set()
+    assert [token for token, _ in program.calls] == ["aws:ecr/getRepository:getRepository"]
+    assert sorted(program.outputs) == [
+        "image_by_digest",
+        "image_by_tag",
+        "image_tag",
+        "repository_name",
+        "repository_url",
+    ]
+
+
+def test_the_foundation_lets_the_pipeline_look_the_repository_up(run_program: RunProgram) -> None:
+    policy = run_program({"app-one:declares": "foundation"}).one("aws:iam/policy:Policy")
+    statements = json.loads(policy.inputs["policy"])["Statement"]
+    assert statements[-1] == {
+        "Sid": "LookUpRepository",
+        "Effect": "Allow",
+        "Action": ["ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:ListTagsForResource"],
+        "Resource": "arn:aws:ecr:us-east-2:123456789012:repository/app-one",
+    }
+
+
+def test_a_repository_that_is_not_there_is_one_sentence_with_the_stack_that_declares_it(
+    run_program: RunProgram, cloud: Any
+) -> None:
+    answer = cloud.call
+    missing = ("name", "RepositoryNotFoundException")
+    cloud.call = lambda args: ({}, [missing]) if "getRepository" in args.token else answer(args)
+    with pytest.raises(pulumi.RunError, match=r"the ECR repository 'app-one' could not be looked up(?s:.*)foundation"):
+        run_program({"app-one:declares": "image"}, cloud=cloud)
+
+
+def test_the_pipelines_key_reads_what_the_pipelines_scan_gate_asks_for(run_program: RunProgram) -> None:
+    policies = [
+        run_program({f"app-one:{key}": True}).one("aws:iam/policy:Policy").inputs["policy"]
+        for key in ("pipelineEnabled", "allowScanFindings")
+    ]
+    assert policies[0] == policies[1]
+
+
 def test_the_repository_is_scanned_immutable_encrypted_and_protected(run_program: RunProgram) -> None:
     repository = run_program({"app-one:tags": {"team": "one"}}).one("aws:ecr/repository:Repository")
     assert repository.inputs == {

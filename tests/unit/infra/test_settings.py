@@ -41,6 +41,7 @@ def errors(changed: Mapping[str, Any], **options: Any) -> list[str]:
 
 KEY = "arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 BAD: list[tuple[str, Any, str]] = [
+    ("declares", "all", "one of everything, foundation, image"),
     ("repositoryName", "App-One", "lower-case"),
     ("repositoryName", "a", "2 to 256"),
     ("repositoryName", "app__-one", "single"),
@@ -293,6 +294,57 @@ def test_the_program_masks_what_the_engine_marks_as_secret(run_program: Callable
 
 def test_keys_of_other_namespaces_are_not_the_programs_business(run_program: Callable[..., Any]) -> None:
     run_program({"aws:region": "us-east-2", "azuredevops:orgServiceUrl": "https://dev.azure.com/acme"})
+
+
+# --- what the pipeline's files hold ---
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "example"),
+    [
+        ("accessKeyVariable", "Shop.AccessKey", "App-One.AccessKey"),
+        ("secretKeyVariable", "Shop.SecretKey", "App-One.SecretKey"),
+        ("accountVariable", "account", "aws_account_number"),
+        ("pipelineBranch", "release", "main"),
+        ("pipelineBranch", "mai", "main"),
+    ],
+)
+def test_a_name_that_the_pipelines_files_do_not_hold_is_an_error_with_the_pipeline(
+    key: str, value: str, example: str
+) -> None:
+    (error,) = errors({key: value, "pipelineEnabled": True}, project=ROOT)
+    assert error.startswith(f'app-one:{key} = "{value}" with pipelineEnabled: azure-pipelines.yml and its templates ')
+    assert error.endswith(f"; for example {example}")
+    read({key: value}, project=ROOT)
+
+
+def test_the_defaults_fit_the_pipelines_files_and_changed_files_fit_changed_names(tmp_path: Path) -> None:
+    read({"pipelineEnabled": True}, project=ROOT)
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "azure-pipelines.yml").write_text("stages: [{template: steps/a.yml}, {template: far.yml@other}]")
+    (tmp_path / "steps/a.yml").write_text("steps: [{template: b.yml}, {template: /azure-pipelines.yml}]")
+    held = "- {bash: deploy refs/heads/release, env: {A: $(my.id), B: $(my.key), C: $(my.account)}}"
+    (tmp_path / "steps/b.yml").write_text(f"steps:\n{held}\n")
+    changed = {
+        "accessKeyVariable": "my.id",
+        "secretKeyVariable": "my.key",
+        "accountVariable": "my.account",
+        "pipelineBranch": "release",
+        "pipelineEnabled": True,
+    }
+    read(changed, project=tmp_path)
+    assert len(errors({"pipelineEnabled": True}, project=tmp_path)) == 4
+
+
+def test_files_that_are_not_here_cannot_be_compared(tmp_path: Path) -> None:
+    read({"accessKeyVariable": "other", "pipelineEnabled": True}, project=tmp_path)
+
+
+def test_a_foundations_tags_cannot_be_moved_and_a_pipelines_images_are_scanned() -> None:
+    (error,) = errors({"declares": "foundation", "imageTagMutability": "MUTABLE"})
+    assert "could move a tag that is deployed; for example IMMUTABLE" in error
+    (error,) = errors({"pipelineEnabled": True, "scanOnPush": False})
+    assert error.startswith('app-one:scanOnPush = "false" with app-one:pipelineEnabled = "true": ')
 
 
 # --- one truth ---
