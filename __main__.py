@@ -13,6 +13,7 @@ import pulumi_azuredevops as azuredevops
 from infra.access import PushAccess, PushAccessArgs
 from infra.account import Account
 from infra.build_context import prepare_context
+from infra.ending import end_quietly_at_interrupts, errors_told
 from infra.image import Build, Image, RegistryToken, plan_build
 from infra.lookup import look_up
 from infra.pipeline import Pipeline, PipelineArgs, Prerequisites
@@ -21,9 +22,12 @@ from infra.settings import load_settings
 from infra.state_access import StateAccess, StateAccessArgs
 from infra.variable_group import VariableGroup, VariableGroupArgs
 
+end_quietly_at_interrupts()
+
 # Whatever can be wrong with the settings or the files is said before any resource is touched.
 project = Path(__file__).parent
-settings = load_settings(project)
+with errors_told():
+    settings = load_settings(project)
 
 
 def main() -> None:
@@ -170,4 +174,5 @@ def declare_foundation() -> Repository:
     return repository
 
 
-main()
+with errors_told():
+    main()

@@ -80,8 +80,8 @@ class Pipeline(pulumi.ComponentResource):
             name,
             project_id=args.project_id,
             name=args.pipeline_name,
-            # The default, the whole organisation, would let a run's token reach every project.
-            job_authorization_scope="project",
+            # How far a run's token reaches is the project's own setting (docs/azure-devops.md, section 7): the provider
+            # has an input for it here, but never sends it.
             repository=azuredevops.BuildDefinitionRepositoryArgs(
                 repo_type="TfsGit",
                 repo_id=args.prerequisites.repository_id,

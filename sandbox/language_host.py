@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -31,6 +31,8 @@ from sandbox.lifetime import Lifetime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ALREADY_TOLD = 32
+"""The program's exit status that says: the user has read an error by now, add none (sandbox.run_program)."""
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -69,20 +71,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC)
         """Run the program's directory as `python DIRECTORY` would; what it prints goes where this process prints."""
-        request.args[:] = [self.engine_address]
-        read, write = os.pipe()
-        command = [sys.executable, "-P", "-u", "-m", "sandbox.run_program", str(write)]
-        with (
-            subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(write,)) as process,
-            os.fdopen(read, "rb") as answer,
-        ):
-            os.close(write)
-            context.add_callback(process.terminate)
+        command = [sys.executable, "-P", "-u", "-m", "sandbox.run_program", self.engine_address]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+            context.add_callback(lambda: process.send_signal(signal.SIGINT))  # as the official host cancels
             process.communicate(request.SerializeToString())
-            answered = answer.read()
+        if process.returncode == ALREADY_TOLD:
+            return language_pb2.RunResponse(bail=True)
         if process.returncode:
-            return language_pb2.RunResponse(error=f"the program's process ended with status {process.returncode}")
-        return language_pb2.RunResponse.FromString(answered)
+            # The official host's words; the engine prints them after what the program has said.
+            return language_pb2.RunResponse(error=f"program exited with non-zero exit code: {process.returncode}")
+        return language_pb2.RunResponse()
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)
         """Run a plugin that is a Python program (a policy pack, a provider) and stream what it prints."""

@@ -127,6 +127,13 @@ class EcrBackend(ECRBackend):
         self.unwanted |= {(gone.name, "blobs", digest) for digest in gone.layers}
         return gone
 
+    def put_image_scanning_configuration(
+        self, registry_id: str, repository_name: str, image_scan_config: dict[str, Any]
+    ) -> dict[str, Any]:
+        """An empty configuration is off: clients in Go leave out what is false (moto: the old one stays)."""
+        chosen = {"scanOnPush": bool(image_scan_config.get("scanOnPush"))}
+        return super().put_image_scanning_configuration(registry_id, repository_name, chosen)
+
     # Images
 
     def put_image(

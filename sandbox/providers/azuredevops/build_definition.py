@@ -250,7 +250,7 @@ class BuildDefinition(ProjectResource):
             "process": {"yamlFilename": repository.get("ymlPath") or "", "type": 2},
             "queue": {"name": inputs["agentPoolName"], "pool": {"name": inputs["agentPoolName"]}},
             "queueStatus": inputs["queueStatus"],
-            "jobAuthorizationScope": inputs.get("jobAuthorizationScope") or "projectCollection",
+            # No jobAuthorizationScope: the real plugin has an input for it, but never sends it.
             "type": "build",
             "quality": "definition",
             "variableGroups": [{"id": each} for each in inputs.get("variableGroups") or []],

@@ -3,7 +3,9 @@
 import asyncio
 import contextvars
 import json
+import logging
 import runpy
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ import yaml
 from pulumi.runtime import mocks as pulumi_mocks, rpc
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
+
+from infra.ending import ALREADY_TOLD
 
 ROOT = Path(__file__).parents[3]
 DIGEST = "sha256:" + "ab" * 32
@@ -197,9 +201,11 @@ def run(config: Mapping[str, Any], *, secret_keys: list[str], cloud: Cloud, proj
             if await known.is_secret():
                 program.secret_outputs.add(name)
 
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         loop.run_until_complete(whole())
     finally:
+        signal.signal(signal.SIGINT, interrupt)
         for task in asyncio.all_tasks(loop):
             task.cancel()
             loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
@@ -236,6 +242,21 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Program]:
             program=recorded,
         )
         return recorded
+
+    return call
+
+
+@pytest.fixture
+def refusal(run_program: Callable[..., Program], caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
+    """Runs a program that has to end with one error; returns it. Its exit status keeps the host from adding another."""
+
+    def call(*arguments: Any, **options: Any) -> str:
+        caplog.clear()
+        with pytest.raises(SystemExit) as ended:
+            run_program(*arguments, **options)
+        assert ended.value.code == ALREADY_TOLD
+        (message,) = (record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
+        return message
 
     return call
 

@@ -1,13 +1,14 @@
 """The program itself, run under mocks: what it registers, with exactly which inputs."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
-import pulumi
 import pytest
 
 RunProgram = Callable[..., Any]
+Refusal = Callable[..., str]
 
 ECR = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
 PUSH_POLICY = {
@@ -103,13 +104,13 @@ def test_the_foundation_lets_the_pipeline_look_the_repository_up(run_program: Ru
 
 
 def test_a_repository_that_is_not_there_is_one_sentence_with_the_stack_that_declares_it(
-    run_program: RunProgram, cloud: Any
+    refusal: Refusal, cloud: Any
 ) -> None:
     answer = cloud.call
     missing = ("name", "RepositoryNotFoundException")
     cloud.call = lambda args: ({}, [missing]) if "getRepository" in args.token else answer(args)
-    with pytest.raises(pulumi.RunError, match=r"the ECR repository 'app-one' could not be looked up(?s:.*)foundation"):
-        run_program({"app-one:declares": "image"}, cloud=cloud)
+    said = refusal({"app-one:declares": "image"}, cloud=cloud)
+    assert re.search(r"the ECR repository 'app-one' could not be looked up(?s:.*)foundation", said)
 
 
 def test_the_pipelines_key_reads_what_the_pipelines_scan_gate_asks_for(run_program: RunProgram) -> None:
@@ -357,7 +358,7 @@ def test_the_image_is_built_for_a_named_platform_and_pushed_with_a_secret_token(
 
 @pytest.mark.parametrize("refused", ["ecr/getAuthorizationToken", "getCallerIdentity", "getProject"])
 def test_a_refused_look_up_ends_the_program_before_any_resource(
-    run_program: RunProgram, cloud: Any, recording: Any, refused: str
+    refusal: Refusal, cloud: Any, recording: Any, refused: str
 ) -> None:
     answer = cloud.call
 
@@ -365,8 +366,7 @@ def test_a_refused_look_up_ends_the_program_before_any_resource(
         return ({}, [("token", "AccessDenied")]) if refused in args.token else answer(args)
 
     cloud.call = refuse
-    with pytest.raises(pulumi.RunError, match=r"could not be looked up: .*AccessDenied"):
-        run_program(cloud=cloud, program=recording)
+    assert re.search(r"could not be looked up: .*AccessDenied", refusal(cloud=cloud, program=recording))
     assert recording.resources == []
 
 

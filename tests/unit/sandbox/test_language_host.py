@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import (
+    engine_pb2,
+    engine_pb2_grpc,
+    language_pb2,
+    language_pb2_grpc,
+    resource_pb2,
+    resource_pb2_grpc,
+)
 
 from tests.workstation import CHECKOUT
 
@@ -18,16 +29,134 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Engine(engine_pb2_grpc.EngineServicer, resource_pb2_grpc.ResourceMonitorServicer):
+    """The engine's two services as far as a program without resources asks them; keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC)
+        if request.severity == engine_pb2.ERROR:
+            self.errors.append(request.message)
+        return empty_pb2.Empty()
+
+    def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC)
+        return resource_pb2.SupportsFeatureResponse(hasSupport=True)
+
+    def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC)
+        return resource_pb2.RegisterResourceResponse(urn=f"urn:pulumi:dev::p::{request.type}::{request.name}")
+
+    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC)
+        return empty_pb2.Empty()
+
+    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC)
+        return empty_pb2.Empty()
+
+
 @pytest.fixture
-def host() -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
-    command = [sys.executable, "-m", "sandbox.language_host", "--root=/x", "127.0.0.1:1"]
-    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+def engine() -> Iterator[tuple[Engine, str]]:
+    """The engine and its address."""
+    services = Engine()
+    server = grpc.server(ThreadPoolExecutor(max_workers=4))
+    engine_pb2_grpc.add_EngineServicer_to_server(services, server)
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(services, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield services, f"127.0.0.1:{port}"
+    server.stop(grace=None).wait()
+
+
+@pytest.fixture
+def host(engine: tuple[Engine, str]) -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
+    command = [sys.executable, "-m", "sandbox.language_host", "--root=/x", engine[1]]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield language_pb2_grpc.LanguageRuntimeStub(channel)
         process.terminate()
+        process.communicate()
     assert process.returncode == 0
+
+
+def request_of(folder: Path, program: str, engine_address: str) -> language_pb2.RunRequest:
+    folder.mkdir()
+    (folder / "__main__.py").write_text(program, encoding="utf-8")
+    request = language_pb2.RunRequest(
+        project="p", stack="dev", pwd=str(folder), monitor_address=engine_address, parallel=1, organization="o"
+    )
+    request.info.program_directory = str(folder)
+    request.config["p:key"] = "value"
+    return request
+
+
+UNHANDLED = """Program failed with an unhandled exception:
+Traceback (most recent call last):
+  File "{folder}/__main__.py", line 3, in <module>
+    f()
+  File "{folder}/__main__.py", line 2, in f
+    raise ValueError('odd')
+ValueError: odd
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "logged", "added", "told"),
+    [
+        ("import pulumi\npulumi.export('a', pulumi.Config('p').require('key'))", "", "", False),
+        (
+            "import pulumi\nraise pulumi.RunError('no key')",
+            "no key",
+            "program exited with non-zero exit code: 1",
+            False,
+        ),
+        ("import sys\nsys.exit(7)", "", "program exited with non-zero exit code: 7", False),
+        ("import pulumi, sys\npulumi.log.error('mine')\nsys.exit(32)", "mine", "", True),
+        (
+            "def f():\n    raise ValueError('odd')\nf()",
+            UNHANDLED,
+            "",
+            True,
+        ),
+    ],
+    ids=["good", "RunError", "own status", "told already", "unhandled"],
+)
+def test_a_program_ends_as_under_the_official_host(
+    host: language_pb2_grpc.LanguageRuntimeStub,
+    engine: tuple[Engine, str],
+    tmp_path: Path,
+    program: str,
+    logged: str,
+    added: str,
+    told: bool,
+) -> None:
+    answer = host.Run(request_of(tmp_path / "program", program, engine[1]), timeout=120)
+    assert (answer.error, answer.bail) == (added, told)
+    assert engine[0].errors == ([logged.format(folder=tmp_path / "program")] if logged else [])
+
+
+def test_a_program_that_is_cancelled_is_interrupted(
+    host: language_pb2_grpc.LanguageRuntimeStub, engine: tuple[Engine, str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        program = f"""
+import socket, time
+with socket.create_connection({server.getsockname()!r}) as told:
+    try:
+        told.sendall(b"running, ")
+        time.sleep(600)
+    except KeyboardInterrupt:
+        told.sendall(b"interrupted")
+"""
+        running = host.Run.future(request_of(tmp_path / "program", program, engine[1]))
+        server.settimeout(120)
+        connection, _ = server.accept()
+    with connection, connection.makefile("rb") as told:
+        connection.settimeout(120)
+        assert told.read(9) == b"running, "
+        running.cancel()
+        assert told.read() == b"interrupted"
 
 
 def test_it_names_the_plugins_of_the_sdks_in_requirements_txt(host: language_pb2_grpc.LanguageRuntimeStub) -> None:

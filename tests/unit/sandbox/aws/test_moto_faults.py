@@ -121,6 +121,13 @@ def test_its_repositories_live_in_the_cloud(ecr: Any) -> None:
     assert made["repositoryUri"] == f"{made['registryId']}.dkr.ecr.{REGION}.amazonaws.com/app"
 
 
+def test_it_takes_an_empty_scanning_configuration_for_none(ecr: Any) -> None:
+    ecr.put_image_scanning_configuration(repositoryName="app", imageScanningConfiguration={"scanOnPush": True})
+    ecr.put_image_scanning_configuration(repositoryName="app", imageScanningConfiguration={})
+    (made,) = ecr.describe_repositories()["repositories"]
+    assert made["imageScanningConfiguration"] == {"scanOnPush": True}
+
+
 def test_it_has_no_boundary_of_users() -> None:
     with mock_aws():
         iam = client("iam")
