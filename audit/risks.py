@@ -3,8 +3,6 @@ to do."""
 
 from dataclasses import dataclass
 
-from audit.errors import AuditError
-
 
 @dataclass(frozen=True, slots=True)
 class Risk:
@@ -256,38 +254,3 @@ FAMILIES = tuple(dict.fromkeys(risk.family for risk in RISKS))
 def worst(names: list[str]) -> str:
     """The most severe of the class names; `none` for no names."""
     return min(names, key=RANK.__getitem__, default="none")
-
-
-def threshold(name: str) -> int:
-    """The rank at and above which --fail-on NAME fails. A family stands for the least severe of its classes.
-
-    Raises AuditError for a name that is neither a class nor a family.
-    """
-    if name in RANK:
-        return RANK[name]
-    ranks = [RANK[risk.name] for risk in RISKS if risk.family == name]
-    if not ranks:
-        raise unknown_name(name)
-    return max(ranks)
-
-
-def explain(name: str) -> str:
-    """The text of `--explain NAME` for a class, or for each class of a family."""
-    risks = [risk for risk in RISKS if name in (risk.name, risk.family)]
-    if name in BY_NAME:
-        risks = [BY_NAME[name]]
-    if not risks:
-        raise unknown_name(name)
-    return "\n\n".join(
-        f"{risk.name}  (family {risk.family})\n"
-        f"  What    {risk.what}\n  Why     {risk.why}\n  Check   {risk.check}\n  Remedy  {risk.remedy}"
-        for risk in risks
-    )
-
-
-def unknown_name(name: str) -> AuditError:
-    """The error for a name that is no class and no family."""
-    return AuditError(
-        f"'{name[:80]}' is no risk class and no family; classes, worst first: {', '.join(BY_NAME)}; families: "
-        f"{', '.join(FAMILIES)}"
-    )

@@ -15,7 +15,7 @@ from typing import Any
 
 from audit.errors import AuditError
 from audit.model import ENGINE_SECRET, kind_of
-from audit.redact import SECRET_ENVELOPE, SECRET_SIGNATURE
+from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE
 
 MAX_BYTES = 1 << 30
 NEEDED = "`pulumi stack export --file FILE`, or the backend's own file of the stack, is needed"

@@ -11,8 +11,8 @@ from audit.clouds import LookupNotOfferedError, LookupRefusedError
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
 from audit.model import Finding, is_hidden
+from audit.report.model import Status, Table, TableRow
 from audit.state import Resource, StackState
-from audit.survey.model import Status, Table, TableRow
 
 T = TypeVar("T")
 COLUMNS = ("Property", "Declared", "Recorded", "Real")

@@ -4,8 +4,9 @@ from audit.clouds.aws import Aws
 from audit.drift import devops, ecr, iam_access
 from audit.drift.sheet import Check, Clouds, Sheet
 from audit.errors import AuditError
+from audit.report.catalogue import RULES
+from audit.report.model import Report
 from audit.state import StackState
-from audit.survey.model import Survey
 
 CHECKS: dict[str, Check] = {
     "aws:ecr:Repository": ecr.repository,
@@ -83,7 +84,7 @@ def _same_account(state: StackState, aws: Aws) -> None:
         )
 
 
-def survey(clouds: Clouds) -> Survey:
+def survey(clouds: Clouds) -> Report:
     """The survey of drift; nothing in it is redacted yet."""
     sheets = look(clouds)
     order = {"missing": 0, "differs": 1, "unknown": 2, "same": 3, "not compared": 4}
@@ -99,7 +100,9 @@ def survey(clouds: Clouds) -> Survey:
         notes.append(
             f"The state has {clouds.state.pending_operations} pending operation(s): an update was interrupted."
         )
-    return Survey(
+    return Report(
+        catalogue=RULES,
+        sides=("Recorded", "Real"),
         command="drift",
         project=clouds.state.project,
         stack=clouds.state.stack,

@@ -16,10 +16,10 @@ from audit.errors import AuditError
 from audit.history.sources import Source, Update
 from audit.history.steps import Resources, plan, resources_of
 from audit.model import Finding, Step
-from audit.redact import Redactor
-from audit.risks import RANK, worst
+from audit.report.catalogue import CLASSES
+from audit.report.text import cleaned
+from audit.secrets.redact import Redactor
 from audit.state import deployment_of
-from audit.survey.formats import cleaned
 
 SCHEMA, SCHEMA_VERSION = "app-one-audit-history", "1.0"
 GENESIS = "sha256:" + "0" * 64
@@ -116,7 +116,7 @@ def _entry(
         },
         "resources": len(after),
         "settings": _settings(config, _config(update)),
-        "worst": worst([finding.risk for finding in findings]),
+        "worst": CLASSES.worst([finding.risk for finding in findings]),
         **_steps(done.steps, findings),
         "infoDigest": update.info_digest,
         "stateDigest": update.state_digest,
@@ -140,7 +140,7 @@ def _steps(steps: list[Step], findings: list[Finding]) -> dict[str, Any]:
             "urn": step.urn,
             "type": step.type,
             "op": step.op,
-            "risk": worst([finding.risk for finding in by_urn.get(step.urn, [])]),
+            "risk": CLASSES.worst([finding.risk for finding in by_urn.get(step.urn, [])]),
             "findings": [
                 {"risk": finding.risk, "reason": finding.reason, "proved": finding.proved}
                 for finding in by_urn.get(step.urn, [])
@@ -150,7 +150,7 @@ def _steps(steps: list[Step], findings: list[Finding]) -> dict[str, Any]:
         }
         for step in steps
     ]
-    rows.sort(key=lambda row: (RANK[str(row["risk"])], str(row["urn"])))
+    rows.sort(key=lambda row: (CLASSES.rank[str(row["risk"])], str(row["urn"])))
     return {"steps": rows[:MOST_STEPS], "stepsLeftOut": max(0, len(rows) - MOST_STEPS)}
 
 
@@ -299,4 +299,4 @@ def _is_entry(entry: Any) -> bool:
 
 def worst_of(entries: Iterable[Entry]) -> str:
     """The worst class of any of the entries."""
-    return worst([entry["worst"] for entry in entries])
+    return CLASSES.worst([entry["worst"] for entry in entries])

@@ -6,7 +6,7 @@ from typing import Any
 from audit.classify import judge
 from audit.model import ENGINE_SECRET, Finding, Plan, State, Step
 from audit.preview import KEPT
-from audit.redact import SECRET_ENVELOPE, SECRET_SIGNATURE, Redactor
+from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE, Redactor
 from audit.state import raw_resources, secrets_in
 
 Resources = dict[str, dict[str, Any]]

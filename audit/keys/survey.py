@@ -14,8 +14,9 @@ from audit.clouds import LookupNotOfferedError, LookupRefusedError
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
 from audit.model import Finding
+from audit.report.catalogue import RULES
+from audit.report.model import Report, Status, Table, TableRow
 from audit.state import Resource, StackState
-from audit.survey.model import Status, Survey, Table, TableRow
 
 KEY_ID = re.compile(r"AKIA[A-Z0-9]{12,124}")
 GROUPS_READ = "Variable Groups (Read)"
@@ -75,7 +76,7 @@ class Inventory:
         self.findings.append(Finding("look-up-refused", "account", f"{refusal}.", refusal.details, proved=False))
 
 
-def survey(inventory: Inventory) -> Survey:
+def survey(inventory: Inventory) -> Report:
     """The survey of keys; nothing in it is redacted yet. Raises AuditError where a cloud cannot be asked at all."""
     keys = _keys(inventory)
     publications = _publications(inventory)
@@ -90,7 +91,9 @@ def survey(inventory: Inventory) -> Survey:
     _overlaps(keys)
     rows = [TableRow(_cells(key, inventory.now), "differs" if key.findings else "same") for key in keys]
     status: Status = "differs" if any(row.status != "same" for row in rows) else "same"
-    return Survey(
+    return Report(
+        catalogue=RULES,
+        sides=("Recorded", "Real"),
         command="keys",
         project=inventory.state.project if inventory.state else "",
         stack=inventory.state.stack if inventory.state else "",

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from audit import comparison, formats
 from audit.errors import AuditError
-from audit.formats import json as json_format
 from audit.model import UNKNOWN
+from audit.plan import comparison
+from audit.plan.report import build
 from audit.preview import read_stream
-from audit.redact import Redactor
-from audit.report import build
+from audit.report import FORMATS, json as json_format, render
+from audit.secrets.redact import Redactor
 from tests.audit import previews as p
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -295,10 +295,10 @@ def run(count: int, seed: int) -> Iterator[tuple[int, str]]:
         redactor = Redactor([secret for secret, known in secrets if known])
         try:
             report = build(redactor.plan(read_stream(io.BytesIO(data), "fuzzed", redactor.visit)))
-            outputs = [formats.render(name, report) for name in formats.NAMES]
-            saved = json_format.data(report)
+            outputs = [render(name, report) for name in FORMATS]
+            saved = json_format.plan(report)
             empty = {**saved, "steps": []}
-            outputs.append(comparison.render(comparison.compare(saved, empty), "terminal"))
+            outputs.append(render("terminal", comparison.compare(saved, empty)))
         except AuditError as error:
             outcome, outputs = "refused", [str(error)]
         else:

@@ -15,8 +15,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit import formats
-from audit.report import from_file
+from audit.plan.report import from_file
+from audit.report import render
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -94,7 +94,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as api:
         report = Path(temporary) / "audit.html"
-        report.write_text(formats.render("html", from_file(str(PREVIEW))), encoding="utf-8")
+        report.write_text(render("html", from_file(str(PREVIEW))), encoding="utf-8")
         browser = api.chromium.launch(executable_path=chromium, args=FLAGS)
         for path in take(browser, report, Path(temporary)):
             shutil.copyfile(path, folder / path.name)

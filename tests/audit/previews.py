@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from audit.model import UNKNOWN
-from audit.redact import Redactor
-from audit.report import Report, from_file
+from audit.plan.report import from_file
+from audit.report import Report
+from audit.secrets.redact import Redactor
 
 POLICY = "aws:iam/policy:Policy"
 REPOSITORY = "aws:ecr/repository:Repository"

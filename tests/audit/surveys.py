@@ -1,15 +1,16 @@
-"""Surveys for tests of formats."""
+"""Reports for tests of formats."""
 
 from audit.model import Finding, PolicyDiff
-from audit.survey.model import Survey, Table, TableRow
-from audit.survey.rules import RULES
+from audit.report import rules
+from audit.report.catalogue import RULES
+from audit.report.model import Report, Table, TableRow
 
 
-def survey(text: str, command: str = "drift") -> Survey:
+def survey(text: str, command: str = "drift") -> Report:
     """A survey with a finding of every rule and the text in every place."""
     findings = [
         Finding(rule.name, f"urn:pulumi:dev::app-one::a:b:C::{text}", f"Reason {text}.", [text], proved=rank % 2 == 0)
-        for rank, rule in enumerate(RULES)
+        for rank, rule in enumerate(rules.RULES)
         if rule.name != "none"
     ]
     request = {"action": "ecr:PutImage", "resource": text, "principal": None, "context": {"aws:username": text}}
@@ -30,4 +31,15 @@ def survey(text: str, command: str = "drift") -> Survey:
     data: dict[str, object] = {
         "resources": [{"urn": text, "type": "a:b:C", "status": "differs", "properties": properties}]
     }
-    return Survey(command, text, "dev", tables, findings, {"resources": 3}, [text], data)
+    return Report(
+        command,
+        text,
+        "dev",
+        RULES,
+        findings,
+        tables=tables,
+        counts={"resources": 3},
+        notes=[text],
+        sides=("Recorded", "Real"),
+        data=data,
+    )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.__main__ import entry
-from audit.risks import FAMILIES, RISKS
+from audit.command import entry
+from audit.report.catalogue import CLASSES
 from tests.audit import previews as p
 
 KEY = p.step(p.KEY, "key", None, {"user": "u"})
@@ -53,7 +53,7 @@ def test_fail_on_takes_a_class_or_a_family_and_everything_worse(
 
 
 def test_explain_has_a_text_for_every_class_and_family(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in (*(risk.name for risk in RISKS), *FAMILIES):
+    for name in (*CLASSES.by_name, *CLASSES.families):
         assert entry(["plan", "--explain", name]) == 0
         output = capsys.readouterr().out
         assert "What" in output
@@ -140,7 +140,7 @@ def test_an_internal_error_shows_no_value(
     def fail(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("the secret is hunter2")
 
-    monkeypatch.setattr("audit.report.from_file", fail)
+    monkeypatch.setattr("audit.plan.report.from_file", fail)
     assert entry(["plan", str(preview)]) == 1
     error = capsys.readouterr().err
     assert "RuntimeError" in error

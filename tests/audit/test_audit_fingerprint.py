@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from audit import comparison, formats
-from audit.__main__ import entry
+from audit.command import entry
 from audit.errors import AuditError
 from audit.fingerprint import fingerprint
-from audit.formats import json as json_format
 from audit.model import UNKNOWN, Plan
-from audit.report import from_file
+from audit.plan import comparison
+from audit.plan.report import from_file
+from audit.report import json as json_format, render
 from tests.audit import previews as p
 
 STEPS = [
@@ -83,9 +83,9 @@ def test_any_other_change_or_prior_state_differs_and_is_named(
     (tmp_path / "b.json").write_text(json.dumps(p.digest(*steps)))
     approved, now = (comparison.load(str(tmp_path / name), (), 1 << 20) for name in ("a.json", "b.json"))
     result = comparison.compare(approved, now)
-    assert not result.same
-    assert [item.kind for item in result.differences] == [kind]
-    assert result.differences[0].lines
+    assert not result.data["same"]
+    assert [item["kind"] for item in result.data["differences"]] == [kind]
+    assert result.records[0].lines
 
 
 def test_a_report_stands_for_its_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +117,7 @@ def test_equal_steps_of_one_urn_in_another_order_are_the_same_and_one_less_is_na
 
 
 def test_a_report_that_was_edited_or_cut_is_refused(tmp_path: Path) -> None:
-    text = formats.render("json", p.report_of(tmp_path, p.digest(*STEPS)))
+    text = render("json", p.report_of(tmp_path, p.digest(*STEPS)))
     path = tmp_path / "r.json"
     for broken in (
         text[: len(text) // 2],
@@ -146,8 +146,8 @@ def test_a_digest_and_an_event_log_of_one_real_preview_agree_but_for_the_options
     folder = Path(__file__).parent / "event_logs"
     digest, events = (from_file(str(folder / name)) for name in ("rotation.json", "rotation.events.jsonl"))
     assert digest.fingerprint != events.fingerprint
-    differences = comparison.compare(*map(json_format.data, (digest, events))).differences
-    assert {item.kind for item in differences} == {"planned", "prior", "source"}
+    differences = comparison.compare(*map(json_format.plan, (digest, events))).data["differences"]
+    assert {item["kind"] for item in differences} == {"planned", "prior", "source"}
     for row in (*digest.rows, *events.rows):
         for state in (row.step.old, row.step.new):
             if state is not None:
@@ -185,8 +185,8 @@ def test_another_option_of_a_resource_is_another_change(tmp_path: Path, option: 
         (tmp_path / f"{name}.json").write_text(json.dumps(p.digest(step)))
     approved, now = (comparison.load(str(tmp_path / name), (), 1 << 20) for name in ("a.json", "b.json"))
     result = comparison.compare(approved, now)
-    assert [item.kind for item in result.differences] == ["planned"]
-    assert not result.same
+    assert [item["kind"] for item in result.data["differences"]] == ["planned"]
+    assert not result.data["same"]
 
 
 def test_options_in_another_order_or_left_empty_are_no_difference(tmp_path: Path) -> None:

@@ -10,11 +10,9 @@ import jsonschema
 import pytest
 import xmlschema
 
-from audit import formats
-from audit.formats import azure, markdown
-from audit.formats.text import clean, neutralised
 from audit.model import UNKNOWN
-from audit.report import Report
+from audit.report import FORMATS, Report, azure, markdown, render
+from audit.report.text import clean, neutralised
 from audit.risks import RISKS
 from tests.audit import previews as p
 
@@ -81,7 +79,7 @@ def test_the_json_report_follows_its_schema(report: Report, hostile: Report) -> 
     schema = json.loads((CHECKOUT / "docs" / "audit-report.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     for item in (report, hostile):
-        jsonschema.validate(json.loads(formats.render("json", item)), schema)
+        jsonschema.validate(json.loads(render("json", item)), schema)
 
 
 def test_the_schema_names_every_class(report: Report) -> None:
@@ -93,9 +91,9 @@ def test_the_schema_names_every_class(report: Report) -> None:
 def test_sarif_is_valid_2_1_0_and_points_at_the_program(report: Report, hostile: Report) -> None:
     schema = json.loads((SCHEMAS / "sarif-2.1.0.json").read_text(encoding="utf-8"))
     for item in (report, hostile):
-        log = json.loads(formats.render("sarif", item))
+        log = json.loads(render("sarif", item))
         jsonschema.validate(log, schema)
-    log = json.loads(formats.render("sarif", report))
+    log = json.loads(render("sarif", report))
     results = {result["ruleId"]: result for result in log["runs"][0]["results"]}
     place = results["access-broadened"]["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "infra/a%20b.py"}, "region": {"startLine": 12, "startColumn": 8}}
@@ -106,17 +104,17 @@ def test_sarif_is_valid_2_1_0_and_points_at_the_program(report: Report, hostile:
 def test_junit_is_valid_and_fails_only_what_is_a_risk(report: Report, hostile: Report) -> None:
     schema = xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd"))
     for item in (report, hostile):
-        schema.validate(formats.render("junit", item))
-    text = formats.render("junit", report)
+        schema.validate(render("junit", item))
+    text = render("junit", report)
     failed = text.count("<failure")
     assert f'failures="{failed}"' in text
     assert failed >= 5
     assert f'tests="{len(report.findings)}"' in text
 
 
-@pytest.mark.parametrize("name", formats.NAMES)
+@pytest.mark.parametrize("name", FORMATS)
 def test_no_text_of_a_plan_becomes_a_command_an_escape_or_markup(name: str, hostile: Report) -> None:
-    text = formats.render(name, hostile)
+    text = render(name, hostile)
     text.encode()
     own = [line for line in text.splitlines() if re.search(r"##(?:vso)?\[", line, re.IGNORECASE)]
     if name == "azure":
@@ -156,7 +154,7 @@ class _Tags(HTMLParser):
 def test_markdown_rendered_holds_only_the_tags_that_the_report_makes(hostile: Report) -> None:
     from markdown_it import MarkdownIt
 
-    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(formats.render("markdown", hostile))
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(render("markdown", hostile))
     parser = _Tags()
     parser.feed(page)
     made = {
@@ -181,7 +179,7 @@ def test_markdown_rendered_holds_only_the_tags_that_the_report_makes(hostile: Re
     assert parser.attributes <= {"class"}
     outside = re.sub(r"<pre>.*?</pre>|<[^>]+>", "", page, flags=re.DOTALL)
     assert "@alice" in outside, "the rendered page still shows the text"
-    source = re.sub(r"```.*?```", "", formats.render("markdown", hostile), flags=re.DOTALL)
+    source = re.sub(r"```.*?```", "", render("markdown", hostile), flags=re.DOTALL)
     assert not re.search(r"@alice|!42|(?<!&)#123|AB#7|https://", source), (
         "no mention, link to a work item or pull request, or address"
     )
@@ -189,7 +187,7 @@ def test_markdown_rendered_holds_only_the_tags_that_the_report_makes(hostile: Re
 
 def test_a_long_report_stays_within_a_comment_of_azure_devops_and_says_what_it_left_out(tmp_path: Path) -> None:
     steps = [p.step(p.KEY, f"key-🔑-{number}", None, {"user": "u" * 200}) for number in range(3000)]
-    text = formats.render("markdown", p.report_of(tmp_path, p.digest(*steps)))
+    text = render("markdown", p.report_of(tmp_path, p.digest(*steps)))
     assert 100_000 < markdown.units(text) <= markdown.LIMIT
     assert "more entries do not fit" in text
     assert text.count("<details>") == text.count("</details>")
@@ -197,7 +195,7 @@ def test_a_long_report_stays_within_a_comment_of_azure_devops_and_says_what_it_l
 
 def test_a_policy_diff_cannot_close_its_fence(tmp_path: Path) -> None:
     new = p.policy(p.allow("ecr:*", "arn:aws:ecr:::```\n</details># x"))
-    text = formats.render(
+    text = render(
         "markdown", p.report_of(tmp_path, p.digest(p.step(p.POLICY, "p", {"policy": p.policy()}, {"policy": new})))
     )
     fence = re.search(r"^(`{3,})diff$", text, re.MULTILINE)
@@ -208,6 +206,6 @@ def test_a_policy_diff_cannot_close_its_fence(tmp_path: Path) -> None:
 def test_unknown_values_are_named_in_words(tmp_path: Path) -> None:
     report = p.report_of(tmp_path, p.digest(p.step(p.USER, "u", None, {"name": UNKNOWN, "path": f"/{UNKNOWN}/"})))
     for name in ("terminal", "markdown", "html"):
-        text = formats.render(name, report)
+        text = render(name, report)
         assert UNKNOWN not in text
         assert "known after apply" in text

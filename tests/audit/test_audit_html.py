@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from audit import formats
 from audit.model import UNKNOWN
-from audit.report import from_file
+from audit.plan.report import from_file
+from audit.report import render
 from tests.audit import pictures, previews as p
 from tests.audit.pictures import FLAGS, NEEDED
 
@@ -105,7 +105,7 @@ def preview() -> dict[str, Any]:
 def opened(browser: Browser, folder: Path, content: dict[str, Any], **options: Any) -> Page:
     """A page with the report; every request but the file's own, and every error, is collected in `page.trouble`."""
     path = folder / "report.html"
-    path.write_text(formats.render("html", p.report_of(folder, content)), encoding="utf-8")
+    path.write_text(render("html", p.report_of(folder, content)), encoding="utf-8")
     page = browser.new_page(**options)
     trouble: list[str] = []
     page.on("request", lambda request: None if request.url == path.as_uri() else trouble.append(request.url))
@@ -207,7 +207,7 @@ def test_print_shows_what_is_risky_even_where_it_is_closed(browser: Browser, tmp
 def test_pictures_of_every_look_are_taken(browser: Browser, tmp_path: Path) -> None:
     """They stay in pytest's folder; `python -m tests.audit.pictures` makes those of docs/ in the same way."""
     report = tmp_path / "audit.html"
-    report.write_text(formats.render("html", from_file(str(pictures.PREVIEW))), encoding="utf-8")
+    report.write_text(render("html", from_file(str(pictures.PREVIEW))), encoding="utf-8")
     made = pictures.take(browser, report, tmp_path)
     assert [path.stem for path in made] == list(pictures.SHOTS)
     assert (tmp_path / "audit.pdf").read_bytes().startswith(b"%PDF")

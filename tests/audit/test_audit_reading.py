@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from audit import comparison, formats, preview
+from audit import preview
 from audit.errors import AuditError
 from audit.model import UNKNOWN, Plan
-from audit.report import Report
+from audit.plan import comparison
+from audit.report import FORMATS, Report, render
 from tests.audit import previews as p
 
 STEPS = [
@@ -84,8 +85,8 @@ def test_deletes_of_one_urn_are_all_seen_and_counted_whatever_their_ids(
     assert [len(row.findings) for row in both.rows] == [1, 1]
     assert both.fingerprint != report(two[0]).fingerprint
     assert both.fingerprint == report(*reversed(two)).fingerprint
-    for name in formats.NAMES:
-        assert formats.render(name, both)
+    for name in FORMATS:
+        assert render(name, both)
 
 
 @pytest.mark.parametrize("left", ["AKIA0", "AKIA1", ""])
@@ -417,10 +418,10 @@ def test_an_update_that_is_not_shown_whole_is_incomplete_and_proves_nothing(
         assert report.incomplete
         assert not any(finding.proved for finding in report.findings)
         assert not report.classes().keys() & {"access-narrowed", "change"}
-    text = formats.render("json", report)
+    text = render("json", report)
     (tmp_path / "r.json").write_text(text)
     saved = comparison.load(str(tmp_path / "r.json"), (), 1 << 20)
-    assert not comparison.compare(saved, saved).same
+    assert not comparison.compare(saved, saved).data["same"]
 
 
 def test_a_replacement_of_which_one_side_is_missing_is_incomplete(tmp_path: Path) -> None:
@@ -454,8 +455,8 @@ def test_a_document_that_the_policy_language_refuses_proves_nothing_and_can_be_w
     old, new = sides if side == "new" else sides[::-1]
     report = p.report_of(tmp_path, p.digest(p.step(p.POLICY, "x", {"policy": old}, {"policy": new})))
     assert [(finding.risk, finding.proved) for finding in report.findings] == [("access-unknown", False)]
-    for name in formats.NAMES:
-        assert formats.render(name, report)
+    for name in FORMATS:
+        assert render(name, report)
 
 
 def test_a_number_in_a_document_is_judged_and_shown_as_a_number(tmp_path: Path) -> None:
@@ -465,7 +466,7 @@ def test_a_number_in_a_document_is_judged_and_shown_as_a_number(tmp_path: Path) 
     assert (finding.risk, finding.proved) == ("access-broadened", True)
     assert finding.policy is not None
     assert finding.policy.new["Statement"][0]["Condition"] == {"NumericLessThan": {"s3:max-keys": 1.5}}
-    assert '"s3:max-keys":1.5' in formats.render("json", report)
+    assert '"s3:max-keys":1.5' in render("json", report)
 
 
 @pytest.mark.parametrize(

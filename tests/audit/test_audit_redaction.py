@@ -13,10 +13,10 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from audit import formats, hidden
-from audit.formats import json as json_format
 from audit.model import ENGINE_SECRET, REDACTED, UNKNOWN
-from audit.redact import Redactor
+from audit.report import FORMATS, json as json_format, render
+from audit.secrets import hidden
+from audit.secrets.redact import Redactor
 from tests.audit import fuzzing, previews as p
 
 SECRET = 'hunter2&"ü\\/ <secret> +='
@@ -278,7 +278,7 @@ def test_values_under_a_secret_name_are_masked_and_found_elsewhere(tmp_path: Pat
         "secretArn": "arn:aws:secretsmanager:us-east-2:1:secret:x",
     }
     report = p.report_of(tmp_path, p.digest(p.step("x:y:Z", "z", None, inputs)))
-    text = "".join(formats.render(name, report) for name in formats.NAMES)
+    text = "".join(render(name, report) for name in FORMATS)
     assert "correct-horse" not in text
     assert "arn:aws:secretsmanager:us-east-2:1:secret:x" in text
     assert "passwordLength" in text
@@ -293,7 +293,7 @@ def test_a_variable_marked_secret_or_named_secret_is_masked(tmp_path: Path) -> N
     report = p.report_of(
         tmp_path, p.digest(p.step(p.GROUP, "g", None, {"variables": variables, "note": "first-clear-value"}))
     )
-    text = formats.render("json", report)
+    text = render("json", report)
     assert "first-clear-value" not in text
     assert "second-clear-value" not in text
     assert "third-plain-value" in text
@@ -303,7 +303,7 @@ def test_a_secret_config_value_that_the_program_read_in_clear_is_masked_by_its_n
     preview = p.digest(
         p.step("x:y:Z", "z", None, {"licenceCode": "plain-to-see-42"}), config={"app-one:licenceCode": "[secret]"}
     )
-    assert "plain-to-see-42" not in formats.render("json", p.report_of(tmp_path, preview))
+    assert "plain-to-see-42" not in render("json", p.report_of(tmp_path, preview))
 
 
 def test_the_engines_secret_envelope_is_masked(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_the_engines_secret_envelope_is_masked(tmp_path: Path) -> None:
         "plaintext": '"in-the-envelope"',
     }
     report = p.report_of(tmp_path, p.digest(p.step("x:y:Z", "z", None, {"a": envelope, "b": "see in-the-envelope"})))
-    assert "in-the-envelope" not in formats.render("json", report)
+    assert "in-the-envelope" not in render("json", report)
 
 
 def test_the_structure_of_what_is_masked_stays() -> None:
@@ -365,8 +365,8 @@ def test_a_report_never_holds_the_raw_preview(tmp_path: Path) -> None:
         )
     )
     report = p.report_of(tmp_path, preview)
-    for name in formats.NAMES:
-        assert "unchanged-and-not-shown" not in formats.render(name, report)
+    for name in FORMATS:
+        assert "unchanged-and-not-shown" not in render(name, report)
 
 
 def test_mutated_previews_with_secrets_in_every_place_leak_nothing_and_crash_nowhere() -> None:

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from audit.__main__ import entry as audit
 from audit.clouds import LookupNotOfferedError, LookupRefusedError
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
+from audit.command import entry as audit
 from audit.errors import AuditError
 from tests.audit import histories
 

@@ -8,9 +8,9 @@ from audit.clouds import LookupNotOfferedError
 from audit.clouds.aws import Aws
 from audit.drift.sheet import Clouds
 from audit.drift.survey import CHECKS, survey
+from audit.report import render
+from audit.report.model import Report
 from audit.state import Resource, StackState
-from audit.survey import formats
-from audit.survey.model import Survey
 
 
 class Account(Aws):
@@ -39,7 +39,7 @@ class Project:
         return None
 
 
-def surveyed(resources: list[Resource], aws: Aws | None = None) -> Survey:
+def surveyed(resources: list[Resource], aws: Aws | None = None) -> Report:
     clouds = Clouds(StackState("dev", "app-one", resources), aws or Account())
     clouds.devops_reader = Project()  # type: ignore[assignment]
     return survey(clouds)
@@ -105,7 +105,7 @@ def test_a_record_of_any_form_gives_a_report(kind: str, value: Any) -> None:
     ]
     made = surveyed([resource(kind, **dict.fromkeys(names, value)), resource("aws:iam:User", name="u")])
     assert made.findings
-    assert formats.render("json", made)
+    assert render("json", made)
 
 
 def test_a_look_up_that_is_not_offered_is_noted_and_not_called_the_same() -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from audit import report
-from audit.formats import NAMES, render
+from audit.plan.report import from_file
+from audit.report import FORMATS, Report, render
 from tests.audit.scenarios import GOLDEN, SCENARIOS, normalised
 
 
-def judged(name: str) -> report.Report:
-    return report.from_file(str(GOLDEN / f"{name}.json"))
+def judged(name: str) -> Report:
+    return from_file(str(GOLDEN / f"{name}.json"))
 
 
 def finding(name: str, risk: str) -> Any:
@@ -40,7 +40,7 @@ def test_a_golden_preview_names_no_machine_and_no_moment(name: str) -> None:
     assert not re.search(r"/(?:home|root|tmp|work|Users)/", text)
 
 
-@pytest.mark.parametrize("form", NAMES)
+@pytest.mark.parametrize("form", FORMATS)
 def test_every_format_writes_every_golden_preview(form: str) -> None:
     for name in SCENARIOS:
         assert render(form, judged(name))

@@ -8,12 +8,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from audit.__main__ import entry as audit
+from audit.command import COMMANDS, entry as audit
 from audit.errors import AuditError
-from audit.history import formats, ledger as ledgers
+from audit.history import ledger as ledgers
+from audit.history.report import filled
 from audit.history.sources import open_source
-from audit.redact import Redactor
+from audit.report import render
 from audit.risks import RISKS
+from audit.secrets.redact import Redactor
 from tests.audit import histories
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -95,10 +97,10 @@ def test_secrets_are_in_no_format(tmp_path: Path) -> None:
     histories.write(tmp_path, 1, resources, message=f"with {password}", config={"app-one:apiToken": password})
     histories.write(tmp_path, 2, resources, message=f"again {password}", config={})
     made = ledgers.build(open_source(str(tmp_path), None), Redactor([password]))
-    for name in formats.NAMES:
-        assert password not in formats.render(name, made)
+    for name in COMMANDS["history"][1]:
+        assert password not in render(name, filled(made))
     unknown = built(tmp_path)
-    assert password not in formats.render("json", unknown)
+    assert password not in render("json", filled(unknown))
 
 
 # --- the chain
@@ -110,7 +112,7 @@ def test_an_untouched_ledger_holds_and_follows_its_schema(backend: Path) -> None
     assert ledgers.problems(made, made["head"]) == []
     schema = json.loads((CHECKOUT / "docs" / "audit-history.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(json.loads(formats.render("json", made)), schema)
+    jsonschema.validate(json.loads(render("json", filled(made))), schema)
     assert schema["$defs"]["risk"]["enum"] == [risk.name for risk in RISKS]
 
 
@@ -268,13 +270,13 @@ def test_what_is_no_ledger_is_named(content: str, tmp_path: Path, capsys: pytest
     assert str(path) in error
 
 
-@pytest.mark.parametrize("name", formats.NAMES)
+@pytest.mark.parametrize("name", COMMANDS["history"][1])
 def test_no_text_of_an_update_acts_on_whoever_shows_it(name: str, tmp_path: Path) -> None:
     attack = "</code><script>alert(1)</script> ##vso[task.complete]x | \x1b[31m \u202e `x` @all"
     resources = [histories.resource("x:y:Z", attack, {attack: attack})]
     histories.write(tmp_path, 1, [], environment={"git.author": attack, "ci.build.id": attack}, kind=attack)
     histories.write(tmp_path, 2, resources, message=attack, config={attack: attack})
-    written = formats.render(name, built(tmp_path))
+    written = render(name, filled(built(tmp_path)))
     assert "##vso[" not in written
     assert "\x1b" not in written
     assert "\u202e" not in written

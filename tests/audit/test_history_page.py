@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from audit.history import formats as history_formats, ledger as ledgers
+from audit.history import ledger as ledgers
+from audit.history.report import filled
 from audit.history.sources import open_source
-from audit.redact import Redactor
-from audit.survey import formats as survey_formats
+from audit.report import render
+from audit.secrets.redact import Redactor
 from tests.audit import histories
 from tests.audit.pictures import FLAGS, NEEDED
 from tests.audit.surveys import survey
@@ -39,7 +40,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     histories.delivered(folder, 200)
     ledger = ledgers.build(open_source(str(folder), None), Redactor())
-    written = {"history": history_formats.render("html", ledger), "drift": survey_formats.render("html", survey("x"))}
+    written = {"history": render("html", filled(ledger)), "drift": render("html", survey("x"))}
     for name, text in written.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: folder / f"{name}.html" for name in written}

@@ -14,7 +14,7 @@ import pytest
 from audit.errors import AuditError
 from audit.history import ledger as ledgers
 from audit.history.sources import Source, open_source
-from audit.redact import Redactor
+from audit.secrets.redact import Redactor
 from tests.audit import histories
 
 

@@ -10,14 +10,14 @@ import jsonschema
 import moto
 import pytest
 
-from audit.__main__ import entry as audit
 from audit.clouds import LookupRefusedError
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
+from audit.command import entry as audit
 from audit.keys.survey import Inventory, survey
+from audit.report import FORMATS, render
+from audit.report.model import Report
 from audit.state import StackState, read
-from audit.survey import formats
-from audit.survey.model import Survey
 from tests.audit import histories
 from tests.audit.test_drift_formats import schema
 from tests.unit.sandbox.azure_devops.service import Service, group_body
@@ -59,13 +59,13 @@ def new_key(iam: Any, user: str = "push") -> str:
     return str(iam.create_access_key(UserName=user)["AccessKey"]["AccessKeyId"])
 
 
-def surveyed(groups: Groups | None = None, **options: Any) -> Survey:
+def surveyed(groups: Groups | None = None, **options: Any) -> Report:
     options.setdefault("now", datetime.now(UTC))
     devops = None if groups is None else OneProject(groups)
     return survey(Inventory(**{"aws": Aws(), "devops": devops, "state": None, **options}))
 
 
-def rules(made: Survey) -> list[tuple[str, str]]:
+def rules(made: Report) -> list[tuple[str, str]]:
     return [(finding.risk, finding.urn.rpartition("/")[2]) for finding in made.findings]
 
 
@@ -196,9 +196,9 @@ def test_the_json_report_follows_its_schema(iam: Any) -> None:
     new_key(iam)
     new_key(iam)
     made = surveyed({}, now=datetime.now(UTC) + timedelta(days=99))
-    jsonschema.validate(json.loads(formats.render("json", made)), schema("keys"))
-    for name in formats.NAMES:
-        assert formats.render(name, made)
+    jsonschema.validate(json.loads(render("json", made)), schema("keys"))
+    for name in FORMATS:
+        assert render(name, made)
 
 
 def test_the_command_line(iam: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,5 +247,5 @@ def test_lists_of_azure_devops_are_read_to_their_last_page(
     assert {name for name in named if any(name in text for text in (*made.notes, *reasons(made)))} == named
 
 
-def reasons(made: Survey) -> list[str]:
+def reasons(made: Report) -> list[str]:
     return [finding.reason for finding in made.findings]

@@ -5,7 +5,7 @@ Four nets, each for what the one before lets through:
 1. the engine's masks, kept as they are (`[secret]`), and its secret envelopes;
 2. values under a name that says secret (`password`, `secretKey`, `privateKey`, ...) and variables marked isSecret;
 3. values that are known: from the environment (--known-secrets) or found by 1 and 2, anywhere, also inside other
-   text, escaped and encoded (audit.hidden);
+   text, escaped and encoded (audit.secrets.hidden);
 4. shapes: private keys, AWS secret keys and session tokens, ECR and other JSON web tokens, Docker logins, Azure DevOps
    personal access tokens, tokens of well-known services, credentials and signatures in URLs, credentials in headers.
 
@@ -24,8 +24,8 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 from urllib.parse import unquote
 
-from audit.hidden import SHORTEST, Finder
 from audit.model import ENGINE_SECRET, REDACTED, Plan, State, Step, is_unknown
+from audit.secrets.hidden import SHORTEST, Finder
 
 SECRET_ENVELOPE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - sdk/go/common/resource/sig/sig.go, the key of a typed value
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - its value for a secret

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from audit.model import ENGINE_SECRET, UNKNOWNS, Change, holds_unknown
+from audit.model import ENGINE_SECRET, UNKNOWNS, Change, Finding, holds_unknown
 
 LONGEST_VALUE = 300
 """Characters of one value in formats for people; the JSON report holds more."""
@@ -25,6 +25,17 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable() and "<{%" not in text:
         return text
     return _CONTROLS.sub(_escape, _COLOUR_TAG.sub("", text.replace("\r\n", "\n")))
+
+
+def cleaned(item: Any) -> Any:
+    """A JSON value with every character that could act made visible."""
+    if isinstance(item, str):
+        return clean(item)
+    if isinstance(item, (list, tuple)):
+        return [cleaned(entry) for entry in item]
+    if isinstance(item, dict):
+        return {clean(str(name)): cleaned(entry) for name, entry in item.items()}
+    return item
 
 
 def line(text: str) -> str:
@@ -97,3 +108,40 @@ def headline(worst: str, incomplete: bool) -> str:
     if worst == "change":
         return "Changes, and no risk that this tool knows."
     return f"Worst: {worst}."
+
+
+UNPROVED = " (cannot be proved)"
+
+
+def proof(finding: Finding) -> str:
+    """What is said of a finding that is not proved."""
+    return "" if finding.proved else UNPROVED
+
+
+def policy_lines(finding: Finding, most: int | None = None) -> list[tuple[str, str]]:
+    """What the comparison of two policies proved, at most so many of each: kind (allowed, refused, because) and
+    words."""
+    if finding.policy is None:
+        return []
+    return [
+        *(("allowed", f"newly allowed: {witness(item)}") for item in finding.policy.newly_allowed[:most]),
+        *(("refused", f"newly refused: {witness(item)}") for item in finding.policy.newly_refused[:most]),
+        *(("because", f"because of {item}") for item in finding.policy.because[:most]),
+    ]
+
+
+def columns(rows: list[list[str]]) -> list[str]:
+    """Rows in columns as wide as they need."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def cell(item: Any, longest: int) -> str:
+    """A value in a table; a dash where there is none."""
+    return "-" if item is None else value(item, longest)
+
+
+def escaped_commands(text: str) -> str:
+    """JSON text in which a command of a log is written with an escape, so that printing the file in a pipeline does
+    nothing."""
+    return _COMMAND.sub("\\\\u0023", text)

@@ -1,39 +1,37 @@
-"""The report as lines of an Azure Pipelines log: issues that show up on the run, and the summary page.
+"""A report as lines of an Azure Pipelines log: issues that show up on the run, and the summary page.
 
-Only the commands written here are commands; text of the plan is escaped as the agent unescapes it and neutralised
+Only the commands written here are commands; text from outside is escaped as the agent unescapes it and neutralised
 before. Source: "Logging commands" of the Azure Pipelines documentation; escapes of agent's CommandStringConvertor
 (%AZP25, %3B, %0D, %0A, %5D).
 """
 
 from pathlib import Path
 
-from audit.formats.terminal import render as terminal
-from audit.formats.text import headline, line, neutralised
-from audit.report import Report
-from audit.risks import BY_NAME
+from audit.report.model import Report
+from audit.report.sarif import LEVEL
+from audit.report.terminal import render as terminal
+from audit.report.text import line, neutralised, proof
 
 MOST_ISSUES = 50
-ERROR_FAMILIES = ("incomplete", "access", "loss", "exposure")
 
 
 def render(report: Report, summary: str | None = None, *, failed: bool = False) -> str:
     """Log lines. `summary`: path of the Markdown report that this run wrote; `failed`: whether --fail-on is reached."""
-    lines = ["##[group]Audit of the plan", terminal(report).rstrip("\n"), "##[endgroup]"]
-    issues = [
-        finding for finding in report.findings if finding.waiver is None and finding.risk not in ("change", "none")
-    ]
+    plan = report.command == "plan"
+    title = "Audit of the plan" if plan else neutralised(line(report.title))
+    lines = [f"##[group]{title}", terminal(report).rstrip("\n"), "##[endgroup]"]
+    issues = [finding for finding in report.serious if finding.waiver is None] if plan else report.findings
     for finding in issues[:MOST_ISSUES]:
-        kind = "error" if BY_NAME[finding.risk].family in ERROR_FAMILIES else "warning"
-        proof = "" if finding.proved else " (cannot be proved)"
-        lines.append(command("task.logissue", f"{finding.risk}{proof}: {finding.reason}", type=kind, code=finding.risk))
+        kind = "error" if LEVEL[report.catalogue[finding.risk].family] == "error" else "warning"
+        message = f"{finding.risk}{proof(finding)}: {finding.reason}"
+        lines.append(command("task.logissue", message, type=kind, code=finding.risk))
     if len(issues) > MOST_ISSUES:
-        lines.append(
-            command("task.logissue", f"{len(issues) - MOST_ISSUES:,} more findings are in the reports", type="warning")
-        )
+        more = f"{len(issues) - MOST_ISSUES:,} more findings are in the reports"
+        lines.append(command("task.logissue", more, type="warning"))
     if summary:
         lines.append(command("task.uploadsummary", str(Path(summary).resolve())))
     result = "Failed" if failed else "SucceededWithIssues" if issues else "Succeeded"
-    lines.append(command("task.complete", headline(report.worst, report.incomplete), result=result))
+    lines.append(command("task.complete", report.headline, result=result))
     return "\n".join(lines) + "\n"
 
 

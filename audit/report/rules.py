@@ -1,7 +1,6 @@
 """The rules of surveys: stable names, from worst to least, each with what it says, why it matters, what to check and
 what to do. A family groups rules for --fail-on, as in `audit plan`."""
 
-from audit.errors import AuditError
 from audit.risks import Risk
 
 RULES: tuple[Risk, ...] = (
@@ -224,39 +223,3 @@ RULES: tuple[Risk, ...] = (
     ),
     Risk("none", "none", "Nothing was found.", "What was looked at is as recorded.", "Nothing.", "Nothing."),
 )
-
-BY_NAME = {rule.name: rule for rule in RULES}
-RANK = {rule.name: rank for rank, rule in enumerate(RULES)}
-FAMILIES = tuple(dict.fromkeys(rule.family for rule in RULES))
-
-
-def threshold(name: str) -> int:
-    """The rank at and above which --fail-on NAME fails; a family stands for the least of its rules.
-
-    Raises AuditError for a name that is neither.
-    """
-    if name in RANK:
-        return RANK[name]
-    ranks = [RANK[rule.name] for rule in RULES if rule.family == name]
-    if not ranks:
-        raise _unknown(name)
-    return max(ranks)
-
-
-def explain(name: str) -> str:
-    """The text of `--explain NAME` for a rule, or for each rule of a family. Raises AuditError."""
-    rules = [BY_NAME[name]] if name in BY_NAME else [rule for rule in RULES if rule.family == name]
-    if not rules:
-        raise _unknown(name)
-    return "\n\n".join(
-        f"{rule.name}  (family {rule.family})\n"
-        f"  What    {rule.what}\n  Why     {rule.why}\n  Check   {rule.check}\n  Remedy  {rule.remedy}"
-        for rule in rules
-    )
-
-
-def _unknown(name: str) -> AuditError:
-    return AuditError(
-        f"'{name[:80]}' is no rule and no family; rules, worst first: {', '.join(BY_NAME)}; families: "
-        f"{', '.join(FAMILIES)}"
-    )

@@ -1,0 +1,67 @@
+"""`audit keys`: its options, and the report that it fills."""
+
+import argparse
+import os
+from datetime import UTC, datetime
+
+from audit.errors import AuditError
+from audit.report.model import Report
+from audit.secrets.environment import known
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `keys`."""
+    parser.add_argument("--user", action="append", default=[], metavar="NAME", help="only this IAM user; repeatable")
+    parser.add_argument(
+        "--project", action="append", default=[], metavar="NAME", help="only this Azure DevOps project; repeatable"
+    )
+    parser.add_argument("--state", metavar="STATE", help="`pulumi stack export` or -: says which keys a stack records")
+    parser.add_argument("--max-age-days", type=int, default=90, metavar="N", help="older is a finding (default: 90)")
+    parser.add_argument(
+        "--max-unused-days", type=int, default=45, metavar="N", help="longer unused is a finding (default: 45)"
+    )
+    parser.add_argument(
+        "--as-of", metavar="DATE", help="judge ages as they are on this day (YYYY-MM-DD); default: today"
+    )
+
+
+def report(arguments: argparse.Namespace) -> Report:
+    """The access keys of an account. Raises AuditError."""
+    if arguments.max_age_days < 0 or arguments.max_unused_days < 0:
+        raise AuditError("--max-age-days and --max-unused-days must not be negative")
+    now = _moment(arguments.as_of)
+    from audit import state
+    from audit.clouds.aws import Aws
+    from audit.clouds.azure_devops import AzureDevOps
+    from audit.keys.survey import Inventory, survey
+    from audit.report.masked import redacted
+    from audit.secrets.redact import Redactor
+
+    redactor = Redactor(known(arguments.known_secrets))
+    recorded = None
+    if arguments.state:
+        recorded, document = state.load(arguments.state, arguments.max_bytes)
+        redactor.visit(document)
+        redactor.known.update(state.secrets_in(document))
+    asked = os.environ.get("AZDO_ORG_SERVICE_URL") or os.environ.get("AZDO_PERSONAL_ACCESS_TOKEN") or arguments.project
+    inventory = Inventory(
+        aws=Aws(),
+        devops=AzureDevOps() if asked else None,
+        state=recorded,
+        now=now,
+        users=arguments.user,
+        projects=arguments.project,
+        max_age_days=arguments.max_age_days,
+        max_unused_days=arguments.max_unused_days,
+    )
+    return redacted(survey(inventory), redactor)
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise AuditError(f"--as-of {text[:40]}: must be a day, such as 2027-03-31") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

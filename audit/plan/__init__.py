@@ -1,0 +1,1 @@
+"""What a preview would do, and whether two would do the same."""
