@@ -8,20 +8,26 @@ folder that is named after its content and so has the same path everywhere.
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pulumi
 
-from infra.dockerignore import Ignore, IgnoreError
+from infra.dockerignore import Ignore, IgnoreError, Matched
+from infra.suspects import suspicious
 
 _STORE = PurePosixPath(".build/context")
+_NEVER = frozenset({".git", ".pulumi", ".sandbox", ".venv"})
+"""Folders, and files of this name, that no build gets, whatever the ignore file says: history, state, keys, tools."""
+_STACK_FILE = re.compile(r"Pulumi\..+\.ya?ml")
+_SHOWN = 10  # paths in a warning
 _LINK_LIMIT = 40  # links on one way, as the kernel's own, see path_resolution(7)
 _STALE_SECONDS = 24 * 60 * 60
 """A copy that no run has used for this long is removed; no run takes longer."""
@@ -51,75 +57,165 @@ class _Entry:
 
 
 def prepare_context(project: Path, *, folder: str, dockerfile: str) -> BuildContext:
-    """Copies `folder` of `project`, without what its .dockerignore excludes, and says where the copy is.
+    """Copies `folder` of `project`, without what its ignore file excludes, and says where the copy is.
 
-    Only a file's content and its owner's execute bit count, as in git. Raises `BuildContextError` for a missing
-    folder or Dockerfile, a link that leaves the context or leads nowhere, anything but files, folders and links, names
-    that are not UTF-8 (BuildKit's protocol has no others), and a .dockerignore that cannot be read.
+    The ignore file is the one named after the Dockerfile, beside it, else .dockerignore. Only a file's content and its
+    owner's execute bit count, as in git. Files that look like secrets are a warning.
+
+    Raises `BuildContextError` for a missing folder or Dockerfile, a link that leaves the context or leads nowhere,
+    anything but files, folders and links, names that are not UTF-8 (BuildKit's protocol has no others), what cannot be
+    read or written, and an ignore file that cannot be read.
     """
     source = project / folder
-    if not source.is_dir():
-        raise BuildContextError(
-            f"app-one:buildContext = {json.dumps(folder)}: must be a folder of the project; for example ."
-        )
-    if not (source / dockerfile).is_file():
-        raise BuildContextError(
-            f"app-one:dockerfile = {json.dumps(dockerfile)}: must be a file of app-one:buildContext, which is "
-            f"{json.dumps(folder)}; for example Dockerfile"
-        )
+    _check_settings(source, folder, dockerfile)
     dockerfile = PurePosixPath(dockerfile).as_posix()
-    entries = sorted(_entries(source, project / _STORE.parts[0], dockerfile), key=lambda entry: entry.path)
-    _check_links(entries)
+    try:
+        files = _Files.of(source, project, dockerfile)
+        entries = sorted(files.entries(), key=lambda entry: entry.path)
+    except IgnoreError as error:
+        raise BuildContextError(str(error)) from None
+    entries = _read_once(source, entries, dockerfile)
+    _check_links(entries, files.ignore_name)
+    suspects = suspicious(source, [entry.path for entry in entries if entry.link is None])
+    if suspects:
+        shown = ", ".join(suspects[:_SHOWN]) + (f" and {len(suspects) - _SHOWN} more" * (len(suspects) > _SHOWN))
+        pulumi.log.warn(f"the build context holds what looks like a secret: {shown}; add it to {files.ignore_name}")
 
     store = project / _STORE
-    store.mkdir(parents=True, exist_ok=True)
-    (store.parent / ".gitignore").write_text("*\n")
-    copy = Path(tempfile.mkdtemp(prefix="new-", dir=store))
-    try:
-        _copy(source, copy, entries)
-        digest = _digest(copy)
-        final = store / digest[:12]
-        _put_in_place(copy, final, digest)
-    finally:
-        shutil.rmtree(copy, ignore_errors=True)
-    _remove_stale(store, keep=final)
+    with _writing(store):
+        store.mkdir(parents=True, exist_ok=True)
+        (store.parent / ".gitignore").write_text("*\n")
+        copy = Path(tempfile.mkdtemp(prefix="new-", dir=store))
+        try:
+            _copy(source, copy, entries, files.remedy)
+            digest = _digest(copy)
+            final = store / digest[:12]
+            _put_in_place(copy, final, digest)
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+        _remove_stale(store, keep=final)
     path = _STORE / final.name
     return BuildContext(path=str(path), dockerfile=str(path / dockerfile), digest=digest)
 
 
-def _entries(source: Path, own: Path, dockerfile: str) -> Iterator[_Entry]:
-    """The files and links that count; folders follow from them, since git keeps no empty ones."""
-    try:
-        ignore = Ignore.of(source)
-    except IgnoreError as error:
-        raise BuildContextError(str(error)) from None
+def _check_settings(source: Path, folder: str, dockerfile: str) -> None:
+    with _reading(folder, "let this user read it, or change app-one:buildContext"):
+        if not source.is_dir():
+            raise BuildContextError(
+                f"app-one:buildContext = {json.dumps(folder)}: must be a folder of the project; for example ."
+            )
+        if not (source / dockerfile).is_file():
+            raise BuildContextError(
+                f"app-one:dockerfile = {json.dumps(dockerfile)}: must be a file of app-one:buildContext, which is "
+                f"{json.dumps(folder)}; for example Dockerfile"
+            )
 
-    def walk(folder: Path) -> Iterator[_Entry]:
-        with os.scandir(folder) as found:
-            items = list(found)
+
+@contextmanager
+def _reading(name: str, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BuildContextError(f"{_shown(name)} cannot be read ({reason}); {remedy}") from None
+
+
+@contextmanager
+def _writing(store: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BuildContextError(
+            f"{error.filename or store} cannot be written ({reason}); the build context is copied to {_STORE} of the "
+            "project: let this user write there, with room for the copy"
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of a context that a build gets."""
+
+    source: Path
+    project: Path
+    dockerfile: str
+    ignore: Ignore
+    ignore_name: str
+    """The one that is read, or would be."""
+
+    @classmethod
+    def of(cls, source: Path, project: Path, dockerfile: str) -> "_Files":
+        """Raises `IgnoreError`."""
+        for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
+            ignore = Ignore.of(source, name)
+            if ignore:
+                return cls(source, project, dockerfile, ignore, name)
+        return cls(source, project, dockerfile, Ignore(""), ".dockerignore")
+
+    def entries(self) -> Iterator[_Entry]:
+        """The files and links that count; folders follow from them, since git keeps no empty ones."""
+        return self._walk(self.source, ())
+
+    def _walk(self, folder: Path, above: Matched, *, excluded: bool = False) -> Iterator[_Entry]:
+        within = folder.relative_to(self.source).as_posix()
+        try:
+            with _reading(within, self.remedy(within)), os.scandir(folder) as found:
+                items = list(found)
+        except BuildContextError:
+            if excluded and not self.dockerfile.startswith(f"{within}/"):  # only an exception could bring back anything
+                return
+            raise
         for item in items:
             path = Path(item.path)
-            name = path.relative_to(source).as_posix()
-            if path == own:
+            name = path.relative_to(self.source).as_posix()
+            if self._never(path):
                 continue
+            out, matched = self.ignore.judge(name, above)
             if item.is_dir(follow_symlinks=False):
-                if not ignore.whole_folder(name) or dockerfile.startswith(f"{name}/"):
-                    yield from walk(path)
-            elif name == dockerfile or not ignore.file(name):
-                yield _entry(path, name)
+                if not out or self.ignore.may_return(name) or self.dockerfile.startswith(f"{name}/"):
+                    yield from self._walk(path, matched, excluded=out)
+            elif name == self.dockerfile or not out:
+                yield self._entry(path, name)
 
-    return walk(source)
+    def _never(self, path: Path) -> bool:
+        if path.parent == self.project and (path.name == _STORE.parts[0] or _STACK_FILE.fullmatch(path.name)):
+            return True
+        return path.name in _NEVER
+
+    def _entry(self, path: Path, name: str) -> _Entry:
+        with _reading(name, self.remedy(name)):
+            mode = path.lstat().st_mode
+            link = path.readlink().as_posix() if stat.S_ISLNK(mode) else None
+        if not _is_utf8(name):
+            raise BuildContextError(
+                f"{_shown(name)} has a name that is not UTF-8; rename it or add it to {self.ignore_name}"
+            )
+        if link is None and not stat.S_ISREG(mode):
+            raise BuildContextError(f"{name} is no file, folder or link; remove it or add it to {self.ignore_name}")
+        return _Entry(name, executable=link is None and bool(mode & stat.S_IXUSR), link=link)
+
+    def remedy(self, name: str) -> str:
+        """What to do where `name` cannot be read."""
+        needed = name == "." or name == self.dockerfile or self.dockerfile.startswith(f"{name}/")
+        return "let this user read it" + ("" if needed else f", or add it to {self.ignore_name}")
 
 
-def _entry(path: Path, name: str) -> _Entry:
-    mode = path.lstat().st_mode
-    if not _is_utf8(name):
-        raise BuildContextError(f"{_shown(name)} has a name that is not UTF-8; rename it or add it to .dockerignore")
-    if stat.S_ISLNK(mode):
-        return _Entry(name, executable=False, link=path.readlink().as_posix())
-    if not stat.S_ISREG(mode):
-        raise BuildContextError(f"{name} is no file, folder or link; remove it or add it to .dockerignore")
-    return _Entry(name, executable=bool(mode & stat.S_IXUSR), link=None)
+def _read_once(source: Path, entries: list[_Entry], dockerfile: str) -> list[_Entry]:
+    """The entries without an ignore file that would take more of them away: the docker provider reads the copy's anew.
+
+    That one may be another than the one that was read here, and the provider reads it by the classic builder's rules.
+    """
+    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
+        if any(entry.path == name for entry in entries):
+            try:
+                ignore = Ignore.of(source, name)
+            except IgnoreError:
+                ignore = None
+            # The provider itself lets in what the build cannot do without.
+            if ignore and not any(ignore.archive_lacks(each.path) for each in entries if each.path != dockerfile):
+                break
+            entries = [entry for entry in entries if entry.path != name]
+    return entries
 
 
 def _is_utf8(name: str) -> bool:
@@ -131,7 +227,7 @@ def _shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _check_links(entries: list[_Entry]) -> None:
+def _check_links(entries: list[_Entry], ignore_name: str) -> None:
     """Every link has to lead to something that is in the copy too."""
     links = {entry.path: entry.link for entry in entries if entry.link is not None}
     files = {entry.path for entry in entries if entry.link is None}
@@ -141,7 +237,7 @@ def _check_links(entries: list[_Entry]) -> None:
         if fault:
             raise BuildContextError(
                 f"{path} links to {_shown(link)}, {fault}; point it to a file of the context, or add it to "
-                ".dockerignore"
+                f"{ignore_name}"
             )
 
 
@@ -176,7 +272,7 @@ def _fault(path: str, links: dict[str, str], files: set[str], folders: set[str])
     return None
 
 
-def _copy(source: Path, copy: Path, entries: list[_Entry]) -> None:
+def _copy(source: Path, copy: Path, entries: list[_Entry], remedy: Callable[[str], str]) -> None:
     """Copies with fixed modes and times: the times end up in the image's layers."""
     for entry in entries:
         target = copy / entry.path
@@ -184,7 +280,10 @@ def _copy(source: Path, copy: Path, entries: list[_Entry]) -> None:
         if entry.link is not None:
             target.symlink_to(entry.link)
         else:
-            shutil.copyfile(source / entry.path, target)
+            with _reading(entry.path, remedy(entry.path)):
+                content = (source / entry.path).open("rb")
+            with content, target.open("wb") as written:
+                shutil.copyfileobj(content, written)
             target.chmod(0o755 if entry.executable else 0o644)
         os.utime(target, (0, 0), follow_symlinks=False)
     for folder, _, _ in os.walk(copy, topdown=False):

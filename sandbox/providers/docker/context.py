@@ -45,7 +45,7 @@ def _records(context: Path, ignore: Ignore, folder: str, above: Matched = ()) ->
     for entry in _children(context, folder):
         excluded, matched = ignore.judge(entry.name, above)
         if stat.S_ISDIR(entry.mode):
-            if not excluded or ignore.may_reinclude:
+            if not excluded or ignore.may_reinclude(entry.name):
                 yield from _records(context, ignore, entry.name, matched)
         elif excluded:
             continue
@@ -127,7 +127,7 @@ def _add_folder(tar: tarfile.TarFile, context: Path, ignore: Ignore, folder: str
         excluded, matched = ignore.judge(entry.name, above)
         if not excluded:
             tar.add(entry.path, arcname=entry.name, recursive=False, filter=_roots)
-        if stat.S_ISDIR(entry.mode) and (not excluded or ignore.may_reinclude):
+        if stat.S_ISDIR(entry.mode) and (not excluded or ignore.may_reinclude(entry.name, archive=True)):
             _add_folder(tar, context, ignore, entry.name, matched)
 
 

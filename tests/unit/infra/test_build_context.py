@@ -206,11 +206,168 @@ def test_a_dockerignore_that_cannot_be_read_is_an_error_that_names_its_line(proj
         (project / ".dockerignore").write_text(f"*\n!app\n{line}\n")
         with pytest.raises(BuildContextError) as failed:
             prepare(project)
-        assert str(failed.value).startswith(f".dockerignore, line 3: {line!r} is no pattern; see https://")
+        assert str(failed.value).startswith(f".dockerignore, line 3: {line!r} is no pattern, ")
         assert failed.value.__suppress_context__
     (project / ".dockerignore").write_bytes(b"caf\xe9\n")
     with pytest.raises(BuildContextError, match=r"^\.dockerignore is not UTF-8; save it as UTF-8"):
         prepare(project)
+
+
+def test_the_ignore_file_named_after_the_dockerfile_wins(project: Path) -> None:
+    (project / "prod.Dockerfile").write_text("FROM scratch\n")
+    (project / "prod.Dockerfile.dockerignore").write_text("*\n!secret.txt\n")
+    copy = project / prepare(project, dockerfile="prod.Dockerfile").path
+    assert sorted(path.name for path in copy.iterdir()) == ["prod.Dockerfile", "secret.txt"]
+    assert not (project / prepare(project).path / "secret.txt").exists(), "the other Dockerfile has the other"
+
+
+def test_an_ignore_file_that_was_not_read_here_is_not_left_for_the_provider_to_read(project: Path) -> None:
+    (project / "prod.Dockerfile").write_text("FROM scratch\n")
+    (project / "prod.Dockerfile.dockerignore").write_text("*\n!app\n!.dockerignore\n")
+    (project / ".dockerignore").write_text("app\n")
+    copy = project / prepare(project, dockerfile="prod.Dockerfile").path
+    assert not (copy / ".dockerignore").exists()
+    (project / ".dockerignore").write_text("docs\n")
+    assert (project / prepare(project, dockerfile="prod.Dockerfile").path / ".dockerignore").exists()
+
+
+def test_an_ignore_file_that_the_provider_reads_otherwise_is_not_left_for_it(project: Path) -> None:
+    # It makes its archive by the classic builder's rules: no wildcard brings back what lies in an excluded folder.
+    (project / ".dockerignore").write_text("app/views\n!**/*.html\n")
+    copy = project / prepare(project).path
+    assert (copy / "app/views/home.html").exists()
+    assert not (copy / ".dockerignore").exists()
+
+
+NEVER = [
+    ".git/config",
+    ".sandbox/keys/aws",
+    ".venv/bin/python",
+    ".pulumi/stacks/dev.json",
+    "Pulumi.dev.yaml",
+    "app/.git",
+]
+
+
+@pytest.mark.parametrize("text", [None, "", "!.git\n!**/Pulumi*\n!.sandbox/keys\n!**\n"])
+def test_history_state_keys_and_tools_never_reach_a_build(project: Path, text: str | None) -> None:
+    (project / ".dockerignore").unlink()
+    if text is not None:
+        (project / ".dockerignore").write_text(text)
+    for name in NEVER:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("never\n")
+    (project / "Pulumi.yaml").write_text("name: x\n")
+    first = prepare(project)
+    names = {path.relative_to(project / first.path).as_posix() for path in (project / first.path).rglob("*")}
+    assert not {name for name in names if name.startswith((".git", ".sandbox", ".venv", ".pulumi", ".build"))}
+    assert not names & set(NEVER)
+    assert {"Pulumi.yaml", "secret.txt", "app/node_modules/left.js"} <= names
+    assert prepare(project) == first, "and so another run has the same tag"
+
+
+SUSPECTS = {
+    "app/.env": "A=1\n",
+    "app/.env.production": "A=1\n",
+    "app/conf/prod.env": "A=1\n",
+    "app/id_ed25519": "x\n",
+    "app/key.pem": "-----BEGIN RSA PRIVATE KEY-----\n",
+    "app/aws/credentials": "[default]\n",
+    "app/.npmrc": "//registry.example.com/:_authToken=abc\n",
+    "app/service.json": '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----"}',
+}
+INNOCENT = {
+    "app/.env.example": "A=\n",
+    "app/ca.pem": "-----BEGIN CERTIFICATE-----\n",
+    "app/.npmrc.sample": "//registry.example.com/:_authToken=${NPM_TOKEN}\n",
+    "app/environment.js": "x\n",
+}
+
+
+def test_what_looks_like_a_secret_is_a_warning_with_its_path(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(project)
+    assert capsys.readouterr().err == ""
+    for name, text in {**SUSPECTS, **INNOCENT}.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    prepare(project)
+    said = capsys.readouterr().err
+    assert said.count("the build context holds what looks like a secret: ") == 1
+    assert "; add it to .dockerignore" in said
+    named = set(said.partition("secret: ")[2].partition(";")[0].split(", "))
+    assert named == set(SUSPECTS)
+    (project / ".dockerignore").write_text("*\n!app/app.js\n")
+    prepare(project)
+    assert capsys.readouterr().err == ""
+
+
+UNPRIVILEGED = """
+import sys
+from pathlib import Path
+from infra.build_context import BuildContextError, prepare_context
+try:
+    prepare_context(Path(sys.argv[1]), folder=".", dockerfile="Dockerfile")
+except BuildContextError as error:
+    print(error, end="")
+"""
+
+
+def message(project: Path) -> str:
+    """What a user without root's right to read and write everything is told."""
+    without = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*without, sys.executable, "-c", UNPRIVILEGED, str(project)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+WRITABLE = (
+    "the build context is copied to .build/context of the project: let this user write there, with room for the copy"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "expected"),
+    [
+        ("app/app.js", 0, "app/app.js cannot be read (permission denied); let this user read it, or add it to IGNORE"),
+        ("app/views", 0, "app/views cannot be read (permission denied); let this user read it, or add it to IGNORE"),
+        (".", 0o300, ". cannot be read (permission denied); let this user read it"),
+        ("Dockerfile", 0, "Dockerfile cannot be read (permission denied); let this user read it"),
+        (".dockerignore", 0, "IGNORE cannot be read (permission denied); let this user read it, or remove it"),
+        ("app/node_modules", 0, ""),
+        (".", 0o500, f"PROJECT/.build cannot be written (permission denied); {WRITABLE}"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_one_error_with_its_path_and_a_remedy(
+    project: Path, name: str, mode: int, expected: str
+) -> None:
+    before = (project / name).stat().st_mode
+    (project / name).chmod(mode)
+    try:
+        assert message(project).replace(str(project), "PROJECT").replace(".dockerignore", "IGNORE") == expected
+    finally:
+        (project / name).chmod(before)
+
+
+def test_a_dockerfile_or_an_ignore_file_that_is_a_folder_or_a_pipe_is_an_error(project: Path) -> None:
+    (project / "Folder").mkdir()
+    with pytest.raises(BuildContextError, match=r'^app-one:dockerfile = "Folder": must be a file'):
+        prepare(project, dockerfile="Folder")
+    (project / "Loop").symlink_to("Loop")
+    with pytest.raises(BuildContextError, match=r'^app-one:dockerfile = "Loop": must be a file'):
+        prepare(project, dockerfile="Loop")
+    for make in (Path.mkdir, os.mkfifo):
+        (project / "Dockerfile.dockerignore").unlink(missing_ok=True)
+        make(project / "Dockerfile.dockerignore")
+        with pytest.raises(BuildContextError, match=r"^Dockerfile.dockerignore is no file; make it a file"):
+            prepare(project)
+        if make is Path.mkdir:
+            (project / "Dockerfile.dockerignore").rmdir()
 
 
 def test_an_ignored_link_may_lead_anywhere(project: Path) -> None:

@@ -1,79 +1,120 @@
-"""The .dockerignore is read as Docker reads it: compared with the Docker SDK's own matcher."""
+"""What a .dockerignore excludes, case by case; tests/end_to_end/test_ignore_files.py asks the docker command."""
 
-import tempfile
 from pathlib import Path
 
 import pytest
-from docker.utils.build import exclude_paths
-from hypothesis import assume, given, settings, strategies as st
 
-from infra.dockerignore import Ignore
-
-TREE = ["Dockerfile", "README.md", "app/a.js", "app/b.md", "app/sub/a.js", "app/sub/c.txt", "docs/README.md", ".env"]
-
-
-def kept(text: str) -> set[str]:
-    """The files of TREE that stay, walked as the build context does."""
-    ignore = Ignore(text)
-
-    def reached(path: str) -> bool:
-        parts = path.split("/")[:-1]
-        return not any(ignore.whole_folder("/".join(parts[: depth + 1])) for depth in range(len(parts)))
-
-    return {path for path in TREE if reached(path) and not ignore.file(path)}
+from infra.dockerignore import Ignore, IgnoreError
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "out", "stays"),
     [
-        ("", set(TREE)),
-        ("*\n!app\n", {"app/a.js", "app/b.md", "app/sub/a.js", "app/sub/c.txt"}),
-        ("*\n!app\napp/sub\n", {"app/a.js", "app/b.md"}),
-        ("app\n!app/sub/c.txt\n", {"Dockerfile", "README.md", "app/sub/c.txt", "docs/README.md", ".env"}),
-        ("*.md\n", set(TREE) - {"README.md"}),
-        ("**/*.md\n", set(TREE) - {"README.md", "app/b.md", "docs/README.md"}),
-        ("/app/\n", {"Dockerfile", "README.md", "docs/README.md", ".env"}),
-        ("./app//sub/../sub\n", set(TREE) - {"app/sub/a.js", "app/sub/c.txt"}),
-        ("# app\n\n   .env   \n", set(TREE) - {".env"}),
-        ("a.js\n", set(TREE)),
-        ("app/?.js\n", set(TREE) - {"app/a.js"}),
-        ("!app\napp\n", {"Dockerfile", "README.md", "docs/README.md", ".env"}),
-        ("app\n!**/app\n", set(TREE)),
-        (".\n", set(TREE)),
+        ("", [], ["a"]),
+        ("*", ["a", "a/b", ".a"], []),
+        ("*\n!app", ["a", "b/app"], ["app", "app/x"]),
+        ("*\n!app\napp/sub", ["app/sub/x"], ["app/x"]),
+        ("app\n!app/sub/c.txt", ["app/x"], ["app/sub/c.txt"]),
+        ("!app\napp", ["app/x"], []),
+        ("app\n!**/app", [], ["app/x"]),
+        ("*.md", ["a.md"], ["a/b.md"]),
+        ("**/*.md", ["a.md", "a/b/c.md"], ["a.md5"]),
+        ("a/**", ["a/b", "a/b/c"], ["a"]),
+        ("a/**/b", ["a/b", "a/x/y/b", "a/x/b/c"], ["b"]),
+        ("**", ["a", "a/b"], []),
+        # ** before a plain text is any beginning, whatever comes between; before a wildcard only whole folders
+        ("**.env", [".env", "prod.env", "app/conf/prod.env"], [".env.example"]),
+        ("src/**.test.js", ["src/.test.js", "src/a/.test.js"], ["src/a.test.js"]),
+        ("**.DS_Store", ["a/b/.DS_Store"], []),
+        ("**.en?", [".env", "a/.env"], ["prod.env"]),
+        ("a**", ["a", "ab", "ab/c"], ["b/a"]),
+        ("***", ["a", "a/b"], []),
+        # classes: ^ is the only negation, and it takes in the slash
+        ("[!v]1.txt", ["v1.txt", "!1.txt"], ["a1.txt"]),
+        ("[^v]1.txt", ["a1.txt", "/1.txt"], ["v1.txt"]),
+        ("[a-c]x", ["bx"], ["dx"]),
+        ("[\\]]x", ["]x"], ["\\x"]),
+        ("[[:digit:]]", ["7"], ["x"]),
+        ("a*[-_]old", ["a-old", "ab_old"], ["a.old"]),
+        # a backslash takes a meaning away; before a letter it is one of Go's expressions
+        ("\\*", ["*"], ["a"]),
+        ("a\\\\b", ["a\\b"], ["ab"]),
+        ("\\d.txt", ["1.txt"], ["d.txt"]),
+        # characters with a meaning in regular expressions only
+        ("a+b(c)$", ["a+b(c)$"], ["aab(c)"]),
+        ("*.{js,md}", ["a.{js,md}"], ["a.js"]),
+        # lines
+        ("# app\n\n   .env   ", [".env"], ["app"]),
+        (" # app", ["# app"], ["app"]),
+        ("/app/", ["app/x"], ["a/app"]),
+        ("./app//sub/../sub", ["app/sub/x"], ["app/x"]),
+        ("app\n!  app/x", ["app/y"], ["app/x"]),
+        (".", [], ["a"]),
+        ("..", [], ["a"]),
+        ("/", [], ["a"]),
+        ("a\r\nb\r\n", ["a", "b"], []),
+        ("a\x0bb\x1cc\x85d", ["a\x0bb\x1cc\x85d"], ["b"]),
+        ("\u00a0a\u3000", ["a"], []),
+        ("\x1ca", ["\x1ca"], ["a"]),
+        ("\ufeff.env", [".env"], []),
     ],
 )
-def test_patterns_mean_what_docker_says(text: str, expected: set[str]) -> None:
-    assert kept(text) == expected
+def test_patterns_mean_what_docker_makes_of_them(text: str, out: list[str], stays: list[str]) -> None:
+    ignore = Ignore(text)
+    assert {path: ignore.excludes(path) for path in out + stays} == dict.fromkeys(out, True) | dict.fromkeys(
+        stays, False
+    )
 
 
-pieces = st.sampled_from(["app", "sub", "docs", "*", "**", "*.md", "a.js", "?.js", "README.md", "[ab].*", ".env"])
-lines = st.builds(
-    lambda exception, parts: ("!" if exception else "") + "/".join(parts),
-    st.booleans(),
-    st.lists(pieces, min_size=1, max_size=3),
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("[x", r"a \[ has no \]"),
+        ("[]", r"\[ \] holds single characters"),
+        ("[a-]*", r"\[ \] holds single characters"),
+        ("[-x]", r"\[ \] holds single characters"),
+        ("[z-a]", "the range z-a is empty"),
+        ("a*[", r"a \[ has no \]"),
+        ("a\\", "it ends with a backslash"),
+        ("\\q", "a backslash has no meaning before q"),
+        ("!", "an exception needs a path"),
+        ("!/", "an exception needs a path"),
+        ("[[:digits:]]", r"\[:digits:\] is no class"),
+        ("a" * 65536, "it is longer than 64 KiB"),
+    ],
 )
+def test_a_bad_pattern_is_an_error_with_its_file_line_and_remedy(line: str, why: str) -> None:
+    with pytest.raises(
+        IgnoreError, match=rf"^name, line 2: '.*' is no pattern, .*{why}.*; see https://.*remove the line"
+    ):
+        Ignore(f"*\n{line}\n", "name")
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(lines, max_size=5))
-def test_any_patterns_mean_what_the_docker_sdk_makes_of_them(patterns: list[str]) -> None:
-    # The SDK does not see that such an exception names a folder above a file, as the engine's own matcher does
-    # (github.com/moby/patternmatcher, MatchesOrParentMatches).
-    assume(not any(pattern.startswith("!") and "**/" in pattern for pattern in patterns))
-    with tempfile.TemporaryDirectory() as folder:
-        for path in TREE:
-            file = Path(folder, path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
-        reference = {path for path in exclude_paths(folder, patterns) if Path(folder, path).is_file()}
-    # The SDK keeps the Dockerfile and .dockerignore by itself, whatever the patterns say.
-    assert kept("\n".join(patterns)) - {"Dockerfile"} == reference - {"Dockerfile", ".dockerignore"}
+def test_an_excluded_folder_is_looked_into_where_an_exception_may_bring_something_back() -> None:
+    assert not Ignore("*\n!app").may_return("docs")
+    assert Ignore("*\n!app/x/y").may_return("app")
+    assert Ignore("*\n!app/*").may_return("app")
+    assert Ignore("*\n!**/x").may_return("docs")
 
 
-def test_a_missing_dockerignore_excludes_nothing(tmp_path: Path) -> None:
-    assert not Ignore.of(tmp_path).file("app/a.js")
+def test_in_an_archive_nothing_comes_back_by_a_wildcard() -> None:
+    ignore = Ignore("docs\n!**/x\n!docs/y")
+    assert not ignore.excludes("docs/sub/x")
+    assert ignore.archive_lacks("docs/sub/x")
+    assert not ignore.archive_lacks("docs/x"), "the other exception begins with docs"
+    assert Ignore("docs\n!**/x").archive_lacks("docs/x")
+    assert not Ignore("docs\n!**/x").excludes("docs/x")
 
 
-def test_a_byte_order_mark_is_not_part_of_the_first_pattern(tmp_path: Path) -> None:
-    (tmp_path / ".dockerignore").write_text("\ufeff.env\n", encoding="utf-8")
-    assert Ignore.of(tmp_path).file(".env")
+def test_what_is_no_readable_file_is_an_error_and_what_is_not_there_is_none(tmp_path: Path) -> None:
+    assert Ignore.of(tmp_path) is None
+    (tmp_path / ".dockerignore").write_text("a")
+    found = Ignore.of(tmp_path)
+    assert found
+    assert found.excludes("a")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IgnoreError, match=r"^folder is no file; make it a file with a pattern a line, or remove it$"):
+        Ignore.of(tmp_path, "folder")
+    (tmp_path / "bytes").write_bytes(b"caf\xe9\n")
+    with pytest.raises(IgnoreError, match=r"^bytes is not UTF-8; save it as UTF-8$"):
+        Ignore.of(tmp_path, "bytes")
