@@ -104,9 +104,14 @@ def push_policy_document(args: PushAccessArgs) -> str:
         ),
         policy.Statement(
             sid="PushImages",
-            reason="docker push: ask which layers are there, upload those that are not, put the manifest",
+            reason=(
+                "docker push: ask which layers are there, upload those that are not, put the manifest; an engine with "
+                "the containerd image store (Docker 29) asks for the manifest too, and stops where it may not. That "
+                "reads manifests; layers need ecr:GetDownloadUrlForLayer"
+            ),
             actions=[
                 "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
                 "ecr:CompleteLayerUpload",
                 "ecr:InitiateLayerUpload",
                 "ecr:PutImage",

@@ -25,6 +25,7 @@ PUSH_POLICY = {
             "Effect": "Allow",
             "Action": [
                 "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
                 "ecr:CompleteLayerUpload",
                 "ecr:InitiateLayerUpload",
                 "ecr:PutImage",
