@@ -39,6 +39,7 @@ def arguments(argv: list[str]) -> tuple[Config, int | None]:
     parser.add_argument("--account", default="123456789012")
     parser.add_argument("--region", default="us-east-2")
     parser.add_argument("--token-lifetime", type=float, default=TOKEN_LIFETIME, metavar="SECONDS")
+    parser.add_argument("--issuers", default="", metavar="URL", help="where issuers of web identities are")
     parser.add_argument("--ready-fd", type=int)
     parsed = vars(parser.parse_args(argv))
     ready = parsed.pop("ready_fd")

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qsl
 
 from moto.ecr.models import ecr_backends
 from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from werkzeug.test import run_wsgi_app
 
 import iam
-from sandbox.aws import authorise, ecr_control, iam_control, resources, signature
-from sandbox.aws.actions import SERVICES, Call, Need, Service, known_query, understand
+from sandbox.aws import authorise, ecr_control, iam_control, resources, signature, web_identity
+from sandbox.aws.actions import SERVICES, Call, Need, Service, known_query, parse, understand
 from sandbox.aws.ecr_scans import Scans
 from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key, wrong_signature
 from sandbox.aws.principals import Directory, Principal
@@ -143,6 +144,12 @@ class Api:
         """Judge and carry out one request; whatever fails becomes an answer in the caller's protocol."""
         service = "s3"
         try:
+            if not environ.get("HTTP_AUTHORIZATION") and _named_service(environ) == "iam":
+                service = "sts"
+                body = _read_body(environ)
+                if dict(parse_qsl(body.decode("latin-1"))).get("Action") == web_identity.OPERATION:
+                    return self._with_web_identity(environ, body)
+            service = "s3"
             credential = signature.read(environ.get("HTTP_AUTHORIZATION"), _named_service(environ))
             service = credential.service
             return self._answer(environ, credential)
@@ -181,6 +188,15 @@ class Api:
             cloud.sweep()
         return done
 
+    def _with_web_identity(self, environ: WSGIEnvironment, body: bytes) -> Answer:
+        """The one request that is not signed: the token in it says who asks."""
+        cloud = self._cloud
+        operation, params = parse("sts", _request(environ, body))
+        call = Call(service="sts", region=cloud.config.region, operation=operation, params=params, needs=())
+        identity = web_identity.admit(params, cloud.directory, cloud.config.issuers)  # not under the lock: it may wait
+        with cloud.changing("sts"):
+            return self._carry_out(environ, body, call, identity)
+
     def _authenticate(self, environ: WSGIEnvironment, credential: signature.Credential, body: bytes) -> Principal:
         key = self._cloud.directory.key(credential.key_id)
         if key is None:
@@ -214,12 +230,15 @@ class Api:
                 f"The sandbox has one ECR registry, in {self._cloud.config.region}, not in {call.region}.",
             )
 
-    def _carry_out(self, environ: WSGIEnvironment, body: bytes, call: Call, caller: Principal) -> Answer:
+    def _carry_out(
+        self, environ: WSGIEnvironment, body: bytes, call: Call, caller: Principal | web_identity.Identity
+    ) -> Answer:
         narrowed = _narrow(environ, body, call)
         narrowed[ecr_control.CALLER] = caller
         chunks, status, headers = run_wsgi_app(self._cloud.apps[call.service], narrowed, buffered=True)
         number = int(status.split(" ", 1)[0])
-        LOG.info("%s %s by %s: %d", call.service, call.operation, caller.arn, number)
+        who = caller.arn if isinstance(caller, Principal) else caller.subject
+        LOG.info("%s %s by %s: %d", call.service, call.operation, who, number)
         return Answer(number, tuple(headers.items()), b"".join(chunks))
 
 

@@ -25,7 +25,10 @@ class Admin:
 
 @dataclass(frozen=True)
 class Config:
-    """folder: what it keeps besides secrets; keys: the key store; ports are on 127.0.0.1; token_lifetime in seconds."""
+    """folder: what it keeps besides secrets; keys: the key store; ports are on 127.0.0.1; token_lifetime in seconds.
+
+    issuers: URL under which issuers of web identities are found by their own URLs without https://.
+    """
 
     folder: Path
     keys: Path
@@ -35,6 +38,7 @@ class Config:
     account: str
     region: str
     token_lifetime: float = TOKEN_LIFETIME
+    issuers: str = ""
 
     def admin(self) -> Admin:
         """The operator's key, from `aws-admin.json`. Raises SandboxError."""

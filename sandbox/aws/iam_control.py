@@ -16,6 +16,7 @@ from sandbox.aws.ecr_control import CALLER
 
 if TYPE_CHECKING:
     from sandbox.aws.principals import Principal
+    from sandbox.aws.web_identity import Identity
 
 
 MADE = datetime(2022, 1, 1, tzinfo=UTC)
@@ -111,6 +112,27 @@ class Sts(TokenResponse):
         """Who the judged key is of (moto: a made-up user for a key that it does not know)."""
         caller: Principal = self.normalized_request.environ[CALLER]
         return ActionResult({"UserId": caller.user_id, "Account": self.current_account, "Arn": caller.arn})
+
+    def assume_role_with_web_identity(self) -> ActionResult:
+        """AssumeRoleWithWebIdentity of an admitted identity (moto: of any token, with made-up answers)."""
+        identity: Identity = self.normalized_request.environ[CALLER]
+        session = self.backend.assume_role_with_web_identity(
+            region_name=self.region,
+            role_session_name=self._get_param("RoleSessionName"),
+            role_arn=self._get_param("RoleArn"),
+            policy=self._get_param("Policy"),
+            duration=self._get_int_param("DurationSeconds", 3600),
+            external_id=None,
+        )
+        return ActionResult(
+            {
+                "Credentials": session,
+                "SubjectFromWebIdentityToken": identity.subject,
+                "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
+                "Provider": identity.provider,
+                "Audience": identity.audience,
+            }
+        )
 
     def get_session_token(self) -> NoReturn:
         """Refused: moto gives everyone the same example credentials."""
