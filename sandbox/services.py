@@ -99,6 +99,7 @@ def _commands(layout: Layout, chosen: Ports) -> Iterator[tuple[str, list[str], p
     keys_option = ["--keys", str(layout.keys)]
     aws = ["--folder", str(layout.aws), *keys_option, "--port", str(chosen.aws), "--registry-port", str(chosen.ecr)]
     aws += ["--upstream", f"http://127.0.0.1:{chosen.registry}", "--account", names.ACCOUNT, "--region", names.REGION]
+    aws += ["--issuers", f"http://127.0.0.1:{chosen.azure_devops}/_issuers"]
     yield "aws", [sys.executable, "-m", "sandbox.aws", *aws], processes.ReadyPipe()
     azure = ["--folder", str(layout.azure_devops), *keys_option, "--port", str(chosen.azure_devops)]
     azure += ["--organization", names.ORGANIZATION, "--project", names.PROJECT]

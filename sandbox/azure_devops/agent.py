@@ -7,7 +7,10 @@ The service gives an agent its job with all variables and the job's token in one
   is the run's System.AccessToken, ends with the build, and is the build service's identity.
 - `GET {org}/{project}/_apis/sandbox/agent/variablegroups/{name}`, with the run's token: the group with the values of
   its secrets, `{"id", "name", "variables": {name: {"value", "isSecret"}}}`, if the run's pipeline may use it; else
-  403 with the service's message.
+  403 with the service's message. A branch control check of the group is decided here too.
+- `POST {org}/{project}/_apis/sandbox/agent/serviceendpoints/{name}`, with the run's token: the service connection with
+  its secrets and checks, `{"id", "name", "type", "scheme", "parameters", "checks"}`, if the run's pipeline may use it
+  and its branch is allowed; from then on the job is given OIDC tokens of it.
 - `GET {org}/{project}/_apis/sandbox/agent/environments/{name}`, with the run's token: the environment with its checks,
   `{"id", "name", "checks": [{"id", "type", "timeout"}]}`, if the run's pipeline may use it; else 403. A branch control
   check is decided here, with 403 where it refuses the run's branch; the service would fail the stage.
@@ -29,10 +32,13 @@ from sandbox.azure_devops import (
     git as repositories,
     identities,
     locations,
+    oidc,
     permissions,
     projects,
     scopes,
+    service_endpoints,
     tokens,
+    variable_groups,
     variables,
 )
 from sandbox.azure_devops.errors import ServiceError, build
@@ -79,6 +85,7 @@ def variable_group(call: Call) -> Json:
     group = builds.may_use_group(call.draft, project, known["definitionId"], name)
     if group is None:
         raise _refused(builds.refused_group(name))
+    _passed(call, known, variable_groups.TYPE, str(group["id"]), f"Variable group {name}")
     return {
         "id": group["id"],
         "name": group["name"],
@@ -100,12 +107,44 @@ def environment(call: Call) -> Json:
             f"Environment {name} could not be found. The environment does not exist or has not been authorized for "
             "use. For authorization details, refer to https://aka.ms/yamlauthz."
         )
-    configured = checks.on(call.draft, project["id"], environments.TYPE, number)
+    shown = _passed(call, known, environments.TYPE, number, f"Environment {name}")
+    return {"id": found["id"], "name": found["name"], "checks": shown}
+
+
+@router.on(locations.AGENT_SERVICE_ENDPOINTS, "POST", "vso.build")
+def service_endpoint(call: Call) -> Json:
+    """Let a run's job use a service connection, with the checks that it has to pass; it may then have tokens of it."""
+    project, known = _of_run(call)
+    name = call.values.get("endpointName", "")
+    found = service_endpoints.by_name(call.draft, project, name)
+    number = found["id"] if found else ""
+    if found is None or not permissions.allowed(
+        call.draft, project["id"], service_endpoints.TYPE, number, known["definitionId"]
+    ):
+        raise _refused(
+            f"The pipeline is not valid. There was a resource authorization issue: the service connection {name} could "
+            "not be found. The service connection does not exist, has been disabled or has not been authorized for "
+            "use. For authorization details, refer to https://aka.ms/yamlauthz."
+        )
+    configured = _passed(call, known, service_endpoints.TYPE, number, f"Service connection {name}")
+    known["connections"] = sorted({*known.get("connections", []), number})
+    return {
+        "id": number,
+        "name": name,
+        "type": found["type"],
+        "scheme": found["scheme"],
+        "parameters": service_endpoints.parameters(call.draft, found),
+        "checks": configured,
+    }
+
+
+def _passed(call: Call, known: Json, kind: str, resource_id: str, shown: str) -> list[Json]:
+    """The checks of a resource; refuses where a branch control refuses the run's branch."""
+    configured = checks.on(call.draft, projects.of(call)["id"], kind, resource_id)
     for check in configured:
         if reason := checks.refused_branch(call.draft, check, known):
-            raise _refused(f"Environment {name}: the check {check['settings'].get('displayName')!r} failed. {reason}")
-    shown = [{"id": one["id"], "type": checks.TYPES[one["type"]], "timeout": one["timeout"]} for one in configured]
-    return {"id": found["id"], "name": found["name"], "checks": shown}
+            raise _refused(f"{shown}: the check {check['settings'].get('displayName')!r} failed. {reason}")
+    return [{"id": one["id"], "type": checks.TYPES[one["type"]], "timeout": one["timeout"]} for one in configured]
 
 
 def _of_run(call: Call) -> tuple[Json, Json]:
@@ -147,6 +186,9 @@ def _predefined(call: Call, project: Json, known: Json) -> dict[str, str]:
         "Build.SourceBranch": known["sourceBranch"],
         "Build.SourceBranchName": known["sourceBranch"].rpartition("/")[2],
         "Build.SourceVersion": known["sourceVersion"],
+        "System.PlanId": oidc.plan_of(known["id"]),
+        "System.JobId": oidc.job_of(known["id"]),
+        "System.OidcRequestUri": oidc.request_uri(call.organization_url, project, known["id"]),
     }
     if known["pullRequestId"] is not None:
         request = call.draft.table("pullRequests")[str(known["pullRequestId"])]

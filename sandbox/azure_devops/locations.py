@@ -70,6 +70,30 @@ VARIABLE_GROUPS = Location(
     "ef5b7057-ffc3-4c77-bbad-c10b4a4abcc7", _TASK, "variablegroups", "_apis/{area}/{resource}/{groupId}", version=2
 )
 
+OIDC_TOKEN = Location(
+    "69a319f4-28c1-4bfd-93e6-ea0ff5c6f1a2",
+    _TASK,
+    "oidctoken",
+    "{project}/_apis/{area}/hubs/{hubName}/plans/{planId}/jobs/{jobId}/{resource}",
+    version=1,
+)
+
+# serviceendpoint
+PROJECT_SERVICE_ENDPOINTS = Location(
+    "e85f1c62-adfc-4b74-b618-11a150fb195e",
+    "serviceendpoint",
+    "endpoints",
+    "{project}/_apis/{area}/{resource}/{endpointId}",
+    version=4,
+)
+SERVICE_ENDPOINTS = Location(
+    "14e48fdc-2c8b-41ce-a0c3-e26f6cc55bd0",
+    "serviceendpoint",
+    "endpoints",
+    "_apis/{area}/{resource}/{endpointId}",
+    version=4,
+)
+
 # build
 DEFINITIONS = Location(
     "dbeaf647-6167-421a-bda9-c9327b25e2e6",
@@ -251,3 +275,7 @@ AGENT_VARIABLE_GROUPS = Location(
 AGENT_ENVIRONMENTS = Location(
     "", "sandbox", "environments", "{project}/_apis/{area}/agent/{resource}/{environmentName}", released="0.0"
 )
+AGENT_SERVICE_ENDPOINTS = Location(
+    "", "sandbox", "serviceendpoints", "{project}/_apis/{area}/agent/{resource}/{endpointName}", released="0.0"
+)
+OIDC_ISSUER = Location("", "sandbox", "oidcissuer", "_apis/{area}/{resource}", released="0.0")

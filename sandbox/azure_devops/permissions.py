@@ -29,7 +29,12 @@ def allowed(draft: Draft, project_id: str, kind: str, resource_id: str, definiti
 
 def exists(draft: Draft, project: Json, kind: str, resource_id: str) -> bool:
     """Tell whether a project has a resource; of the kinds that this service does not have, none exists."""
-    tables = {"environment": "environments", "queue": "queues", "variablegroup": "variableGroups"}
+    tables = {
+        "endpoint": "serviceEndpoints",
+        "environment": "environments",
+        "queue": "queues",
+        "variablegroup": "variableGroups",
+    }
     if kind == "repository":
         owner, _, repository_id = resource_id.rpartition(".")
         known = draft.table("repositories").get(repository_id)

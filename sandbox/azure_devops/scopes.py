@@ -22,6 +22,8 @@ _INCLUDES = {
     "vso.identity_manage": {"vso.identity"},
     "vso.pipelineresources_manage": {"vso.pipelineresources_use"},
     "vso.project_write": {"vso.project"},
+    "vso.serviceendpoint_manage": {"vso.serviceendpoint_query"},
+    "vso.serviceendpoint_query": {"vso.serviceendpoint"},
     "vso.project_manage": {"vso.project_write"},
     "vso.variablegroups_write": {"vso.variablegroups_read"},
     "vso.variablegroups_manage": {"vso.variablegroups_write"},

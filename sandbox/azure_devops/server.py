@@ -18,12 +18,14 @@ from sandbox.azure_devops import (
     environments,
     git,
     identities,
+    oidc,
     permissions,
     policies,
     pools,
     project_creation,
     projects,
     pull_requests,
+    service_endpoints,
     shapes,
     tokens,
     variable_groups,
@@ -55,6 +57,8 @@ _AREAS = (
     policies,
     git,
     pull_requests,
+    service_endpoints,
+    oidc,
     agent,
 )
 ROUTES: list[Route] = [route for area in _AREAS for route in area.router.routes]
@@ -114,6 +118,9 @@ class _Service:
         path = [part for part in request.path.split("/") if part]
         if path[:1] == ["_signin"]:
             return web.Response(text=_SIGN_IN, content_type="text/html")
+        if path[:1] == ["_issuers"] and request.method == "GET":
+            found = oidc.published(self._store.read(), "/".join(path[1:]))
+            return web.Response(status=404) if found is None else web.json_response(found)
         if not path or path[0].lower() != self._organization.lower():
             return web.Response(status=404)
         organization_url = f"{request.url.origin()}/{path[0]}"

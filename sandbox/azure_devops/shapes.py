@@ -36,6 +36,18 @@ VARIABLE_GROUP = thing(
     variables=thing(),
     variableGroupProjectReferences=many(thing(name=TEXT, description=TEXT, projectReference=thing(id=TEXT, name=TEXT))),
 )
+SERVICE_ENDPOINT = thing(
+    name=TEXT,
+    type=TEXT,
+    url=TEXT,
+    description=TEXT,
+    data=thing(),
+    authorization=thing(scheme=TEXT, parameters=thing()),
+    serviceEndpointProjectReferences=many(
+        thing(name=TEXT, description=TEXT, projectReference=thing(id=TEXT, name=TEXT))
+    ),
+)
+OIDC_ISSUER = thing(issuer=TEXT)
 RESOURCES = many(thing(type=TEXT, id=KEY, name=TEXT, authorized=FLAG))
 _PERMISSION = thing(
     resource=thing(type=TEXT, id=KEY),
