@@ -388,15 +388,29 @@ class BranchPolicyBuildValidation(ProjectResource):
             "isEnabled": inputs.get("enabled", True),
             "isBlocking": inputs.get("blocking", True),
             "type": {"id": self.kind},
-            "settings": {
-                "scope": scopes,
-                "buildDefinitionId": settings["buildDefinitionId"],
-                "displayName": settings["displayName"],
-                "manualQueueOnly": settings.get("manualQueueOnly", False),
-                "queueOnSourceUpdateOnly": settings.get("queueOnSourceUpdateOnly", True),
-                "validDuration": settings.get("validDuration", 720),
-                "filenamePatterns": settings.get("filenamePatterns") or [],
-            },
+            "settings": {"scope": scopes, **self.to_service(settings)},
+        }
+
+    def to_service(self, settings: Properties) -> Json:
+        """The policy's own settings, as the service names them."""
+        return {
+            "buildDefinitionId": settings["buildDefinitionId"],
+            "displayName": settings["displayName"],
+            "manualQueueOnly": settings.get("manualQueueOnly", False),
+            "queueOnSourceUpdateOnly": settings.get("queueOnSourceUpdateOnly", True),
+            "validDuration": settings.get("validDuration", 720),
+            "filenamePatterns": settings.get("filenamePatterns") or [],
+        }
+
+    def from_service(self, settings: Json) -> Properties:
+        """The policy's own settings, as the plugin names them."""
+        return {
+            "buildDefinitionId": settings["buildDefinitionId"],
+            "displayName": settings["displayName"],
+            "filenamePatterns": settings.get("filenamePatterns") or [],
+            "manualQueueOnly": settings["manualQueueOnly"],
+            "queueOnSourceUpdateOnly": settings["queueOnSourceUpdateOnly"],
+            "validDuration": int(settings["validDuration"]),
         }
 
     def create(self, inputs: Properties) -> tuple[str, Properties]:
@@ -425,11 +439,7 @@ class BranchPolicyBuildValidation(ProjectResource):
             "enabled": found.get("isEnabled", True),
             "projectId": project,
             "settings": {
-                "buildDefinitionId": settings["buildDefinitionId"],
-                "displayName": settings["displayName"],
-                "filenamePatterns": settings.get("filenamePatterns") or [],
-                "manualQueueOnly": settings["manualQueueOnly"],
-                "queueOnSourceUpdateOnly": settings["queueOnSourceUpdateOnly"],
+                **self.from_service(settings),
                 "scopes": [
                     {
                         "matchType": each.get("matchKind") or "",
@@ -438,7 +448,6 @@ class BranchPolicyBuildValidation(ProjectResource):
                     }
                     for each in settings["scope"]
                 ],
-                "validDuration": int(settings["validDuration"]),
             },
         }
 

@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING, ClassVar
 
 from sandbox.providers.azuredevops import VERSION, functions, pipelines
+from sandbox.providers.azuredevops.branch_reviewers import BranchPolicyMinReviewers
 from sandbox.providers.azuredevops.build_definition import BuildDefinition
 from sandbox.providers.azuredevops.client import Client
+from sandbox.providers.azuredevops.service_endpoint import ServiceEndpointAws
 from sandbox.providers.azuredevops.variable_group import VariableGroup
 from sandbox.providers.base import Function, Provider, ProviderError
 from sandbox.providers.schema import Failure
@@ -34,6 +36,8 @@ class AzureDevOpsProvider(Provider[Client]):
         pipelines.CheckExclusiveLock,
         pipelines.CheckBranchControl,
         pipelines.BranchPolicyBuildValidation,
+        BranchPolicyMinReviewers,
+        ServiceEndpointAws,
     )
     functions: ClassVar[Mapping[str, Function]] = {
         "azuredevops:index/getProject:getProject": functions.get_project,

@@ -25,6 +25,8 @@ ENVIRONMENT = INDEX + "environment:Environment"
 APPROVAL = INDEX + "checkApproval:CheckApproval"
 LOCK = INDEX + "checkExclusiveLock:CheckExclusiveLock"
 BRANCH = INDEX + "checkBranchControl:CheckBranchControl"
+REVIEWERS = INDEX + "branchPolicyMinReviewers:BranchPolicyMinReviewers"
+CONNECTION = INDEX + "serviceEndpointAws:ServiceEndpointAws"
 POLICY = INDEX + "branchPolicyBuildValidation:BranchPolicyBuildValidation"
 
 
@@ -295,6 +297,52 @@ def test_a_branch_policy_wants_a_build_of_the_pipeline(azure: Plugin, project: s
     same_after(azure, POLICY, own, updated, wanted)
     azure.delete(POLICY, own, updated)
     assert azure.read(POLICY, own, updated, wanted) is None
+
+
+def test_a_branch_policy_wants_votes_of_others(azure: Plugin, project: str, repository: str) -> None:
+    settings = {
+        "reviewerCount": 1,
+        "lastPusherCannotApprove": True,
+        "onPushResetApprovedVotes": True,
+        "scopes": [{"repositoryId": repository, "repositoryRef": "refs/heads/main"}],
+    }
+    own, outputs, inputs = azure.up(REVIEWERS, {"projectId": project, "settings": settings})
+    assert outputs["settings"]["submitterCanVote"] is False
+    same_after(azure, REVIEWERS, own, outputs, inputs)
+    wanted = {**inputs, "settings": {**inputs["settings"], "reviewerCount": 2}}
+    assert azure.kinds(REVIEWERS, outputs, wanted) == {"settings.reviewerCount": "UPDATE"}
+    updated = azure.update(REVIEWERS, own, outputs, wanted)
+    same_after(azure, REVIEWERS, own, updated, wanted)
+    azure.delete(REVIEWERS, own, updated)
+    assert azure.read(REVIEWERS, own, updated, wanted) is None
+
+
+def test_a_service_connection_takes_a_role_by_oidc_and_holds_no_secret(azure: Plugin, project: str) -> None:
+    role = "arn:aws:iam::123456789012:role/push"
+    own, outputs, inputs = azure.up(
+        CONNECTION, {"projectId": project, "serviceEndpointName": "push", "useOidc": True, "roleToAssume": role}
+    )
+    assert outputs["authorization"] == {"scheme": "UsernamePassword"}
+    assert not outputs.get("secretAccessKey")
+    same_after(azure, CONNECTION, own, outputs, inputs)
+    assert azure.kinds(CONNECTION, outputs, {**inputs, "serviceEndpointName": "other"}) == {
+        "serviceEndpointName": "UPDATE_REPLACE"
+    }
+    wanted = {**inputs, "roleToAssume": f"{role}-2"}
+    assert azure.kinds(CONNECTION, outputs, wanted) == {"roleToAssume": "UPDATE"}
+    updated = azure.update(CONNECTION, own, outputs, wanted)
+    same_after(azure, CONNECTION, own, updated, wanted)
+    azure.delete(CONNECTION, own, updated)
+    assert azure.read(CONNECTION, own, updated, wanted) is None
+
+
+def test_a_service_connections_key_is_whole_and_its_secret_half_secret(azure: Plugin, project: str) -> None:
+    half = {"projectId": project, "serviceEndpointName": "half", "accessKeyId": "AKIA"}
+    assert azure.check(CONNECTION, half) == ["access_key_id and secret_access_key have to be set together"]
+    checked = azure.check(CONNECTION, {**half, "secretAccessKey": "hunter2-of-a-test"})
+    own, outputs, raw = azure.create(CONNECTION, checked)
+    assert is_secret(raw, "secretAccessKey")
+    same_after(azure, CONNECTION, own, outputs, checked)
 
 
 def test_a_default_branch_policy_names_no_repository(azure: Plugin, project: str, repository: str) -> None:
