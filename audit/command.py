@@ -7,7 +7,6 @@ import argparse
 import gc
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -167,6 +166,8 @@ def write(path: str | None, text: str) -> None:
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
         sys.stdout.flush()
         return
+    import tempfile  # brings much that a report on standard output does not need
+
     target = Path(path)
     try:
         with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
@@ -212,4 +213,6 @@ def program() -> int:
     """The whole program: one short run whose data has no cycles, so that looking for some would take much of the
     time."""
     gc.disable()
-    return entry()
+    code = entry()
+    gc.freeze()  # nor at the end
+    return code

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
-from urllib.parse import unquote
 
 from audit.model import ENGINE_SECRET, REDACTED, Plan, State, Step, is_unknown
 from audit.secrets.hidden import SHORTEST, Finder
@@ -538,11 +537,17 @@ def _mixed(text: str) -> bool:
     return bool(re.search(r"[A-Z]", text) and re.search(r"[a-z]", text) and re.search(r"[0-9]", text))
 
 
+def _unquoted_twice(text: str) -> str:
+    from urllib.parse import unquote  # brings much, and such a text is rare
+
+    return unquote(unquote(text))
+
+
 _LOOKS_SECRET: Mapping[str | None, Callable[[str], bool]] = {
     "pat84": _mixed,
     "storage": _mixed,
     "base32": lambda text: bool(re.search(r"[2-7]", text)),
-    "quoted": lambda text: "%" in text and _is_random(unquote(unquote(text)), _CHANGES),
+    "quoted": lambda text: "%" in text and _is_random(_unquoted_twice(text), _CHANGES),
 }
 """Shapes that other texts have too, and what the secret ones have besides."""
 
