@@ -1,10 +1,19 @@
-"""Reads the clouds' own APIs: nothing here changes anything, and every refusal says which permission it was."""
+"""Reads the clouds' own APIs: nothing here changes anything. A look-up gives its answer, or raises Gone or Refused;
+every refusal says which permission it was."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Gone(Exception):  # noqa: N818 - a state of things, no error
+    """What was asked for is not there."""
 
 
 @dataclass(slots=True)
-class LookupRefusedError(Exception):
+class Refused(Exception):  # noqa: N818 - as the service says it
     """One look-up failed: what it would have shown is not known. `permission` is what the caller needs; empty where it
     is not for want of one."""
 
@@ -23,7 +32,7 @@ class LookupRefusedError(Exception):
 
 
 @dataclass(slots=True)
-class LookupNotOfferedError(Exception):
+class NotOffered(Exception):  # noqa: N818 - as the service says it
     """The endpoint does not know the look-up at all: an emulation, or a partition without the feature."""
 
     what: str
@@ -32,4 +41,10 @@ class LookupNotOfferedError(Exception):
         return f"{self.what} is not offered by this endpoint, so it was not looked at"
 
 
-__all__ = ["LookupNotOfferedError", "LookupRefusedError"]
+def found(look: Callable[[], T]) -> T | None:
+    """What the look-up gives, or None where it is not there, and that is an answer like any other. Raises Refused and
+    NotOffered."""
+    try:
+        return look()
+    except Gone:
+        return None

@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from audit.clouds import LookupNotOfferedError, LookupRefusedError
+from audit.clouds import Gone, NotOffered, Refused
 from audit.errors import AuditError
 
 NOT_SIGNED_IN = frozenset(
@@ -81,40 +83,26 @@ class Aws:
                 raise AuditError(f"AWS: {error}; set AWS_REGION and the credentials of the account") from None
         return self._clients[key]
 
-    def call(self, service: str, operation: str, region: str | None = None, **parameters: Any) -> dict[str, Any] | None:
-        """One operation by its API name (`GetPolicy`); None where the thing asked for is not there. Asked once: a
-        second look is answered from the first, so that one report shows one moment.
+    def call(self, service: str, operation: str, region: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """One operation by its API name (`GetPolicy`). Asked once: a second look is answered from the first, so that
+        one report shows one moment.
 
-        Raises LookupRefusedError where the caller lacks the permission or AWS answers with another error,
-        LookupNotOfferedError where the endpoint does not know the operation, AuditError where AWS cannot be
-        reached or the credentials are no good.
+        Raises Gone where the thing asked for is not there, Refused where the caller lacks the permission or AWS
+        answers with another error, NotOffered where the endpoint does not know the operation, AuditError where AWS
+        cannot be reached or the credentials are no good.
         """
         return self._once(self._call, service, operation, region, parameters)  # type: ignore[no-any-return]
 
-    def _call(
-        self, service: str, operation: str, region: str | None, parameters: dict[str, Any]
-    ) -> dict[str, Any] | None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
+    def _call(self, service: str, operation: str, region: str | None, parameters: dict[str, Any]) -> dict[str, Any]:
         client = self.client(service, region)
-        try:
+        with _answered(service, operation, parameters):
             answer: dict[str, Any] = getattr(client, _snake(operation))(**parameters)
-        except ClientError as error:
-            self._refused(error.response, service, operation, parameters)
-            return None
-        except BotoCoreError as error:
-            raise AuditError(
-                f"AWS {service} cannot be reached: {error}; check AWS_ENDPOINT_URL, the network and the credentials"
-            ) from None
         return answer
 
-    def pages(
-        self, service: str, operation: str, key: str, region: str | None = None, **parameters: Any
-    ) -> list[Any] | None:
-        """All entries of a list operation; None where what they belong to is not there. Asked once, as by `call`, and
-        raises as it does."""
+    def pages(self, service: str, operation: str, key: str, region: str | None = None, **parameters: Any) -> list[Any]:
+        """All entries of a list operation. Asked once, as by `call`, and raises as it does."""
 
-        def ask(*_arguments: Any) -> list[Any] | None:
+        def ask(*_arguments: Any) -> list[Any]:
             return self._pages(service, operation, key, region, parameters)
 
         return self._once(ask, f"{service}.{key}", operation, region, parameters)  # type: ignore[no-any-return]
@@ -124,7 +112,7 @@ class Aws:
         if key not in self._seen:
             try:
                 self._seen[key] = ask(service, operation, region, parameters)
-            except (LookupRefusedError, LookupNotOfferedError) as refusal:
+            except (Gone, Refused, NotOffered) as refusal:
                 self._seen[key] = refusal
         if isinstance(self._seen[key], Exception):
             raise self._seen[key]
@@ -132,57 +120,58 @@ class Aws:
 
     def _pages(
         self, service: str, operation: str, key: str, region: str | None, parameters: dict[str, Any]
-    ) -> list[Any] | None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
+    ) -> list[Any]:
         client = self.client(service, region)
-        found: list[Any] = []
-        if not client.can_paginate(_snake(operation)):  # the SDK knows no pages of it, the service may
-            while True:
-                answer = self._call(service, operation, region, parameters)
-                if answer is None:
-                    return None
-                found += answer.get(key) or []
-                more = {name: answer[name] for name in ("Marker", "nextToken", "NextToken") if answer.get(name)}
-                if not more or answer.get("IsTruncated") is False:
-                    return found
-                parameters = {**parameters, **more}
-        try:
-            for page in client.get_paginator(_snake(operation)).paginate(**parameters):
-                found.extend(page.get(key) or [])
-        except ClientError as error:
-            self._refused(error.response, service, operation, parameters)
-            return None
-        except BotoCoreError as error:
-            raise AuditError(
-                f"AWS {service} cannot be reached: {error}; check AWS_ENDPOINT_URL, the network and the credentials"
-            ) from None
-        return found
+        entries: list[Any] = []
+        if client.can_paginate(_snake(operation)):
+            with _answered(service, operation, parameters):
+                for page in client.get_paginator(_snake(operation)).paginate(**parameters):
+                    entries += page.get(key) or []
+            return entries
+        while True:  # the SDK knows no pages of it, the service may
+            answer = self._call(service, operation, region, parameters)
+            entries += answer.get(key) or []
+            more = {name: answer[name] for name in ("Marker", "nextToken", "NextToken") if answer.get(name)}
+            if not more or answer.get("IsTruncated") is False:
+                return entries
+            parameters = {**parameters, **more}
 
     def account(self) -> str:
         """Number of the account that the credentials belong to. Raises AuditError."""
-        answer = self.call("sts", "GetCallerIdentity", region=self.region())
-        return str((answer or {}).get("Account") or "")
+        return str(self.call("sts", "GetCallerIdentity", region=self.region()).get("Account") or "")
 
     def region(self) -> str:
         """The region of the environment; STS is asked there."""
         return self._session.region_name or "us-east-1"
 
-    @staticmethod
-    def _refused(response: Any, service: str, operation: str, parameters: dict[str, Any]) -> None:
-        """None for "not there"; every other refusal as an error."""
-        error = response.get("Error", {})
-        code = str(error.get("Code", "")).rpartition("#")[2]
-        action = ACTIONS.get(f"{service}:{operation}", f"{service}:{operation}")
-        if code in MISSING:
-            return
-        if code in NOT_SIGNED_IN:
-            raise AuditError(f"AWS refuses the credentials ({code}): sign in again, or set others") from None
-        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        if code in NOT_OFFERED or status == 501:
-            raise LookupNotOfferedError(f"{operation} of {_target(parameters)}") from None
-        needed = action if code in DENIED or status == 403 else ""
-        raise LookupRefusedError(needed, f"{operation} of {_target(parameters)}", f"{code or status}") from None
+
+@contextmanager
+def _answered(service: str, operation: str, parameters: dict[str, Any]) -> Iterator[None]:
+    """What the SDK raises, in this room's words: Gone, Refused, NotOffered or AuditError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _said(error.response, service, operation, parameters) from None
+    except BotoCoreError as error:
+        raise AuditError(
+            f"AWS {service} cannot be reached: {error}; check AWS_ENDPOINT_URL, the network and the credentials"
+        ) from None
+
+
+def _said(response: Any, service: str, operation: str, parameters: dict[str, Any]) -> Exception:
+    code = str(response.get("Error", {}).get("Code", "")).rpartition("#")[2]
+    what = f"{operation} of {_target(parameters)}"
+    if code in MISSING:
+        return Gone(what)
+    if code in NOT_SIGNED_IN:
+        return AuditError(f"AWS refuses the credentials ({code}): sign in again, or set others")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code in NOT_OFFERED or status == 501:
+        return NotOffered(what)
+    action = ACTIONS.get(f"{service}:{operation}", f"{service}:{operation}")
+    return Refused(action if code in DENIED or status == 403 else "", what, f"{code or status}")
 
 
 def _target(parameters: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ import os
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from audit.clouds import LookupRefusedError
+from audit.clouds import Gone, Refused
 from audit.errors import AuditError
 
 TIMEOUT = (5, 30)
@@ -42,10 +42,8 @@ class AzureDevOps:
         self._session.auth = ("", token)
 
     def get(self, path: str, permission: str, version: str = "7.1", **query: str) -> Any:
-        """The JSON answer of a GET below the organisation; None where the thing asked for is not there (404 or null).
-
-        `permission` is the scope of a personal access token that the call needs. Raises LookupRefusedError, AuditError.
-        """
+        """The JSON answer of a GET below the organisation. `permission` is the scope of a personal access token that
+        the call needs. Raises Gone where the thing asked for is not there (404 or null), Refused, AuditError."""
         return self._get(path, permission, version, query)[0]
 
     def _get(self, path: str, permission: str, version: str, query: dict[str, str]) -> tuple[Any, str]:
@@ -66,32 +64,30 @@ class AzureDevOps:
                 "Azure DevOps refuses AZDO_PERSONAL_ACCESS_TOKEN (it may have expired): set one that is valid"
             )
         if answer.status_code == 404:
-            return None, ""
+            raise Gone(path)
         if not answer.ok:
             needed = f"{permission} of the token" if answer.status_code == 403 else ""
-            raise LookupRefusedError(needed, path, f"HTTP {answer.status_code}")
+            raise Refused(needed, path, f"HTTP {answer.status_code}")
         try:
-            return answer.json(), answer.headers.get(CONTINUATION, "")
+            content = answer.json()
         except ValueError:
             raise AuditError(
                 f"Azure DevOps answers {path} with something that is not JSON: is the URL right?"
             ) from None
+        if content is None:
+            raise Gone(path)
+        return content, answer.headers.get(CONTINUATION, "")
 
-    def values(self, path: str, permission: str, version: str = "7.1", **query: str) -> list[Any] | None:
-        """All entries of a list, to its last page; None where what they belong to is not there. Raises as `get` does,
-        and LookupRefusedError where the list does not end."""
-        found: list[Any] = []
+    def values(self, path: str, permission: str, version: str = "7.1", **query: str) -> list[Any]:
+        """All entries of a list, to its last page. Raises as `get` does, and Refused where the list does not end."""
+        entries: list[Any] = []
         seen: set[str] = set()
         while True:
             answer, token = self._get(path, permission, version, query)
-            if answer is None:
-                if not found:
-                    return None
-                raise LookupRefusedError("", path, "a page of it is gone")
-            found += answer.get("value") or []
+            entries += answer.get("value") or []
             if not token:
-                return found
+                return entries
             if token in seen:
-                raise LookupRefusedError("", path, "its pages do not end")
+                raise Refused("", path, "its pages do not end")
             seen.add(token)
             query = {**query, "continuationToken": token}

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from audit.drift.sheet import REFUSED, Clouds, Sheet
+from audit.clouds import Gone, found
+from audit.drift.sheet import Clouds, Sheet
 from audit.model import is_hidden
 from audit.state import Resource, StackState
 
@@ -30,16 +31,12 @@ def variable_group(sheet: Sheet, clouds: Clouds) -> None:
     resource = sheet.resource
     project = str(resource.get("projectId"))
     path = f"{project}/_apis/distributedtask/variablegroups/{resource.id}"
-    real = sheet.look(lambda: clouds.devops.get(path, GROUPS_READ))
-    if real is REFUSED:
-        return
-    if real is None:
-        sheet.gone()
-        return
+    real = clouds.devops.get(path, GROUPS_READ)
     sheet.differs("name", real.get("name"))
     sheet.differs("description", real.get("description"), default="")
     _variables(sheet, clouds, real)
-    permissions(sheet, clouds)
+    with sheet.looking():
+        permissions(sheet, clouds)
 
 
 def _variables(sheet: Sheet, clouds: Clouds, real: Mapping[str, Any]) -> None:
@@ -130,10 +127,7 @@ def permissions(sheet: Sheet, clouds: Clouds) -> None:
     kind = AUTHORIZED_TYPES[resource.kind]
     project = str(resource.get("projectId"))
     path = f"{project}/_apis/pipelines/pipelinePermissions/{kind}/{resource.id}"
-    real = sheet.look(lambda: clouds.devops.get(path, "Build (Read & execute)", "7.1-preview.1"))
-    if real is REFUSED:
-        return
-    real = real or {}
+    real = found(lambda: clouds.devops.get(path, "Build (Read & execute)", "7.1-preview.1")) or {}
     recorded, everyone = _authorized(clouds.state, resource, kind)
     opened = (real.get("allPipelines") or {}).get("authorized") is True
     sheet.fact("allPipelines", resource.inputs.get("allowAccess"), everyone, opened)
@@ -183,17 +177,13 @@ def authorization(sheet: Sheet, clouds: Clouds) -> None:
     project = str(resource.get("pipelineProjectId") or resource.get("projectId"))
     kind, target = str(resource.get("type")), str(resource.get("resourceId"))
     path = f"{resource.get('projectId') or project}/_apis/pipelines/pipelinePermissions/{kind}/{target}"
-    real = sheet.look(lambda: clouds.devops.get(path, "Build (Read & execute)", "7.1-preview.1"))
-    if real is REFUSED:
-        return
+    real = found(lambda: clouds.devops.get(path, "Build (Read & execute)", "7.1-preview.1")) or {}
     pipeline = resource.get("pipelineId")
-    entries = [
-        entry for entry in (real or {}).get("pipelines") or [] if pipeline and str(entry["id"]) == _number(pipeline)
-    ]
+    entries = [entry for entry in real.get("pipelines") or [] if pipeline and str(entry["id"]) == _number(pipeline)]
     granted = (
         any(entry.get("authorized") for entry in entries)
         if pipeline
-        else ((real or {}).get("allPipelines") or {}).get("authorized") is True
+        else (real.get("allPipelines") or {}).get("authorized") is True
     )
     if not sheet.fact("authorized", None, True, granted):
         sheet.gone()
@@ -203,26 +193,17 @@ def environment(sheet: Sheet, clouds: Clouds) -> None:
     """An environment: that it is there, under its name, and which pipelines may deploy to it."""
     resource = sheet.resource
     path = f"{resource.get('projectId')}/_apis/distributedtask/environments/{resource.id}"
-    real = sheet.look(lambda: clouds.devops.get(path, ENVIRONMENTS_READ, "7.1-preview.1"))
-    if real is REFUSED:
-        return
-    if real is None:
-        sheet.gone()
-        return
+    real = clouds.devops.get(path, ENVIRONMENTS_READ, "7.1-preview.1")
     sheet.differs("name", real.get("name"))
-    permissions(sheet, clouds)
+    with sheet.looking():
+        permissions(sheet, clouds)
 
 
 def build_definition(sheet: Sheet, clouds: Clouds) -> None:
     """A pipeline: what it builds from which branch, and with which reach."""
     resource = sheet.resource
     path = f"{resource.get('projectId')}/_apis/build/definitions/{resource.id}"
-    real = sheet.look(lambda: clouds.devops.get(path, BUILDS_READ))
-    if real is REFUSED:
-        return
-    if real is None:
-        sheet.gone()
-        return
+    real = clouds.devops.get(path, BUILDS_READ)
     sheet.differs("name", real.get("name"))
     source = real.get("repository") or {}
     recorded = resource.get("repository") or {}
@@ -256,12 +237,10 @@ def check(sheet: Sheet, clouds: Clouds) -> None:
     """An approval, an exclusive lock or a branch control: that it is there, and its settings."""
     resource = sheet.resource
     path = f"{resource.get('projectId')}/_apis/pipelines/checks/configurations/{resource.id}"
-    real = sheet.look(lambda: clouds.devops.get(path, ENVIRONMENTS_READ, "7.1-preview.1", **{"$expand": "settings"}))
-    if real is REFUSED:
-        return
-    if real is None:
-        sheet.missing = True
-        sheet.find("drift-guard-weakened", f"{sheet.subject} is recorded and is not there.")
+    try:
+        real = clouds.devops.get(path, ENVIRONMENTS_READ, "7.1-preview.1", **{"$expand": "settings"})
+    except Gone:
+        _guard_gone(sheet)
         return
     target = real.get("resource") or {}
     sheet.differs("targetResourceId", target.get("id"), "drift-guard-weakened")
@@ -272,6 +251,11 @@ def check(sheet: Sheet, clouds: Clouds) -> None:
         _approval(sheet, real.get("settings") or {})
     elif resource.kind == "azuredevops:index:CheckBranchControl":
         _branch_control(sheet, (real.get("settings") or {}).get("inputs") or {})
+
+
+def _guard_gone(sheet: Sheet) -> None:
+    sheet.missing = True
+    sheet.find("drift-guard-weakened", f"{sheet.subject} is recorded and is not there.")
 
 
 def _approval(sheet: Sheet, settings: Mapping[str, Any]) -> None:
@@ -303,12 +287,9 @@ def branch_policy(sheet: Sheet, clouds: Clouds) -> None:
     """A branch policy: that it is there, on and blocking, and its settings."""
     resource = sheet.resource
     path = f"{resource.get('projectId')}/_apis/policy/configurations/{resource.id}"
-    real = sheet.look(lambda: clouds.devops.get(path, CODE_READ))
-    if real is REFUSED:
-        return
+    real = found(lambda: clouds.devops.get(path, CODE_READ))
     if real is None or real.get("isDeleted"):
-        sheet.missing = True
-        sheet.find("drift-guard-weakened", f"{sheet.subject} is recorded and is not there.")
+        _guard_gone(sheet)
         return
     for name, now in (("enabled", real.get("isEnabled")), ("blocking", real.get("isBlocking"))):
         sheet.differs(name, now, "drift-guard-weakened", True)

@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from audit.classify import documents
+from audit.clouds import Gone, found
 from audit.drift import lifecycle
-from audit.drift.sheet import REFUSED, Clouds, Sheet
+from audit.drift.sheet import Clouds, Sheet
 from audit.state import Resource, StackState
 
 HOST = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?[.-](?P<region>[a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)\S*")
@@ -31,13 +32,10 @@ def repository(sheet: Sheet, clouds: Clouds) -> None:
     """The settings of a repository, its tags and its own policy."""
     resource, aws = sheet.resource, clouds.aws
     name, where = str(resource.get("name") or resource.id), region(resource)
-    answer = sheet.look(lambda: aws.call("ecr", "DescribeRepositories", where, repositoryNames=(name,)))
-    if answer is REFUSED:
-        return
-    if not answer or not answer["repositories"]:
-        sheet.gone()
-        return
-    real = answer["repositories"][0]
+    listed = aws.call("ecr", "DescribeRepositories", where, repositoryNames=(name,))["repositories"]
+    if not listed:
+        raise Gone(name)
+    real = listed[0]
     sheet.own("arn", real["repositoryArn"])
     _mutability(sheet, real)
     _scan(sheet, real)
@@ -49,11 +47,10 @@ def repository(sheet: Sheet, clouds: Clouds) -> None:
         sheet.taken(key, declared, recorded.get(key) or default)
         if not sheet.fact(key, declared, recorded.get(key) or default, encryption.get(key) or default):
             sheet.find("drift-property", f"{sheet.subject}: {key} is {encryption.get(key)}.")
-    tags = sheet.look(lambda: aws.call("ecr", "ListTagsForResource", where, resourceArn=real["repositoryArn"]))
-    if tags is not REFUSED:
-        tagged(sheet, (tags or {}).get("tags"))
-    policy = sheet.look(lambda: aws.call("ecr", "GetRepositoryPolicy", where, repositoryName=name))
-    if policy is not REFUSED:
+    with sheet.looking():
+        tagged(sheet, aws.call("ecr", "ListTagsForResource", where, resourceArn=real["repositoryArn"]).get("tags"))
+    with sheet.looking():
+        policy = found(lambda: aws.call("ecr", "GetRepositoryPolicy", where, repositoryName=name))
         declared = _declared(clouds.state, "aws:ecr:RepositoryPolicy", name)
         text = policy["policyText"] if policy else None
         if text or declared:
@@ -102,10 +99,8 @@ def repository_policy(sheet: Sheet, clouds: Clouds) -> None:
     """A declared repository policy: whether it is there. Its meaning is compared with the repository."""
     resource = sheet.resource
     name = str(resource.get("repository"))
-    answer = sheet.look(lambda: clouds.aws.call("ecr", "GetRepositoryPolicy", region(resource), repositoryName=name))
-    if answer is None:
-        sheet.gone()
-    elif answer is not REFUSED and not any(item.get("name") == name for item in clouds.state.of("aws:ecr:Repository")):
+    answer = clouds.aws.call("ecr", "GetRepositoryPolicy", region(resource), repositoryName=name)
+    if not any(item.get("name") == name for item in clouds.state.of("aws:ecr:Repository")):
         sheet.judge("policy", resource.get("policy"), answer["policyText"])
 
 
@@ -114,12 +109,7 @@ def lifecycle_policy(sheet: Sheet, clouds: Clouds) -> None:
     images."""
     resource = sheet.resource
     name = str(resource.get("repository") or resource.id)
-    answer = sheet.look(lambda: clouds.aws.call("ecr", "GetLifecyclePolicy", region(resource), repositoryName=name))
-    if answer is REFUSED:
-        return
-    if answer is None:
-        sheet.gone()
-        return
+    answer = clouds.aws.call("ecr", "GetLifecyclePolicy", region(resource), repositoryName=name)
     recorded, real = resource.get("policy"), answer["lifecyclePolicyText"]
     same = lifecycle.same(recorded, real)
     declared = documents.shown(resource.inputs.get("policy"))
@@ -152,8 +142,8 @@ def deployed(resource: Resource, state: StackState) -> Deployed | None:
     match = IMAGE.fullmatch(name)
     if match is None:
         return None
-    found = IMAGE.fullmatch(digest) or re.fullmatch(r".*@(?P<digest>sha256:[0-9a-f]{64})", digest)
-    sha = (found["digest"] if found else "") or ""
+    digested = IMAGE.fullmatch(digest) or re.fullmatch(r".*@(?P<digest>sha256:[0-9a-f]{64})", digest)
+    sha = (digested["digest"] if digested else "") or ""
     for candidate in state.of("aws:ecr:Repository"):
         if candidate.get("repositoryUrl") == f"{match['host']}/{match['name']}":
             registry = candidate.get("registryId")
@@ -166,73 +156,57 @@ def deployed(resource: Resource, state: StackState) -> Deployed | None:
 
 def image(sheet: Sheet, clouds: Clouds) -> None:
     """The deployed image: that its digest is there, that its tag still names it, and that no rule expires it."""
-    found = deployed(sheet.resource, clouds.state)
-    if found is None or not found.digest:
+    image = deployed(sheet.resource, clouds.state)
+    if image is None or not image.digest:
         sheet.compared = False
         sheet.find(
             "look-up-refused",
             f"{sheet.subject}: whether its image is still there cannot be told: "
-            + ("it is in no ECR repository." if found is None else "the state records no digest of it."),
+            + ("it is in no ECR repository." if image is None else "the state records no digest of it."),
             proved=False,
         )
         return
-    registry = {"registryId": found.registry} if found.registry else {}
-
-    def ask(**identifier: str) -> Any:
-        return clouds.aws.call(
-            "ecr",
-            "DescribeImages",
-            found.region,
-            repositoryName=found.repository,
-            imageIds=(identifier,),
-            **registry,
-        )
-
-    by_digest = sheet.look(lambda: ask(imageDigest=found.digest))
-    if by_digest is REFUSED:
-        return
-    real = by_digest["imageDetails"][0]["imageDigest"] if by_digest else None
+    registry = {"registryId": image.registry} if image.registry else {}
+    by_digest = _image(clouds, image, registry, imageDigest=image.digest)
     declared = sheet.resource.inputs.get("imageName")
-    sheet.fact("digest", declared, found.digest, real)
+    sheet.fact("digest", declared, image.digest, by_digest)
     if by_digest is None:
         sheet.find(
             "drift-image-missing",
-            f"{sheet.subject}: {found.digest} is not in repository '{found.repository}' any more.",
+            f"{sheet.subject}: {image.digest} is not in repository '{image.repository}' any more.",
             "The provider does not notice: it never reads an image.",
         )
-    by_tag = sheet.look(lambda: ask(imageTag=found.tag))
-    if by_tag is not REFUSED:
-        now = by_tag["imageDetails"][0]["imageDigest"] if by_tag else None
-        if not sheet.fact(f"tag {found.tag}", declared, found.digest, now):
+    with sheet.looking():
+        now = _image(clouds, image, registry, imageTag=image.tag)
+        if not sheet.fact(f"tag {image.tag}", declared, image.digest, now):
             what = f"names {now} now" if now else "is not there any more"
-            sheet.find("drift-tag-moved", f"{sheet.subject}: tag '{found.tag}' {what}; deployed was {found.digest}.")
+            sheet.find("drift-tag-moved", f"{sheet.subject}: tag '{image.tag}' {what}; deployed was {image.digest}.")
     if by_digest is not None:
-        _expiry(sheet, clouds, found, registry)
+        with sheet.looking():
+            _expiry(sheet, clouds, image, registry)
 
 
-def _expiry(sheet: Sheet, clouds: Clouds, found: Deployed, registry: dict[str, str]) -> None:
-    aws = clouds.aws
-    policy = sheet.look(
-        lambda: aws.call("ecr", "GetLifecyclePolicy", found.region, repositoryName=found.repository, **registry)
-    )
-    if policy is REFUSED or policy is None:
-        if policy is None:
-            sheet.fact("expires", None, "never", "never: there is no lifecycle policy", "same")
+def _image(clouds: Clouds, image: Deployed, registry: dict[str, str], **identifier: str) -> Any:
+    """The digest of the image that is there; None where none is."""
+    where = {"repositoryName": image.repository, **registry}
+    answer = found(lambda: clouds.aws.call("ecr", "DescribeImages", image.region, imageIds=(identifier,), **where))
+    return answer["imageDetails"][0]["imageDigest"] if answer else None
+
+
+def _expiry(sheet: Sheet, clouds: Clouds, image: Deployed, registry: dict[str, str]) -> None:
+    where = {"repositoryName": image.repository, **registry}
+    policy = found(lambda: clouds.aws.call("ecr", "GetLifecyclePolicy", image.region, **where))
+    if policy is None:
+        sheet.fact("expires", None, "never", "never: there is no lifecycle policy", "same")
         return
-    listed = sheet.look(
-        lambda: aws.pages(
-            "ecr", "DescribeImages", "imageDetails", found.region, repositoryName=found.repository, **registry
-        )
-    )
-    if listed is REFUSED or listed is None:
-        return
+    listed = found(lambda: clouds.aws.pages("ecr", "DescribeImages", "imageDetails", image.region, **where)) or []
     images = [
         lifecycle.Image(item["imageDigest"], tuple(item.get("imageTags") or ()), item["imagePushedAt"])
         for item in listed
     ]
-    if not any(item.digest == found.digest for item in images):  # deleted between two look-ups
+    if not any(item.digest == image.digest for item in images):  # deleted between two look-ups
         return
-    fate = lifecycle.fate(policy["lifecyclePolicyText"], images, found.digest, clouds.now)
+    fate = lifecycle.fate(policy["lifecyclePolicyText"], images, image.digest, clouds.now)
     if fate.unknown:
         sheet.fact("expires", None, None, fate.unknown, "unknown")
         sheet.find(
@@ -245,7 +219,7 @@ def _expiry(sheet: Sheet, clouds: Clouds, found: Deployed, registry: dict[str, s
         sheet.fact("expires", None, "never", f"{when}, by {fate.words}", "differs")
         sheet.find(
             "drift-lifecycle-expires-deployed",
-            f"{sheet.subject}: the deployed image {found.digest} expires {when}, by {fate.words}.",
+            f"{sheet.subject}: the deployed image {image.digest} expires {when}, by {fate.words}.",
             *([f"It is number {fate.rank} of those that {fate.keeps} are kept of."] if fate.rank else []),
         )
     else:

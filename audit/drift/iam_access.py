@@ -3,11 +3,12 @@
 API: https://docs.aws.amazon.com/IAM/latest/APIReference.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from audit.clouds import Gone, found
 from audit.drift.ecr import tagged
-from audit.drift.sheet import REFUSED, Clouds, Sheet
+from audit.drift.sheet import Clouds, Sheet
 from audit.state import Resource, StackState
 
 HOLDERS = {"aws:iam:User": "User", "aws:iam:Group": "Group", "aws:iam:Role": "Role"}
@@ -93,72 +94,61 @@ def _managed(state: StackState, holder: str, name: str) -> bool:
 # --- policies
 
 
-def _document(clouds: Clouds, arn: str) -> tuple[Any, dict[str, Any]] | None:
-    """The default version's document of a policy, and what GetPolicy says; None where there is no such policy."""
-    answer = clouds.aws.call("iam", "GetPolicy", PolicyArn=arn)
-    if answer is None:
-        return None
-    policy: dict[str, Any] = answer["Policy"]
+def _document(clouds: Clouds, arn: str) -> tuple[Any, dict[str, Any]]:
+    """The default version's document of a policy, and what GetPolicy says."""
+    policy: dict[str, Any] = clouds.aws.call("iam", "GetPolicy", PolicyArn=arn)["Policy"]
     version = clouds.aws.call("iam", "GetPolicyVersion", PolicyArn=arn, VersionId=policy["DefaultVersionId"])
-    return (version["PolicyVersion"]["Document"] if version else None), policy
+    return version["PolicyVersion"]["Document"], policy
 
 
 def policy(sheet: Sheet, clouds: Clouds) -> None:
     """A managed policy: its default version by meaning, and everyone it is attached to."""
     resource = sheet.resource
     arn = str(resource.get("arn") or resource.id)
-    answer = sheet.look(lambda: _document(clouds, arn))
-    if answer is None:
-        sheet.gone()
-        return
-    if answer is not REFUSED:
-        document, described = answer
+    with sheet.looking():
+        document, described = _document(clouds, arn)
         version = described["DefaultVersionId"]
         sheet.judge("policy", resource.get("policy"), document, what=f"{sheet.subject}: its default version {version}")
         sheet.fact("defaultVersion", None, None, f"{version} of {described.get('UpdateDate', '')}", "same")
-    entities = sheet.look(lambda: _entities(clouds, arn))
-    if entities is REFUSED or entities is None:
-        return
-    recorded = {(holder, name) for holder, name, other in recorded_attachments(clouds.state) if other == arn}
-    sheet.fact("attachedTo", None, _pairs(recorded), _pairs(entities), "same" if entities == recorded else "differs")
-    for holder, name in sorted(entities - recorded):
-        if not _managed(clouds.state, holder, name):
-            _attached_by_hand(sheet, clouds, holder, name, arn)
+    with sheet.looking():
+        entities = _entities(clouds, arn)
+        recorded = {(holder, name) for holder, name, other in recorded_attachments(clouds.state) if other == arn}
+        same = entities == recorded
+        sheet.fact("attachedTo", None, _pairs(recorded), _pairs(entities), "same" if same else "differs")
+        for holder, name in sorted(entities - recorded):
+            if not _managed(clouds.state, holder, name):
+                _attached_by_hand(sheet, clouds, holder, name, arn)
 
 
 def _pairs(pairs: set[tuple[str, str]]) -> list[str]:
     return sorted(f"{holder.lower()} {name}" for holder, name in pairs)
 
 
-def _entities(clouds: Clouds, arn: str) -> set[tuple[str, str]] | None:
-    found = set()
-    for holder in ("User", "Group", "Role"):
-        listed = clouds.aws.pages("iam", "ListEntitiesForPolicy", f"Policy{holder}s", PolicyArn=arn)
-        if listed is None:
-            return None
-        found |= {(holder, item[f"{holder}Name"]) for item in listed}
-    return found
+def _entities(clouds: Clouds, arn: str) -> set[tuple[str, str]]:
+    return {
+        (holder, item[f"{holder}Name"])
+        for holder in ("User", "Group", "Role")
+        for item in clouds.aws.pages("iam", "ListEntitiesForPolicy", f"Policy{holder}s", PolicyArn=arn)
+    }
 
 
 def _attached_by_hand(sheet: Sheet, clouds: Clouds, holder: str, name: str, arn: str) -> None:
-    answer = sheet.look(lambda: _document(clouds, arn))
     what = f"Policy {arn} is attached to {holder.lower()} '{name}', which the stack does not record"
-    if answer is REFUSED or answer is None:
+    document = None
+    with sheet.looking():
+        document = found(lambda: _document(clouds, arn))
+    if document is None:
         sheet.find("drift-access-unknown", f"{what}; what it allows is not known.", proved=False)
-        return
-    sheet.judge(f"attached policy {arn}", None, answer[0], what=f"{what}; it")
+    else:
+        sheet.judge(f"attached policy {arn}", None, document[0], what=f"{what}; it")
 
 
 def attachment(sheet: Sheet, clouds: Clouds) -> None:
     """A declared attachment: whether the policy is still attached."""
     holder, property_name = ATTACHMENTS[sheet.resource.kind]
     name, arn = str(sheet.resource.get(property_name)), str(sheet.resource.get("policyArn"))
-    attached = sheet.look(lambda: _attached(clouds, holder, name))
-    if attached is REFUSED:
-        return
-    if not sheet.fact(
-        "policyArn", sheet.resource.inputs.get("policyArn"), arn, arn if arn in (attached or ()) else None
-    ):
+    attached = found(lambda: _attached(clouds, holder, name)) or []
+    if not sheet.fact("policyArn", sheet.resource.inputs.get("policyArn"), arn, arn if arn in attached else None):
         sheet.missing = True
         sheet.find(
             "drift-missing", f"{sheet.subject}: policy {arn} is not attached to {property_name} '{name}' any more."
@@ -170,24 +160,21 @@ def inline_policy(sheet: Sheet, clouds: Clouds) -> None:
     where the stack does not record that one."""
     holder, property_name = INLINE[sheet.resource.kind]
     name = str(sheet.resource.get(property_name))
-    real = sheet.look(lambda: _inline_document(clouds, holder, name, str(sheet.resource.get("name"))))
-    if real is None:
-        sheet.gone()
-    elif real is not REFUSED:
-        if _managed(clouds.state, holder, name):
-            sheet.fact("policy", None, "there", "there")
-        else:
-            sheet.judge("policy", sheet.resource.get("policy"), real)
+    real = _inline_document(clouds, holder, name, str(sheet.resource.get("name")))
+    if _managed(clouds.state, holder, name):
+        sheet.fact("policy", None, "there", "there")
+    else:
+        sheet.judge("policy", sheet.resource.get("policy"), real)
 
 
-def _attached(clouds: Clouds, holder: str, name: str) -> list[str] | None:
+def _attached(clouds: Clouds, holder: str, name: str) -> list[str]:
     listed = clouds.aws.pages("iam", f"ListAttached{holder}Policies", "AttachedPolicies", **{f"{holder}Name": name})
-    return None if listed is None else [item["PolicyArn"] for item in listed]
+    return [item["PolicyArn"] for item in listed]
 
 
 def _inline_document(clouds: Clouds, holder: str, name: str, policy_name: str) -> Any:
     answer = clouds.aws.call("iam", f"Get{holder}Policy", **{f"{holder}Name": name, "PolicyName": policy_name})
-    return None if answer is None else answer["PolicyDocument"]
+    return answer["PolicyDocument"]
 
 
 # --- users, groups, roles
@@ -196,32 +183,27 @@ def _inline_document(clouds: Clouds, holder: str, name: str, policy_name: str) -
 def user(sheet: Sheet, clouds: Clouds) -> None:
     """A user: boundary, policies, groups, keys and every other credential."""
     name = _name(sheet.resource)
-    answer = sheet.look(lambda: clouds.aws.call("iam", "GetUser", UserName=name))
-    if answer is None:
-        sheet.gone()
-        return
-    if answer is not REFUSED:
-        real = answer["User"]
+    with sheet.looking():
+        real = clouds.aws.call("iam", "GetUser", UserName=name)["User"]
         _identity(sheet, real)
         _boundary(sheet, real)
         tagged(sheet, real.get("Tags"))
     _policies(sheet, clouds, "User", name)
-    _groups(sheet, clouds, name)
-    _keys(sheet, clouds, name)
-    _other_credentials(sheet, clouds, name)
+    for look in (_groups, _keys, _password):
+        with sheet.looking():
+            look(sheet, clouds, name)
+    for kind in CREDENTIALS:
+        with sheet.looking():
+            _credentials(sheet, clouds, name, kind)
 
 
 def group(sheet: Sheet, clouds: Clouds) -> None:
     """A group: its members and policies."""
     name = _name(sheet.resource)
-    answer = sheet.look(lambda: clouds.aws.call("iam", "GetGroup", GroupName=name))
-    if answer is None:
-        sheet.gone()
-        return
-    members = sheet.look(lambda: clouds.aws.pages("iam", "GetGroup", "Users", GroupName=name))
-    if answer is not REFUSED:
+    with sheet.looking():
+        answer = clouds.aws.call("iam", "GetGroup", GroupName=name)
+        members = clouds.aws.pages("iam", "GetGroup", "Users", GroupName=name)
         _identity(sheet, answer["Group"])
-    if members is not REFUSED and members is not None:
         real = sorted(item["UserName"] for item in members)
         recorded = sorted(user_name for group_name, user_name in recorded_members(clouds.state) if group_name == name)
         sheet.fact("members", None, recorded, real)
@@ -237,12 +219,8 @@ def group(sheet: Sheet, clouds: Clouds) -> None:
 def role(sheet: Sheet, clouds: Clouds) -> None:
     """A role: its trust, boundary and policies."""
     name = _name(sheet.resource)
-    answer = sheet.look(lambda: clouds.aws.call("iam", "GetRole", RoleName=name))
-    if answer is None:
-        sheet.gone()
-        return
-    if answer is not REFUSED:
-        real = answer["Role"]
+    with sheet.looking():
+        real = clouds.aws.call("iam", "GetRole", RoleName=name)["Role"]
         _identity(sheet, real)
         _boundary(sheet, real)
         tagged(sheet, real.get("Tags"))
@@ -254,10 +232,7 @@ def role(sheet: Sheet, clouds: Clouds) -> None:
 def membership(sheet: Sheet, clouds: Clouds) -> None:
     """A declared membership of a user: whether it still holds. Members beyond it are a matter of the group."""
     name = str(sheet.resource.get("user"))
-    groups = sheet.look(lambda: clouds.aws.pages("iam", "ListGroupsForUser", "Groups", UserName=name))
-    if groups is REFUSED:
-        return
-    real = sorted(item["GroupName"] for item in groups or [])
+    real = sorted(found(lambda: _groups_of(clouds, name)) or [])
     recorded = sorted(sheet.resource.get("groups") or [])
     kept = [item for item in recorded if item in real]
     sheet.fact("groups", sheet.resource.inputs.get("groups"), recorded, real, "same" if kept == recorded else "differs")
@@ -268,14 +243,16 @@ def membership(sheet: Sheet, clouds: Clouds) -> None:
 def group_membership(sheet: Sheet, clouds: Clouds) -> None:
     """The declared members of a group: whether they still are. Members beyond them are a matter of the group."""
     name = str(sheet.resource.get("group"))
-    members = sheet.look(lambda: clouds.aws.pages("iam", "GetGroup", "Users", GroupName=name))
-    if members is REFUSED:
-        return
-    real = sorted(item["UserName"] for item in members or [])
+    members = found(lambda: clouds.aws.pages("iam", "GetGroup", "Users", GroupName=name)) or []
+    real = sorted(item["UserName"] for item in members)
     recorded = sorted(sheet.resource.get("users") or [])
     sheet.fact("users", sheet.resource.inputs.get("users"), recorded, real)
     for lost in sorted(set(recorded) - set(real)):
         sheet.find("drift-membership", f"User '{lost}' is not a member of group '{name}' any more.")
+
+
+def _groups_of(clouds: Clouds, name: str) -> list[str]:
+    return [item["GroupName"] for item in clouds.aws.pages("iam", "ListGroupsForUser", "Groups", UserName=name)]
 
 
 def _identity(sheet: Sheet, real: dict[str, Any]) -> None:
@@ -296,39 +273,28 @@ def _boundary(sheet: Sheet, real: dict[str, Any]) -> None:
 
 def _policies(sheet: Sheet, clouds: Clouds, holder: str, name: str) -> None:
     """Attached and inline policies of a user, group or role, against those that the stack records."""
-    attached = sheet.look(lambda: _attached(clouds, holder, name))
-    if attached is not REFUSED and attached is not None:
+    with sheet.looking():
+        attached = _attached(clouds, holder, name)
         recorded = {arn for kind, other, arn in recorded_attachments(clouds.state) if (kind, other) == (holder, name)}
         sheet.fact("attachedPolicies", None, sorted(recorded), sorted(attached))
         for arn in sorted(set(attached) - recorded):
             _attached_by_hand(sheet, clouds, holder, name, arn)
-    names = sheet.look(
-        lambda: clouds.aws.pages("iam", f"List{holder}Policies", "PolicyNames", **{f"{holder}Name": name})
-    )
-    if names is REFUSED or names is None:
-        return
-    recorded_inline = _recorded_inline(clouds.state, holder, name)
-    sheet.fact("inlinePolicies", None, sorted(recorded_inline), sorted(names))
-    for policy_name in sorted(names):
-        real = sheet.look(_bound(clouds, holder, name, policy_name))
-        if real is REFUSED:
-            continue
-        known = recorded_inline.get(policy_name)
-        added = "" if known else ", which the stack does not record,"
-        what = f"Inline policy '{policy_name}' of {holder.lower()} '{name}'{added}"
-        sheet.judge(f"inline policy {policy_name}", known, real, what=what)
-
-
-def _bound(clouds: Clouds, holder: str, name: str, policy_name: str) -> Callable[[], Any]:
-    return lambda: _inline_document(clouds, holder, name, policy_name)
+    with sheet.looking():
+        names = clouds.aws.pages("iam", f"List{holder}Policies", "PolicyNames", **{f"{holder}Name": name})
+        recorded_inline = _recorded_inline(clouds.state, holder, name)
+        sheet.fact("inlinePolicies", None, sorted(recorded_inline), sorted(names))
+        for policy_name in sorted(names):
+            with sheet.looking():
+                real = found(partial(_inline_document, clouds, holder, name, policy_name))
+                known = recorded_inline.get(policy_name)
+                added = "" if known else ", which the stack does not record,"
+                what = f"Inline policy '{policy_name}' of {holder.lower()} '{name}'{added}"
+                sheet.judge(f"inline policy {policy_name}", known, real, what=what)
 
 
 def _groups(sheet: Sheet, clouds: Clouds, name: str) -> None:
     """Groups that the user was put in by hand; those that the stack records have a sheet of their own."""
-    groups = sheet.look(lambda: clouds.aws.pages("iam", "ListGroupsForUser", "Groups", UserName=name))
-    if groups is REFUSED or groups is None:
-        return
-    real = sorted(item["GroupName"] for item in groups)
+    real = sorted(_groups_of(clouds, name))
     recorded = sorted(group_name for group_name, user_name in recorded_members(clouds.state) if user_name == name)
     sheet.fact("groups", None, recorded, real)
     for extra in sorted(set(real) - set(recorded)):
@@ -343,10 +309,12 @@ def _groups(sheet: Sheet, clouds: Clouds, name: str) -> None:
 # --- credentials
 
 
+def _keys_of(clouds: Clouds, name: str) -> list[dict[str, Any]]:
+    return clouds.aws.pages("iam", "ListAccessKeys", "AccessKeyMetadata", UserName=name)
+
+
 def _keys(sheet: Sheet, clouds: Clouds, name: str) -> None:
-    listed = sheet.look(lambda: clouds.aws.pages("iam", "ListAccessKeys", "AccessKeyMetadata", UserName=name))
-    if listed is REFUSED or listed is None:
-        return
+    listed = _keys_of(clouds, name)
     recorded = {item.id for item in clouds.state.of("aws:iam:AccessKey") if item.get("user") == name}
     sheet.fact("accessKeys", None, sorted(recorded), sorted(item["AccessKeyId"] for item in listed))
     for item in listed:
@@ -361,39 +329,29 @@ def _keys(sheet: Sheet, clouds: Clouds, name: str) -> None:
 def access_key(sheet: Sheet, clouds: Clouds) -> None:
     """A declared access key: that it is there, and its state."""
     resource = sheet.resource
-    name = str(resource.get("user"))
-    listed = sheet.look(lambda: clouds.aws.pages("iam", "ListAccessKeys", "AccessKeyMetadata", UserName=name))
-    if listed is REFUSED:
-        return
-    real = next((item for item in listed or [] if item["AccessKeyId"] == resource.id), None)
+    listed = _keys_of(clouds, str(resource.get("user")))
+    real = next((item for item in listed if item["AccessKeyId"] == resource.id), None)
     if real is None:
-        sheet.gone()
-        return
+        raise Gone(resource.id)
     if not sheet.own("status", real["Status"], "Active"):
         rule = "drift-credential" if real["Status"] == "Active" else "drift-property"
         sheet.find(rule, f"{sheet.subject}: {resource.id} is {real['Status']}, recorded is {resource.get('status')}.")
 
 
-def _other_credentials(sheet: Sheet, clouds: Clouds, name: str) -> None:
-    profile = sheet.look(lambda: clouds.aws.call("iam", "GetLoginProfile", UserName=name))
+def _password(sheet: Sheet, clouds: Clouds, name: str) -> None:
+    profile = found(lambda: clouds.aws.call("iam", "GetLoginProfile", UserName=name))
     recorded = any(item.get("user") == name for item in clouds.state.of("aws:iam:UserLoginProfile"))
-    if profile is not REFUSED:
-        sheet.fact("password", None, recorded, profile is not None)
-        if profile is not None and not recorded:
-            made = profile["LoginProfile"].get("CreateDate")
-            sheet.find(
-                "drift-credential", f"User '{name}' has a password, which the stack does not record (since {made})."
-            )
-    for operation, listing, identifier, kind, words in CREDENTIALS:
-        listed = sheet.look(_listing(clouds, operation, listing, name))
-        if listed is REFUSED or listed is None:
-            continue
-        known = {item.id.rpartition(":")[2] for item in clouds.state.of(kind)}
-        real = sorted(item[identifier] for item in listed)
-        sheet.fact(f"{words}s", None, sorted(known & set(real)), real)
-        for extra in sorted(set(real) - known):
-            sheet.find("drift-credential", f"User '{name}' has {words} {extra}, which the stack does not record.")
+    sheet.fact("password", None, recorded, profile is not None)
+    if profile is not None and not recorded:
+        made = profile["LoginProfile"].get("CreateDate")
+        sheet.find("drift-credential", f"User '{name}' has a password, which the stack does not record (since {made}).")
 
 
-def _listing(clouds: Clouds, operation: str, listing: str, name: str) -> Callable[[], Any]:
-    return lambda: clouds.aws.pages("iam", operation, listing, UserName=name)
+def _credentials(sheet: Sheet, clouds: Clouds, name: str, kind: tuple[str, str, str, str, str]) -> None:
+    operation, listing, identifier, token, words = kind
+    listed = clouds.aws.pages("iam", operation, listing, UserName=name)
+    known = {item.id.rpartition(":")[2] for item in clouds.state.of(token)}
+    real = sorted(item[identifier] for item in listed)
+    sheet.fact(f"{words}s", None, sorted(known & set(real)), real)
+    for extra in sorted(set(real) - known):
+        sheet.find("drift-credential", f"User '{name}' has {words} {extra}, which the stack does not record.")

@@ -1,30 +1,20 @@
 """What one look at the clouds collects: a sheet of facts and findings for each resource of the state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from audit.classify import documents
-from audit.clouds import LookupNotOfferedError, LookupRefusedError
+from audit.clouds import NotOffered, Refused
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
 from audit.model import Finding, is_hidden
 from audit.report.model import Status, Table, TableRow
 from audit.state import Resource, StackState
 
-T = TypeVar("T")
 COLUMNS = ("Property", "Declared", "Recorded", "Real")
-
-
-class Refused(Enum):
-    """What a look-up gives that was refused; the finding is made already."""
-
-    REFUSED = "refused"
-
-
-REFUSED: Literal[Refused.REFUSED] = Refused.REFUSED
 
 
 @dataclass(slots=True)
@@ -78,18 +68,22 @@ class Sheet:
         self.missing = True
         self.find("drift-missing", f"{self.subject} is recorded ({self.resource.id}) and is not there.")
 
-    def look(self, call: Callable[[], T]) -> T | Literal[Refused.REFUSED]:
-        """Makes one look-up; a refused one becomes a finding that names the permission, and the others go on."""
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Around look-ups and what rests on them: where one is refused it is noted, and what follows goes on."""
         try:
-            return call()
-        except LookupNotOfferedError as gap:
-            self.rows.append(TableRow([gap.what, None, None, "not offered by this endpoint"], "not compared"))
-            self.notes.append(f"{gap}.")
-            return REFUSED
-        except LookupRefusedError as refusal:
-            self.find("look-up-refused", f"{refusal}.", *refusal.details, proved=False)
-            self.rows.append(TableRow([refusal.what, None, None, refusal.details[0]], "unknown"))
-            return REFUSED
+            yield
+        except (Refused, NotOffered) as refusal:
+            self.refused(refusal)
+
+    def refused(self, refusal: Refused | NotOffered) -> None:
+        """Notes a look-up that was refused: a finding that names the permission, or that it is not offered here."""
+        if isinstance(refusal, NotOffered):
+            self.rows.append(TableRow([refusal.what, None, None, "not offered by this endpoint"], "not compared"))
+            self.notes.append(f"{refusal}.")
+            return
+        self.find("look-up-refused", f"{refusal}.", *refusal.details, proved=False)
+        self.rows.append(TableRow([refusal.what, None, None, refusal.details[0]], "unknown"))
 
     def judge(self, name: str, recorded: Any, real: Any, rule: str = "drift-access-broadened", what: str = "") -> None:
         """Compares two policy documents by meaning and notes the outcome; None is no document."""

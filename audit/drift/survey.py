@@ -1,5 +1,6 @@
 """Looks at everything that a state records, and judges it."""
 
+from audit.clouds import Gone, NotOffered, Refused
 from audit.clouds.aws import Aws
 from audit.drift import devops, ecr, iam_access
 from audit.drift.sheet import Check, Clouds, Sheet
@@ -52,10 +53,15 @@ def look(clouds: Clouds) -> list[Sheet]:
 
 
 def _checked(check: Check, sheet: Sheet, clouds: Clouds) -> None:
-    """Runs a check. A record or an answer of another form than the service documents (a whole list masked as a secret,
-    say) is a finding and stops neither the other checks nor the report."""
+    """Runs a check, which raises Gone where the resource itself is not there. A record or an answer of another form
+    than the service documents (a whole list masked as a secret, say) is a finding and stops neither the other checks
+    nor the report."""
     try:
         check(sheet, clouds)
+    except Gone:
+        sheet.gone()
+    except (Refused, NotOffered) as refusal:
+        sheet.refused(refusal)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         sheet.find(
             "look-up-refused",

@@ -131,28 +131,28 @@ class _Bucket:
         self.where = f"s3://{parts.netloc}{parts.path}".rstrip("/")
 
     def names(self) -> list[str]:
-        from audit.clouds import LookupRefusedError
+        from audit.clouds import Gone, Refused
 
         try:
             listed = self.aws.pages(
                 "s3", "ListObjectsV2", "Contents", self.region, Bucket=self.bucket, Prefix=self.prefix
             )
-        except LookupRefusedError as refusal:
+        except Refused as refusal:
             raise AuditError(f"{self.where}: {refusal}") from None
-        if listed is None:
-            raise AuditError(f"{self.where}: there is no such bucket")
+        except Gone:
+            raise AuditError(f"{self.where}: there is no such bucket") from None
         names = [str(item["Key"]).removeprefix(self.prefix) for item in listed]
         return [name for name in names if ".json" in name and not name.endswith(".attrs")]
 
     def read(self, name: str) -> bytes:
-        from audit.clouds import LookupRefusedError
+        from audit.clouds import Gone, Refused
 
         try:
             answer = self.aws.call("s3", "GetObject", self.region, Bucket=self.bucket, Key=self.prefix + name)
-        except LookupRefusedError as refusal:
+        except Refused as refusal:
             raise AuditError(f"{self.where}: {refusal}") from None
-        if answer is None:
-            raise AuditError(f"{self.where}/.pulumi/history/{name}: is not there")
+        except Gone:
+            raise AuditError(f"{self.where}/.pulumi/history/{name}: is not there") from None
         body: bytes = answer["Body"].read()
         return body
 

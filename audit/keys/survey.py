@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from audit.clouds import LookupNotOfferedError, LookupRefusedError
+from audit.clouds import Gone, NotOffered, Refused
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
 from audit.model import Finding
@@ -71,7 +71,7 @@ class Inventory:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def refused(self, refusal: LookupRefusedError) -> None:
+    def refused(self, refusal: Refused) -> None:
         """Notes a look-up that was refused."""
         self.findings.append(Finding("look-up-refused", "account", f"{refusal}.", refusal.details, proved=False))
 
@@ -116,12 +116,13 @@ def _keys(inventory: Inventory) -> list[Key]:
     for user in _users(inventory, recorded):
         try:
             listed = inventory.aws.pages("iam", "ListAccessKeys", "AccessKeyMetadata", UserName=user)
-        except LookupRefusedError as refusal:
+        except Refused as refusal:
             inventory.refused(refusal)
             continue
-        if listed is None:
+        except Gone:
             inventory.notes.append(f"There is no user '{user}'.")
-        for item in listed or []:
+            continue
+        for item in listed:
             key = Key(user, item["AccessKeyId"], item["Status"] == "Active", item["CreateDate"])
             if key.id in recorded:
                 key.recorded = recorded[key.id].name
@@ -134,9 +135,8 @@ def _users(inventory: Inventory, recorded: dict[str, Resource]) -> list[str]:
     if inventory.users:
         return list(dict.fromkeys(inventory.users))
     try:
-        listed = inventory.aws.pages("iam", "ListUsers", "Users") or []
-        return [str(item["UserName"]) for item in listed]
-    except LookupRefusedError as refusal:
+        return [str(item["UserName"]) for item in inventory.aws.pages("iam", "ListUsers", "Users")]
+    except Refused as refusal:
         inventory.refused(refusal)
         return sorted({str(item.get("user")) for item in recorded.values()})
 
@@ -144,11 +144,13 @@ def _users(inventory: Inventory, recorded: dict[str, Resource]) -> list[str]:
 def _last_use(key: Key, inventory: Inventory) -> None:
     try:
         answer = inventory.aws.call("iam", "GetAccessKeyLastUsed", AccessKeyId=key.id)
-    except LookupRefusedError as refusal:
+    except Refused as refusal:
         inventory.refused(refusal)
         key.used_known = False
         return
-    used = (answer or {}).get("AccessKeyLastUsed") or {}
+    except Gone:  # deleted between two look-ups
+        return
+    used = answer.get("AccessKeyLastUsed") or {}
     key.last_used = used.get("LastUsedDate")
     key.last_service = used.get("ServiceName") or ""
 
@@ -165,16 +167,15 @@ def _publications(inventory: Inventory) -> list[tuple[str, Publication]] | None:
         projects = list(inventory.projects)
         if not projects:
             listed = devops.values("_apis/projects", "Project and Team (Read)")
-            projects = [str(item["name"]) for item in listed or []]
+            projects = [str(item["name"]) for item in listed]
         found: list[tuple[str, Publication]] = []
         for project in projects:
-            groups = devops.values(f"{project}/_apis/distributedtask/variablegroups", GROUPS_READ)
-            if groups is None:
+            try:
+                for group in devops.values(f"{project}/_apis/distributedtask/variablegroups", GROUPS_READ):
+                    found.extend(_in_group(project, group))
+            except Gone:
                 inventory.notes.append(f"There is no project '{project}'.")
-                continue
-            for group in groups:
-                found.extend(_in_group(project, group))
-    except LookupRefusedError as refusal:
+    except Refused as refusal:
         inventory.refused(refusal)
         return None
     return found
@@ -240,8 +241,8 @@ def _gone(inventory: Inventory, key_id: str, publication: Publication) -> None:
         return
     try:
         info = inventory.aws.call("sts", "GetAccessKeyInfo", AccessKeyId=key_id)
-        account, own = str((info or {}).get("Account") or ""), inventory.aws.account()
-    except (LookupRefusedError, LookupNotOfferedError):
+        account, own = str(info.get("Account") or ""), inventory.aws.account()
+    except (Gone, Refused, NotOffered):
         account = own = ""
     subject = f"{publication.project}/{publication.group}"
     if account != own:

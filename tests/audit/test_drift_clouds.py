@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from audit.clouds import LookupNotOfferedError, LookupRefusedError
+from audit.clouds import Gone, NotOffered, Refused, found
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
 from audit.command import entry as audit
@@ -68,12 +68,14 @@ def devops() -> Any:
     return AzureDevOps().get("one/_apis/distributedtask/variablegroups/1", "Variable Groups (Read)")
 
 
-def test_what_azure_devops_does_not_have_is_none(service: str) -> None:
+def test_what_azure_devops_does_not_have_is_gone(service: str) -> None:
     del service
     Service.status = 404
-    assert devops() is None
+    with pytest.raises(Gone):
+        devops()
     Service.status, Service.body = 200, b"null"
-    assert devops() is None
+    with pytest.raises(Gone):
+        devops()
 
 
 @pytest.mark.parametrize("status", [401, 203, 302])
@@ -89,7 +91,7 @@ def test_a_sign_in_page_means_a_wrong_token(service: str, status: int) -> None:
 def test_another_refusal_names_the_scope_and_the_status(service: str, status: int) -> None:
     del service
     Service.status = status
-    with pytest.raises(LookupRefusedError) as raised:
+    with pytest.raises(Refused) as raised:
         devops()
     assert raised.value.permission == ("Variable Groups (Read) of the token" if status == 403 else "")
     assert f"HTTP {status}" in str(raised.value)
@@ -105,7 +107,7 @@ def test_an_answer_that_is_no_json_is_named(service: str) -> None:
 def test_a_list_without_end_is_no_list(service: str) -> None:
     del service
     Service.body, Service.headers_sent = b'{"value": [1]}', {"x-ms-continuationtoken": "again"}
-    with pytest.raises(LookupRefusedError, match="do not end"):
+    with pytest.raises(Refused, match="do not end"):
         AzureDevOps().values("_apis/projects", "Project and Team (Read)")
 
 
@@ -166,12 +168,12 @@ def aws_error(code: str, status: int = 400) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "raised"),
     [
-        ("AccessDenied", 403, LookupRefusedError),
-        ("Throttling", 400, LookupRefusedError),
+        ("AccessDenied", 403, Refused),
+        ("Throttling", 400, Refused),
         ("InvalidClientTokenId", 403, AuditError),
         ("SignatureDoesNotMatch", 403, AuditError),
         ("ExpiredToken", 403, AuditError),
-        ("InvalidAction", 400, LookupNotOfferedError),
+        ("InvalidAction", 400, NotOffered),
     ],
 )
 def test_refusals_of_aws_are_told_apart(service: str, code: str, status: int, raised: type[Exception]) -> None:
@@ -179,19 +181,21 @@ def test_refusals_of_aws_are_told_apart(service: str, code: str, status: int, ra
     aws_error(code, status)
     with pytest.raises(raised) as error:
         Aws().call("iam", "GetUser", UserName="push")
-    if isinstance(error.value, LookupRefusedError):
+    if isinstance(error.value, Refused):
         assert error.value.permission == ("iam:GetUser" if status == 403 else "")
         assert "push" in str(error.value)
 
 
-def test_what_aws_does_not_have_is_none_and_is_asked_once(service: str) -> None:
+def test_what_aws_does_not_have_is_gone_and_is_asked_once(service: str) -> None:
     del service
     aws_error("NoSuchEntity", 404)
     aws = Aws()
-    assert aws.call("iam", "GetUser", UserName="push") is None
-    assert aws.pages("iam", "ListUserPolicies", "PolicyNames", UserName="push") is None
+    assert found(lambda: aws.call("iam", "GetUser", UserName="push")) is None
+    with pytest.raises(Gone):
+        aws.pages("iam", "ListUserPolicies", "PolicyNames", UserName="push")
     aws_error("AccessDenied", 403)
-    assert aws.call("iam", "GetUser", UserName="push") is None
+    with pytest.raises(Gone):
+        aws.call("iam", "GetUser", UserName="push")
 
 
 def test_a_wrong_profile_and_an_unreachable_endpoint_are_named(service: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from audit.clouds import LookupNotOfferedError
+from audit.clouds import Gone, NotOffered
 from audit.clouds.aws import Aws
 from audit.drift.sheet import Clouds
 from audit.drift.survey import CHECKS, survey
@@ -22,21 +22,22 @@ class Account(Aws):
     def account(self) -> str:
         return "123456789012"
 
-    def call(self, service: str, operation: str, region: str | None = None, **parameters: Any) -> None:
+    def call(self, service: str, operation: str, region: str | None = None, **parameters: Any) -> Any:
         del region, parameters
         if not self.offered:
-            raise LookupNotOfferedError(f"{service}:{operation}")
+            raise NotOffered(f"{service}:{operation}")
+        raise Gone(operation)
 
-    def pages(self, service: str, operation: str, key: str, region: str | None = None, **parameters: Any) -> None:
+    def pages(self, service: str, operation: str, key: str, region: str | None = None, **parameters: Any) -> Any:
         del key
-        self.call(service, operation, region, **parameters)
+        return self.call(service, operation, region, **parameters)
 
 
 class Project:
     """A project of Azure DevOps in which nothing is there."""
 
-    def get(self, *_arguments: str, **_query: str) -> None:
-        return None
+    def get(self, path: str, *_arguments: str, **_query: str) -> None:
+        raise Gone(path)
 
 
 def surveyed(resources: list[Resource], aws: Aws | None = None) -> Report:

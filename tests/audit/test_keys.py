@@ -10,7 +10,7 @@ import jsonschema
 import moto
 import pytest
 
-from audit.clouds import LookupRefusedError
+from audit.clouds import Gone, Refused
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
 from audit.command import entry as audit
@@ -31,13 +31,13 @@ class OneProject(AzureDevOps):
     def __init__(self, groups: Groups, *, refused: bool = False) -> None:
         self.groups, self.refused = groups, refused
 
-    def values(self, path: str, permission: str, *_version: str, **_query: str) -> list[Any] | None:
+    def values(self, path: str, permission: str, *_version: str, **_query: str) -> list[Any]:
         if self.refused:
-            raise LookupRefusedError(permission, path, "HTTP 403")
+            raise Refused(permission, path, "HTTP 403")
         if path == "_apis/projects":
             return [{"name": "one"}]
         if not path.startswith("one/"):
-            return None
+            raise Gone(path)
         return [
             {"id": number, "name": name, "variables": variables}
             for number, (name, variables) in enumerate(self.groups.items(), 1)
@@ -167,7 +167,7 @@ class Refusing(Aws):
 
     def _once(self, ask: Any, service: str, operation: str, region: str | None, parameters: dict[str, Any]) -> Any:
         if operation == self.operation:
-            raise LookupRefusedError(f"iam:{operation}", operation, "AccessDenied")
+            raise Refused(f"iam:{operation}", operation, "AccessDenied")
         return super()._once(ask, service, operation, region, parameters)
 
 
