@@ -6,10 +6,10 @@ export E2E ?= 1
 sandbox := .venv/bin/python -m sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview status shell check test bench lock venv
+.PHONY: help up down preview status shell check test bench lock venv audit.pyz
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 up: venv ## from nothing to a finished `pulumi up` in the sandbox, and a summary; again: no change
 	@$(sandbox) up
@@ -47,8 +47,11 @@ bench: venv ## long random searches and what is measured; not part of `make test
 	.venv/bin/python -m benchmarks.iam_compare --pairs 5000 --seed 2 --evaluator
 
 lock: venv ## lock the dependencies anew after a change of requirements*.in
-	.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements.in -o requirements.txt
-	.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	@set -e; for name in requirements requirements-audit requirements-dev; do \
+		.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 $$name.in -o $$name.txt; done
+
+audit.pyz: venv ## the audit as one file that runs on any project with Python 3.11 or newer
+	@.venv/bin/python -m audit.build_pyz $@
 
 venv:
 	@sandbox/bootstrap.sh $(PYTHON)

@@ -38,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(command: str = "") -> argparse.ArgumentParser:
     """The command line; of all commands only the options of `command` are loaded."""
-    main_parser = _Parser(prog="python -m audit", description=__doc__.split("\n")[0], epilog=__doc__.split("\n", 2)[2])
+    main_parser = _Parser(prog=_called(), description=__doc__.split("\n")[0], epilog=__doc__.split("\n", 2)[2])
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (text, formats) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -46,6 +46,12 @@ def parser(command: str = "") -> argparse.ArgumentParser:
             _add_own(sub, name)
             _add_common(sub, name, formats)
     return main_parser
+
+
+def _called() -> str:
+    """How this program is called."""
+    name = Path(sys.argv[0]).name
+    return f"python {name}" if name.endswith(".pyz") else "python -m audit"
 
 
 def _add_own(sub: argparse.ArgumentParser, name: str) -> None:
@@ -96,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser(words[0] if words else "").parse_args(words)
     command = arguments.command
     if command is None:
-        raise AuditError(f"a command is missing: {', '.join(COMMANDS)}; see `python -m audit --help`")
+        raise AuditError(f"a command is missing: {', '.join(COMMANDS)}; see `{_called()} --help`")
     rank = None
     if command in JUDGED:
         catalogue = _catalogue(command)
