@@ -3,32 +3,106 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from audit.model import ENGINE_SECRET, REDACTED, Change, Step, holds_unknown, is_hidden, is_unknown, strings
+from audit.model import ENGINE_SECRET, REDACTED, Change, State, Step, holds_unknown, is_hidden, is_unknown, strings
 
 MAX_CHANGES = 500
 """Properties shown for one step; a step with more says how many there are."""
 
 _PATH_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _MISSING = object()
+NOTES = frozenset({"__defaults", "__meta"})
+"""What the bridge notes among the inputs: which defaults it filled in, and the form of the state."""
 
 
 def changes_of(step: Step) -> list[Change]:
-    """The changes of a step: every input for a create or delete, the differing leaves for an update or a
-    replacement."""
+    """The changes of a step as they are shown: every input for a create or delete, the differing leaves for an update
+    or a replacement."""
     if step.old is None or step.new is None:
         state, kind = (step.new, "add") if step.new is not None else (step.old, "delete")
         if state is None:
             return []
-        return [_one_sided(name, kind, value) for name, value in state.inputs.items() if not name.startswith("__")]
+        return [_one_sided(name, kind, value) for name, value in state.inputs.items() if name not in NOTES]
     found = list(_differences("", step.old.inputs, step.new.inputs, step))
     if step.old.protect != step.new.protect:
         found.append(Change("(protect)", "update", step.old.protect, step.new.protect))
     if step.old.retain_on_delete != step.new.retain_on_delete:
         found.append(Change("(retainOnDelete)", "update", step.old.retain_on_delete, step.new.retain_on_delete))
-    found.extend(_announced(step, {first_part(change.path) for change in found}))
+    if step.detailed_diff or step.diff_reasons or step.replace_reasons:
+        found.extend(_announced(step, {first_part(change.path) for change in found}))
     return found[:MAX_CHANGES]
+
+
+def as_recorded(step: Step) -> State | None:
+    """The old side with what is really there in place of what was declared, wherever the engine says that a property
+    differs: after a change by hand the two are not the same, and only the recorded one is what is replaced."""
+    old, new = step.old, step.new
+    if old is None or new is None or step.op == "same":
+        return old
+    if step.diff_reasons or step.replace_reasons or step.detailed_diff:
+        told = {first_part(path) for path in (*step.diff_reasons, *step.replace_reasons, *step.detailed_diff)}
+    elif step.op == "update" and old.inputs == new.inputs:
+        told = set(new.inputs)  # the engine does not say what
+    else:
+        return old
+    found = {}
+    for name in told:
+        if name in old.inputs and name in old.outputs and old.inputs[name] != old.outputs[name]:
+            value = _recorded(old.inputs[name], old.outputs[name], new.inputs.get(name))
+            if value != old.inputs[name]:
+                found[name] = value
+    return replace(old, inputs={**old.inputs, **found}) if found else old
+
+
+def _recorded(declared: Any, shown: Any, new: Any) -> Any:
+    """The recorded value in the form of the declared one: without what the provider only adds, in its order where a
+    set is recorded in another, and as declared where nothing is shown of a secret."""
+    if holds_hidden(shown) or is_unknown(shown) or is_unknown(declared) or is_hidden(declared):
+        return declared
+    if isinstance(declared, dict) and isinstance(shown, list) and len(shown) == 1:
+        shown = shown[0]
+    elif isinstance(declared, list) and len(declared) == 1 and isinstance(shown, dict):
+        shown = [shown]
+    if isinstance(declared, dict) and isinstance(shown, dict):
+        wanted = new if isinstance(new, dict) else {}
+        names = dict.fromkeys((*declared, *(name for name in wanted if name in shown)))
+        return {
+            name: _recorded(declared.get(name), shown[name], wanted.get(name)) if name in shown else declared[name]
+            for name in names
+        }
+    if isinstance(declared, list) and isinstance(shown, list):
+        if holds_hidden(declared) or _is_set_of(declared, shown):
+            return declared
+        if len(declared) != len(shown):
+            return shown
+        later = [*new, *declared[len(new) :]] if isinstance(new, list) else [None] * len(declared)
+        return [_recorded(*items) for items in zip(declared, shown, later, strict=False)]
+    if shown in (None, "") and declared != new and not str(declared).lstrip().startswith("{"):
+        return declared  # written and never read back
+    plain = not isinstance(declared, (dict, list)) and not isinstance(shown, (dict, list))
+    return declared if plain and str(declared).lower() == str(shown).lower() else shown
+
+
+def _is_set_of(declared: list[Any], shown: list[Any]) -> bool:
+    """Whether the recorded list is the declared one in another order, with what the provider adds to each entry."""
+    rest = list(shown)
+    for item in declared:
+        match = next((index for index, other in enumerate(rest) if _covers(other, item)), None)
+        if match is None:
+            return False
+        del rest[match]
+    return not rest
+
+
+def _covers(shown: Any, declared: Any) -> bool:
+    if isinstance(declared, dict) and isinstance(shown, dict):
+        named = (name for name in declared if name not in NOTES)
+        return all(name in shown and _covers(shown[name], declared[name]) for name in named)
+    if isinstance(declared, list) and isinstance(shown, list):
+        return _is_set_of(declared, shown)
+    return type(shown) is type(declared) and bool(shown == declared)
 
 
 def _one_sided(name: str, kind: str, value: Any) -> Change:
@@ -42,7 +116,7 @@ def _announced(step: Step, seen: set[str]) -> Iterator[Change]:
     told = {first_part(path) for path in step.detailed_diff}
     reasons = [path for path in (*step.diff_reasons, *step.replace_reasons) if first_part(path) not in told]
     for path in dict.fromkeys((*step.detailed_diff, *reasons)):
-        if first_part(path) in seen or path.startswith("__"):
+        if first_part(path) in seen or path in NOTES:
             continue
         old, new = lookup(step.old, path), lookup(step.new, path)
         hidden = holds_hidden(old) or holds_hidden(new)
@@ -55,7 +129,7 @@ def _differences(path: str, old: Any, new: Any, step: Step) -> Iterator[Change]:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in dict.fromkeys((*old, *new)):
             before, after = old.get(name, _MISSING), new.get(name, _MISSING)
-            if before is not after and not name.startswith("__"):
+            if before is not after and name not in NOTES:
                 yield from _differences(_join(path, name), before, after, step)
         return
     if isinstance(old, list) and isinstance(new, list) and _alike(old, new):
@@ -80,6 +154,8 @@ def _alike(old: list[Any], new: list[Any]) -> bool:
 
 
 def _replaces(step: Step, path: str) -> bool:
+    if not step.replace_reasons and not step.detailed_diff:
+        return False
     if first_part(path) in step.replace_reasons:
         return True
     return any(
@@ -89,13 +165,17 @@ def _replaces(step: Step, path: str) -> bool:
 
 def differs(step: Step, name: str) -> bool:
     """Whether a top-level property differs. Where a part of it is masked two equal texts can hide different values:
-    then the engine's word counts. A property that is only computed is looked up in the old outputs."""
+    then the engine's word counts, if it says anything. A property that is only computed is looked up in the old
+    outputs."""
     old = step.old.get(name) if step.old else None
     new = step.new.inputs.get(name) if step.new else None
-    return bool(old != new) or (_partly_hidden(new) and announced(step, name))
+    if old != new:
+        return True
+    silent = not (step.diff_reasons or step.replace_reasons or step.detailed_diff)
+    return step.op != "same" and partly_hidden(new) and (silent or announced(step, name))
 
 
-def _partly_hidden(value: Any) -> bool:
+def partly_hidden(value: Any) -> bool:
     """Whether anything in the value is masked, also inside a longer text."""
     return any(ENGINE_SECRET in text or REDACTED in text for text in strings(value))
 

@@ -64,9 +64,12 @@ class State:
     """Options that no rule asks for, by the engine's names, where they are set (preview digest only)."""
 
     @property
-    def guards(self) -> tuple[bool, bool, set[str]]:
-        """The options that keep the resource and its secrets. The engine records a change of them as `same`."""
-        return self.protect, self.retain_on_delete, set(self.secret_outputs)
+    def guards(self) -> tuple[bool, bool, set[str], set[str], str]:
+        """The options that keep the resource and its secrets, and what the program's word does not count for, and the
+        provider. The engine can record a change of them as `same`."""
+        ignored = self.options.get("ignoreChanges")
+        ignored = set(map(str, ignored)) if isinstance(ignored, list) else set()
+        return self.protect, self.retain_on_delete, set(self.secret_outputs), ignored, target_of(self.provider)
 
     def get(self, name: str) -> Any:
         """The property as declared, else as recorded, else None."""
@@ -147,6 +150,11 @@ def kind_of(type_token: str) -> str:
     if parts[0] == "azuredevops":
         return f"azuredevops:index:{parts[2]}"
     return f"{parts[0]}:{parts[1].split('/', 1)[0]}:{parts[2]}"
+
+
+def target_of(provider: str) -> str:
+    """A provider's URN without the id of its instance, which is another in every preview."""
+    return provider.rpartition("::")[0] if provider.count("::") > 3 else provider
 
 
 ChangeKind = Literal["add", "delete", "update", "hidden", "unknown"]
@@ -237,6 +245,8 @@ class Plan:
     """Operations that change something and that the engine counts, but that no step shows."""
     stack: str = ""
     project: str = ""
+    below: dict[str, int] = field(default_factory=dict)
+    """How many unchanged resources a provider manages that is not the engine's own, by its URN."""
 
     @property
     def incomplete(self) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from audit.errors import AuditError
-from audit.model import QUIET_OPS, REPLACEMENT_OPS, Diagnostic, Plan, PolicyViolation, State, Step
+from audit.model import QUIET_OPS, REPLACEMENT_OPS, Diagnostic, Plan, PolicyViolation, State, Step, target_of
 
 CHUNK = 1 << 20
 MAX_BYTES = 4 << 30
@@ -99,7 +99,7 @@ KEPT = ("PipelineAuthorization", "VariableGroup", "BuildDefinition", "AccessKey"
 """Unchanged resources of these kinds are kept: a rotation is followed through them."""
 
 
-GUARDS = ("protect", "retainOnDelete", "additionalSecretOutputs")
+GUARDS = ("protect", "retainOnDelete", "additionalSecretOutputs", "ignoreChanges")
 """The engine's names of State.guards."""
 
 
@@ -418,7 +418,7 @@ class _Builder:
     def step(self, raw: Mapping[str, Any]) -> None:
         old, new = raw.get("oldState", raw.get("old")), raw.get("newState", raw.get("new"))
         self.result.shows_unchanged |= raw.get("op") == "same"
-        if "::pulumi:providers:" in _text(raw.get("urn")) and "::default" in raw["urn"]:
+        if "::pulumi:providers:" in _text(raw.get("urn")) and "::default" in raw["urn"] and not _moves(raw, old, new):
             return  # the engine's own; a digest leaves them out, an event log does not
         same = raw.get("op") == "same" and _is_plainly_same(raw, old, new)
         before = None
@@ -432,6 +432,10 @@ class _Builder:
                 before = inputs
         if same:
             self.name(_text(raw.get("urn")))
+            provider = _text(new.get("provider"))
+            if provider and "::default" not in provider:
+                target = target_of(provider)
+                self.result.below[target] = self.result.below.get(target, 0) + 1
             return
         self.add(raw, old, new)
 
@@ -582,6 +586,13 @@ def _event(builder: _Builder, event: Mapping[str, Any], name: str) -> None:
         )
 
 
+def _moves(raw: Mapping[str, Any], old: Any, new: Any) -> bool:
+    """Whether a provider of the engine's own changes where it is, as with another region in the configuration."""
+    if raw.get("op") not in ("update", "replace", "create-replacement"):
+        return False
+    return _mapping(_mapping(old).get("inputs")) != _mapping(_mapping(new).get("inputs"))
+
+
 def _is_plainly_same(raw: Mapping[str, Any], old: Any, new: Any) -> bool:
     """The usual unchanged resource, of which nothing is kept; told apart without looking at it closely."""
     if not isinstance(old, dict) or not isinstance(new, dict) or not isinstance(raw.get("urn"), str):
@@ -589,6 +600,9 @@ def _is_plainly_same(raw: Mapping[str, Any], old: Any, new: Any) -> bool:
     for name in GUARDS:
         if old.get(name) != new.get(name):
             return False
+    before, after = old.get("provider"), new.get("provider")
+    if before != after and target_of(_text(before)) != target_of(_text(after)):
+        return False
     return not _text(new.get("type")).endswith(KEPT)
 
 

@@ -35,6 +35,22 @@ RISKS: tuple[Risk, ...] = (
         "Name the exact actions and resources, or add the condition that keeps the request refused.",
     ),
     Risk(
+        "provider-moved",
+        "access",
+        "Where resources are managed changes: a provider with its account, region, endpoint or plugin.",
+        "Everything below it then means another account or service, without any property of it changing.",
+        "Account, region, endpoint and plugin before and after, and whose credentials are sent there.",
+        "Make a second provider, and move what is meant to move on purpose.",
+    ),
+    Risk(
+        "unreviewed",
+        "access",
+        "A type, a property or an operation changes that nobody has reviewed, so nobody knows what it opens.",
+        "A list of what is dangerous is never complete: most ways of giving access have a name that sounds harmless.",
+        "The property and both values in the finding, and whom or what they name.",
+        "Approve it by reading the program; if it is harmless for good, say so with its reason in the reviewed tables.",
+    ),
+    Risk(
         "access-unknown",
         "access",
         "Access changes, and the preview does not show enough to prove that it is not broadened.",

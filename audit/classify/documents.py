@@ -31,6 +31,8 @@ _MARK = re.compile("|".join(map(re.escape, sorted(UNKNOWNS))))
 Outcome = Literal["broadened", "unknown", "narrowed", "equal"]
 
 EMPTY: dict[str, Any] = {"Version": "2012-10-17", "Statement": []}
+OLD_VERSION = "2008-10-17"
+"""What a document without a Version is read as: `${...}` in it is no variable, but these very characters."""
 ALLOW_ALL: dict[str, Any] = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 KNOWN_AFTER_APPLY = "(known after apply)"
 
@@ -83,7 +85,7 @@ def decoded(value: Any) -> dict[str, Any]:
     if value is None or value == "":
         return EMPTY
     if isinstance(value, str):
-        value = _json(value)
+        value = plain(value)
     if not isinstance(value, dict):
         raise iam.PolicyError("it is not a JSON object")
     return value
@@ -95,13 +97,13 @@ def shown(value: Any) -> Any:
         if is_unknown(value):
             return KNOWN_AFTER_APPLY
         try:
-            value = _json(value)
+            value = plain(value)
         except iam.PolicyError:
             return _worded(value)
     return _worded(value)
 
 
-def _json(text: str) -> Any:
+def plain(text: str) -> Any:
     """What the text of a document holds, by the rules of `iam.parse`, as values that can be written as JSON again.
     Raises iam.PolicyError."""
     return _plain(decode(text))
@@ -155,12 +157,13 @@ def _lifted_denial(before: Mapping[str, Any], after: Mapping[str, Any], diff: Po
     """A Deny that goes away matters beside other policies, which this document cannot see: compared as if they
     allowed all."""
     denials_before, denials_after = denials(before), denials(after)
-    if not denials_before or denials_before == denials_after:
+    versions = [document.get("Version", OLD_VERSION) for document in (before, after)]
+    if not denials_before or (denials_before == denials_after and versions[0] == versions[1]):
         return None
     principal = any("Principal" in item or "NotPrincipal" in item for item in (*denials_before, *denials_after))
     everything = {**ALLOW_ALL, "Principal": "*"} if principal else ALLOW_ALL
-    old = {"Version": before.get("Version", "2008-10-17"), "Statement": [*denials_before, everything]}
-    new = {"Version": after.get("Version", "2008-10-17"), "Statement": [*denials_after, everything]}
+    old = {"Version": versions[0], "Statement": [*denials_before, everything]}
+    new = {"Version": versions[1], "Statement": [*denials_after, everything]}
     comparison = _compare(_text(old), _text(new))
     if comparison.allows_nothing_new:
         return None

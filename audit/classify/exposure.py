@@ -21,9 +21,10 @@ def judge(step: Step) -> Iterator[Finding]:
     if step.kind in REPOSITORIES:
         yield from _tags(step, step.new)
         yield from _scan(step, step.new)
-    elif step.kind == "aws:ecr:RegistryScanningConfiguration" and step.old is not None and step.changes:
+    elif step.kind == "aws:ecr:RegistryScanningConfiguration" and (step.changes or step.replaces):
+        verb = "change" if step.old is not None else "are taken over by this stack"
         yield Finding(
-            "exposure-scan-off", step.urn, f"The registry's scanning rules change ('{step.name}').", proved=False
+            "exposure-scan-off", step.urn, f"The registry's scanning rules {verb} ('{step.name}').", proved=False
         )
     yield from _encryption(step, step.new)
 
@@ -134,27 +135,46 @@ def _unmasked(diff: Mapping[str, str], path: str) -> str:
 
 
 def _tags(step: Step, new: State) -> Iterator[Finding]:
+    """Tags that can be moved: all, all but some, some, or none."""
     value = new.inputs.get("imageTagMutability")
-    old = step.old.get("imageTagMutability") if step.old else None
-    if is_unknown(value) or is_hidden(value):
-        yield Finding(
-            "exposure-mutable-tags",
-            step.urn,
-            f"Whether tags of '{step.name}' can be moved is not visible.",
-            proved=False,
-        )
-    elif value == "IMMUTABLE_WITH_EXCLUSION":
-        if old != value or differs(step, "imageTagMutabilityExclusionFilters"):
-            filters = new.inputs.get("imageTagMutabilityExclusionFilters")
-            shown = (
-                [f"Excluded: {item.get('filter', item) if isinstance(item, dict) else item}" for item in filters or []]
-                if isinstance(filters, list)
-                else []
-            )
-            yield Finding("exposure-mutable-tags", step.urn, f"Some tags of '{step.name}' can be moved.", shown)
-    elif value != "IMMUTABLE" and (step.old is None or old != (value or "MUTABLE")):
-        before = f" (they were {old} before)" if old else ""
-        yield Finding("exposure-mutable-tags", step.urn, f"Tags of '{step.name}' can be moved{before}.")
+    filters = new.inputs.get(FILTERS)
+    if not all(map(_is_visible, (value, filters))):
+        reason = f"Whether tags of '{step.name}' can be moved is not visible."
+        yield Finding("exposure-mutable-tags", step.urn, reason, proved=False)
+        return
+    mode = value or "MUTABLE"
+    excluded = _excluded(filters)
+    old = (step.old.get("imageTagMutability") or "MUTABLE") if step.old else None
+    before = _excluded(step.old.get(FILTERS)) if step.old else set()
+    shown = [f"Excluded: {item}" for item in sorted(excluded)]
+    if mode == "IMMUTABLE":
+        return
+    if mode == old == "IMMUTABLE_WITH_EXCLUSION" and excluded <= before:
+        return
+    if mode == old == "MUTABLE_WITH_EXCLUSION" and excluded >= before and before:
+        return
+    if mode == old == "MUTABLE" or (mode == "MUTABLE_WITH_EXCLUSION" and old == "MUTABLE"):
+        return
+    some = {"IMMUTABLE_WITH_EXCLUSION": "Some tags", "MUTABLE_WITH_EXCLUSION": "All tags but the excluded"}
+    was = f" (they were {old} before)" if old and old != mode else ""
+    reason = f"{some.get(str(mode), 'Tags')} of '{step.name}' can be moved{was}."
+    yield Finding("exposure-mutable-tags", step.urn, reason, shown)
+
+
+FILTERS = "imageTagMutabilityExclusionFilters"
+
+
+def _is_visible(value: Any) -> bool:
+    return not (is_unknown(value) or is_hidden(value))
+
+
+def _excluded(filters: Any) -> set[str]:
+    items = filters if isinstance(filters, list) else []
+    names = ("filter", "imageTagMutabilityExclusionFilterValue")
+    return {
+        str(next((item[name] for name in names if name in item), item) if isinstance(item, dict) else item)
+        for item in items
+    }
 
 
 def _scan(step: Step, new: State) -> Iterator[Finding]:

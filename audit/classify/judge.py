@@ -1,8 +1,13 @@
 """Runs the families over a plan: every step that changes something gets at least one finding."""
 
-from audit.changes import changes_of
-from audit.classify import access, exposure, loss, rotation
+from collections.abc import Iterator
+from dataclasses import replace
+
+from audit.changes import as_recorded, changes_of
+from audit.classify import access, exposure, loss, moving, rotation, unreviewed
 from audit.classify.known import Known
+from audit.classify.reviewed import ruled
+from audit.classify.words import subject
 from audit.model import Finding, Plan, Step
 from audit.risks import RANK
 
@@ -18,6 +23,7 @@ VERBS = {
 def judge(plan: Plan) -> list[Finding]:
     """All findings, worst first and then by URN; sets the changes of every step. The plan must be redacted already."""
     for step in plan.steps:
+        step.old = as_recorded(step)
         step.changes = changes_of(step)
     known = Known(plan)
     findings: list[Finding] = list(_about_the_preview(plan))
@@ -27,7 +33,7 @@ def judge(plan: Plan) -> list[Finding]:
                 Finding("access-unknown", step.urn, f"The preview shows no state for this {step.op}.", proved=False)
             )
             continue
-        found = [] if step.component else [*access.judge(step, known), *loss.judge(step, known), *exposure.judge(step)]
+        found = [] if step.component else _judged(step, known)
         if step.partial:  # what is not there is not nothing: no finding is a proof
             reason = f"The preview does not show the whole state of '{step.name}' before and after this {step.op}."
             found = [item for item in found if item.risk != "access-narrowed"]
@@ -42,12 +48,43 @@ def judge(plan: Plan) -> list[Finding]:
     return sorted(findings, key=lambda finding: (RANK[finding.risk], finding.urn, finding.reason))
 
 
+def _judged(step: Step, known: Known) -> list[Finding]:
+    """The findings of every family for one step."""
+    who = [*access.judge(step, known), *moving.judge(step, known), *unreviewed.judge(step, known)]
+    if known.stays(step):
+        who = list(_stays(step, known, who))
+    found = [*who, *loss.judge(step, known), *exposure.judge(step)]
+    entry = ruled(step.kind)
+    said = {"change", "access-narrowed", *(item.risk for item in found)}  # less access is proved by rules alone
+    if entry is not None and step.deletes and entry.delete not in said:
+        found.append(Finding(entry.delete, step.urn, f"{subject(step)} goes, and with it what it guards."))
+    return found
+
+
+def _stays(step: Step, known: Known, found: list[Finding]) -> Iterator[Finding]:
+    """What deleting means where retainOnDelete keeps the thing: it goes on as it is and no plan shows it any more, so
+    nothing becomes less, and what replaces it comes besides it."""
+    entry = ruled(step.kind)
+    grants = bool(found) or entry is None or entry.loss == "loss-credential"
+    if grants:
+        reason = (
+            f"{subject(step)} is only forgotten (retainOnDelete): what it allows stays, and no plan shows it any more"
+        )
+        yield Finding("access-unknown", step.urn, f"{reason}.", proved=False)
+    if step.new is not None:
+        new = replace(step, op="create", old=None)
+        new.changes = changes_of(new)
+        yield from (*access.judge(new, known), *moving.judge(new, known), *unreviewed.judge(new, known))
+    else:
+        yield from (item for item in found if item.risk == "unreviewed")
+
+
 def _plain(step: Step) -> Finding:
-    names = list(dict.fromkeys(change.path for change in step.changes))
-    what = f": {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}" if names and step.op == "update" else ""
-    return Finding(
-        "change", step.urn, f"{step.kind.rsplit(':', 1)[-1]} '{step.name}' {VERBS.get(step.op, step.op)}{what}."
-    )
+    what = ""
+    if step.op == "update" and step.changes:
+        names = list(dict.fromkeys([change.path for change in step.changes]))
+        what = f": {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}"
+    return Finding("change", step.urn, f"{subject(step)} {VERBS.get(step.op, step.op)}{what}.")
 
 
 def _about_the_preview(plan: Plan) -> list[Finding]:

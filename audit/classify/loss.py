@@ -5,23 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from audit.changes import differs
-from audit.classify.access import CREDENTIALS, HARMLESS
 from audit.classify.known import Known
+from audit.classify.reviewed import ruled
+from audit.classify.words import is_true
 from audit.model import Finding, Step, is_hidden, is_unknown
 
-REPOSITORIES = frozenset({"aws:ecr:Repository", "aws:ecrpublic:Repository"})
-WITHOUT_CONTENT = (
-    HARMLESS
-    | CREDENTIALS
-    | {"docker:index:Image", "docker-build:index:Image"}
-    | {"azuredevops:index:PipelineAuthorization", "azuredevops:index:ResourceAuthorization"}
-)
-"""Nothing is lost with these but what another rule names: an image stays in its registry when its resource goes."""
-
-JOINING = ("Attachment", "Membership", "Permissions", "Authorization", "Policy")
-"""Types that only join others: deleting one is a matter of access, not of loss."""
-
-FORCE = frozenset({"forceDelete", "forceDestroy", "forceDetachPolicies"})
+REPOSITORIES = frozenset({"aws:ecr:Repository", "aws:ecrpublic:Repository", "aws-native:ecr:Repository"})
+FORCE = frozenset({"forceDelete", "forceDestroy", "forceDetachPolicies", "emptyOnDelete"})
 PROTECTION = ("deletionProtection", "deletionProtectionEnabled", "preventDestroy")
 
 
@@ -31,6 +21,8 @@ def judge(step: Step, known: Known) -> Iterator[Finding]:
     yield from _guards(step)
     if step.kind == "aws:ecr:LifecyclePolicy":
         yield from _lifecycle(step, known)
+    elif step.kind == "aws-native:ecr:Repository":
+        yield from _own_lifecycle(step)
 
 
 def _gone(step: Step) -> Iterator[Finding]:
@@ -45,19 +37,18 @@ def _gone(step: Step) -> Iterator[Finding]:
     subject = f"{step.kind.rsplit(':', 1)[-1]} '{step.name}'"
     if step.kind in REPOSITORIES:
         risk = "loss-repository-replaced" if step.replaces else "loss-repository-deleted"
-        if step.old.inputs.get("forceDelete") is not True:
+        if not any(is_true(step.old.inputs.get(name)) for name in FORCE):
             details.append(
                 "forceDelete is off: the service refuses while the repository holds images, and the update fails there."
             )
         else:
             details.append("forceDelete is on: all images are deleted with it.")
         yield Finding(risk, step.urn, f"{subject} would be {verb}.", details)
-    elif step.kind == "azuredevops:index:VariableGroup":
-        yield Finding("loss-variable-group", step.urn, f"{subject} would be {verb}.", details)
-    elif step.kind in CREDENTIALS or step.kind.startswith("azuredevops:index:ServiceEndpoint"):
-        yield Finding("loss-credential", step.urn, f"{subject} would be {verb}.", details)
-    elif step.kind not in WITHOUT_CONTENT and not step.kind.endswith(JOINING) and not step.kind.startswith("pulumi:"):
-        yield Finding("loss-resource", step.urn, f"{subject} would be {verb}.", details)
+        return
+    entry = ruled(step.kind)
+    risk = "loss-resource" if entry is None else entry.loss
+    if risk:
+        yield Finding(risk, step.urn, f"{subject} would be {verb}.", details)
 
 
 def _guards(step: Step) -> Iterator[Finding]:
@@ -66,14 +57,14 @@ def _guards(step: Step) -> Iterator[Finding]:
         for name in sorted(step.new.inputs.keys() & FORCE):
             old = step.old.get(name) if step.old else None
             new = step.new.inputs[name]
-            if (new is True and old is not True) or is_unknown(new) or is_hidden(new):
-                yield Finding("loss-force-delete", step.urn, f"{subject}: {name} is on.", proved=new is True)
+            if (is_true(new) and not is_true(old)) or is_unknown(new) or is_hidden(new):
+                yield Finding("loss-force-delete", step.urn, f"{subject}: {name} is on.", proved=is_true(new))
     if step.old is None:
         return
     lost = [
         name
         for name in PROTECTION
-        if step.old.get(name) is True and (step.new is None or step.new.inputs.get(name) is not True)
+        if is_true(step.old.get(name)) and not (step.new is not None and is_true(step.new.inputs.get(name)))
     ]
     if step.old.protect and (step.new is None or not step.new.protect):
         lost.append("protect")
@@ -97,7 +88,10 @@ def _lifecycle(step: Step, known: Known) -> Iterator[Finding]:
         return
     if moved:
         old = None  # what the other repository had before is not this document
-    subject = f"LifecyclePolicy '{step.name}'"
+    yield from _expiring(step, f"LifecyclePolicy '{step.name}'", old, new)
+
+
+def _expiring(step: Step, subject: str, old: Any, new: Any) -> Iterator[Finding]:
     reasons = expires_more(old, new)
     if reasons is None:
         yield Finding(
@@ -111,6 +105,15 @@ def _lifecycle(step: Step, known: Known) -> Iterator[Finding]:
         yield Finding(
             "loss-lifecycle-expires-more", step.urn, f"{subject} can expire images that were kept before.", reasons
         )
+
+
+def _own_lifecycle(step: Step) -> Iterator[Finding]:
+    """A lifecycle policy that is a property of its repository; a new repository holds no images."""
+    if step.new is None or step.old is None or step.replaces or not differs(step, "lifecyclePolicy"):
+        return
+    sides = (step.old.get("lifecyclePolicy"), step.new.inputs.get("lifecyclePolicy"))
+    old, new = (side.get("lifecyclePolicyText") if isinstance(side, dict) else side for side in sides)
+    yield from _expiring(step, f"Repository '{step.name}'", old, new)
 
 
 def expires_more(old: Any, new: Any) -> list[str] | None:

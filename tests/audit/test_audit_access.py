@@ -259,9 +259,10 @@ def test_an_attached_policy_is_judged_by_its_document(tmp_path: Path) -> None:
     assert p.risks_of(tmp_path, p.step(p.ATTACHMENT, "a", {"group": "g", "policyArn": arn}, None)) == {"access-unknown"}
 
 
-def test_a_type_without_a_rule_that_sounds_like_access_is_not_green(tmp_path: Path) -> None:
+def test_a_type_without_rules_is_not_green_whatever_its_name(tmp_path: Path) -> None:
     step = p.step("gcp:projects/iAMBinding:IAMBinding", "b", None, {"role": "roles/owner", "members": ["allUsers"]})
-    assert p.risks_of(tmp_path, step) == {"access-unknown"}
+    assert p.risks_of(tmp_path, step) == {"unreviewed"}
+    assert p.risks_of(tmp_path, p.step("acme:index:Friendly", "f", None, {"name": "f"})) == {"unreviewed"}
     component = p.step("app-one:infra:PushAccess", "access", None, {})
     component["newState"]["custom"] = False
     assert p.risks_of(tmp_path, component) == {"change"}
@@ -417,17 +418,24 @@ def test_what_changes_besides_a_judged_document_of_an_unknown_type_is_not_green(
     report = p.report_of(tmp_path, p.digest(p.step(token, "r", wide, narrow)))
     assert {(item.risk, item.proved) for item in report.findings} == {
         ("access-narrowed", True),
-        ("access-unknown", False),
+        ("unreviewed", False),
     }
     assert any("permissionsBoundary" in detail for item in report.findings for detail in item.details)
     kept = {**narrow, "permissionsBoundary": wide["permissionsBoundary"]}
     assert p.risks_of(tmp_path, p.step(token, "r", wide, kept)) == {"access-narrowed"}
 
 
+def test_a_deny_in_a_deleted_thing_of_a_type_without_rules_is_lifted(tmp_path: Path) -> None:
+    inputs = {"content": policy(deny("*", "*")), "type": "SERVICE_CONTROL_POLICY"}
+    step = p.step("aws:organizations/policy:Policy", "x", inputs, None)
+    report = p.report_of(tmp_path, p.digest(step))
+    assert (report.worst, report.findings[0].proved) == ("access-broadened", True)
+    assert "explicit Deny" in report.findings[0].reason
+
+
 @pytest.mark.parametrize(
     ("token", "inputs"),
     [
-        ("aws:organizations/policy:Policy", {"content": policy(deny("*", "*")), "type": "SERVICE_CONTROL_POLICY"}),
         ("aws:organizations/policyAttachment:PolicyAttachment", {"policyId": "p-1", "targetId": "123456789012"}),
         ("aws:ssoadmin/permissionsBoundaryAttachment:PermissionsBoundaryAttachment", {"permissionSetArn": "x"}),
     ],
@@ -436,10 +444,10 @@ def test_a_deleted_guard_of_a_type_without_a_rule_is_not_green(
     tmp_path: Path, token: str, inputs: dict[str, Any]
 ) -> None:
     report = p.report_of(tmp_path, p.digest(p.step(token, "x", inputs, None)))
-    assert (report.worst, report.findings[0].proved) == ("access-unknown", False)
+    assert (report.worst, report.findings[0].proved) == ("unreviewed", False)
 
 
-def test_a_deleted_credential_of_a_type_without_a_rule_allows_nothing_new(tmp_path: Path) -> None:
+def test_a_deleted_secret_is_a_loss_and_allows_nothing_new(tmp_path: Path) -> None:
     deleted = p.step("aws:secretsmanager/secret:Secret", "s", {"name": "s"}, None)
     assert p.risks_of(tmp_path, deleted) == {"loss-resource"}
 

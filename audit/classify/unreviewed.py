@@ -1,0 +1,290 @@
+"""Closed by default: what no rule judges and no table calls harmless is `unreviewed`, with its property and values.
+
+Values decide before names do. Policy statements are compared wherever they stand, also in text within text; and a
+harmless name does not make its value harmless if that is an account, an ARN of an identity or key, a principal, a
+network or an address.
+"""
+
+import re
+from collections.abc import Generator, Iterable, Iterator
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Any
+
+from audit.changes import MAX_CHANGES, NOTES, announced, first_part, partly_hidden
+from audit.classify import access, documents, values
+from audit.classify.known import Known
+from audit.classify.reviewed import ALL, ANY_TYPE, ruled
+from audit.classify.words import MISSING, finding, show, subject
+from audit.model import QUIET_OPS, REPLACEMENT_OPS, Finding, Step, is_hidden, is_unknown
+
+OPERATIONS = frozenset({"create", "update", "delete", "import", "same"}) | REPLACEMENT_OPS | QUIET_OPS
+SHOWN = 20
+"""Properties named in one finding."""
+
+POLICY = "(policy)"
+_PLACE = re.compile(r"\[[^\]]*\]")
+_BOUNDARY = re.compile(r"[.\[]|$")
+_IMAGE = re.compile(
+    r"(?:^|[._\]])(?:container)?image(?:Uri|Url|Name|Identifier|Tag|Digest)?s?$|^taskDefinition$", re.IGNORECASE
+)
+_TASK = re.compile(r"(arn:aws[\w-]*:ecs:[\w-]+:\d{12}:task-definition/[\w-]+|[\w-]+):\d+")
+Leaf = tuple[str, Any, Any]
+
+
+def judge(step: Step, known: Known) -> Iterator[Finding]:
+    """The findings of one step besides those of the rules of its type."""
+    if step.op not in OPERATIONS:
+        yield finding(
+            step, "unreviewed", f"{subject(step)}: nobody has reviewed the operation {show(step.op)}", proved=False
+        )
+    yield from _ignored(step)
+    if step.op == "same":
+        return
+    leaves: list[Leaf] = []
+    kind, fresh = step.kind, step.old is None
+    for name in _properties(step):
+        old = step.old.get(name) if step.old is not None else MISSING
+        new = step.new.inputs.get(name) if step.new is not None else MISSING
+        if _judged(kind, name):
+            if old == new and not fresh and not partly_hidden([old, new]) and announced(step, name):
+                leaves.append((name, old, new))
+        elif values.speaks(new) or values.speaks(old) or not _reason(kind, name, fresh=fresh):
+            leaves += yield from _property(step, name, old, new, known)
+    yield from _unreviewed(step, leaves)
+
+
+def _properties(step: Step) -> Iterable[str]:
+    """Top-level properties that a step can change."""
+    old, new = step.old, step.new
+    if old is None or new is None:
+        side = old or new
+        return [name for name in side.inputs if name not in NOTES] if side is not None else []
+    if len(step.changes) < MAX_CHANGES:
+        names = dict.fromkeys([first_part(change.path) for change in step.changes])
+    else:
+        names = dict.fromkeys((*old.inputs, *new.inputs))
+    if old.provider != new.provider:
+        names.pop("provider", None)  # as the engine calls it; a rule judges it
+    return [name for name in names if name not in ("(protect)", "(retainOnDelete)")]  # these are judged as losses
+
+
+def _property(step: Step, name: str, old: Any, new: Any, known: Known) -> Generator[Finding, None, list[Leaf]]:
+    """The findings of the documents in a property, and what else in it changes and is not harmless."""
+    before, after = values.opened(old), values.opened(new)
+    (old_documents, before_rest), (new_documents, after_rest) = values.parted(before), values.parted(after)
+    for path in dict.fromkeys((*old_documents, *new_documents)):
+        place = f"{name}{path if path.startswith('[') or not path else '.' + path}"
+        was, document = old_documents.get(path), new_documents.get(path)
+        if was != document or (announced(step, name) and documents.masked(document)):
+            # What is unknown or masked as a whole can be what the other side shows.
+            gone = document is None and step.new is not None and (is_unknown(after) or is_hidden(after))
+            yield from access.judged(step, place, was, after if gone else document)
+    if step.new is None:
+        return []  # what deleting means is said by the type
+    leaves = list(_leaves(name, before_rest, after_rest))
+    if not leaves and step.old is not None and before == after and announced(step, name):
+        if _is_result(step, name):
+            return []
+        leaves = [(path, before, after) for path in _announced_paths(step, name)]
+    fresh = step.old is None
+    return [leaf for leaf in leaves if not _harmless(step, *leaf, fresh=fresh, known=known)]
+
+
+@lru_cache(maxsize=4096)
+def _judged(kind: str, name: str) -> bool:
+    entry = ruled(kind)
+    return entry is not None and (entry.judged == ALL or name in entry.judged)
+
+
+def _announced_paths(step: Step, name: str) -> list[str]:
+    paths = [
+        path for path in (*step.detailed_diff, *step.diff_reasons, *step.replace_reasons) if first_part(path) == name
+    ]
+    return [path for path in dict.fromkeys(paths) if path != name] or [name]
+
+
+def _is_result(step: Step, name: str) -> bool:
+    """Whether it is declared on neither side and comes out otherwise than before: a result of the change, such as the
+    number of a version."""
+    old, new = step.old, step.new
+    if old is None or new is None or name in old.inputs or name in new.inputs:
+        return False
+    return name in new.outputs and new.outputs[name] != old.outputs.get(name)
+
+
+def _leaves(path: str, old: Any, new: Any) -> Iterator[Leaf]:
+    """The differing leaves, below objects and lists that are on one side only too."""
+    if type(old) is type(new) and old == new:
+        return
+    if _either(old, new, dict):
+        before, after = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
+        for name in (name for name in dict.fromkeys((*before, *after)) if name not in NOTES):
+            yield from _leaves(f"{path}.{name}", before.get(name, MISSING), after.get(name, MISSING))
+        if not before and not after:
+            yield path, old, new
+    elif _either(old, new, list) and any(isinstance(item, (dict, list)) for item in (*(old or ()), *(new or ()))):
+        for index, (left, right) in enumerate(zip_longest(old or [], new or [], fillvalue=MISSING)):
+            yield from _leaves(f"{path}[{index}]", left, right)
+    elif POLICY not in (old, new):  # these are compared as documents
+        yield path, old, new
+
+
+def _either(old: Any, new: Any, kind: type) -> bool:
+    """Whether both are of the kind, or one is and the other is nothing."""
+    sides = [side for side in (old, new) if side is not MISSING]
+    return bool(sides) and all(isinstance(side, kind) for side in sides)
+
+
+def _harmless(step: Step, path: str, old: Any, new: Any, *, fresh: bool, known: Known) -> bool:
+    why = _reason(step.kind, _PLACE.sub("[]", path), fresh=fresh)
+    if why == RULE:
+        return True
+    if _IMAGE.search(_PLACE.sub("", path)) and _same_release(step, path, old, new, known):
+        return True
+    return bool(why) and not _is_somebody(path, old, new)
+
+
+RULE = "a rule judges it"
+
+
+@lru_cache(maxsize=1 << 14)
+def _reason(kind: str, path: str, *, fresh: bool) -> str:
+    """Why a change at a path is harmless by name; "" where nothing says so."""
+    entry = ruled(kind)
+    prefixes = {path[: match.start()] for match in _BOUNDARY.finditer(path)}
+    prefixes |= {prefix + "[]" for prefix in prefixes}
+    if entry is not None:
+        if "*" in entry.harmless or prefixes & entry.rules.keys():
+            return RULE
+        if fresh and prefixes & entry.fresh:
+            return "it says which thing it is"
+        found = prefixes & entry.harmless.keys()
+        if found:
+            return entry.harmless[min(found)]
+    found = prefixes & ANY_TYPE.keys()
+    return ANY_TYPE[min(found)] if found else ""
+
+
+_WORDS = ("tags", "tagsAll", "labels", "metadata.labels", "description", "comment", "displayName")
+
+
+def _is_somebody(path: str, old: Any, new: Any) -> bool:
+    """Whether a whole value is an account, an ARN, a principal, a network or an address that was not there. An address
+    in a text for people reaches nothing."""
+    came = {item for item in _wholes(new) if item not in set(_wholes(old))}
+    if path.startswith(_WORDS):
+        came = {item for item in came if item[0] != "host"}
+    return bool(came)
+
+
+def _wholes(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        whole = values.whole(value)
+        if whole:
+            yield whole
+    elif isinstance(value, list):
+        for item in value:
+            yield from _wholes(item)
+
+
+def _same_release(step: Step, path: str, old: Any, new: Any, known: Known) -> bool:
+    """Whether only the release differs: another tag or digest of the same image, another number of the same task, or
+    what an image or repository of this plan gives."""
+    if isinstance(new, list):
+        names = {values.image_name(item) for item in old} if isinstance(old, list) else set()
+        return bool(new) and "" not in names and all(values.image_name(item) in names for item in new)
+    if is_unknown(new):
+        urns = step.new.property_dependencies.get(first_part(path), ()) if step.new is not None else ()
+        return known.releases(urns)
+    if values.same_image(old, new):
+        return True
+    tasks = [_TASK.fullmatch(side) if isinstance(side, str) else None for side in (old, new)]
+    return all(tasks) and len({task[1] for task in tasks if task}) == 1
+
+
+def _unreviewed(step: Step, leaves: list[Leaf]) -> Iterator[Finding]:
+    entry = ruled(step.kind)
+    if entry is None and (step.old is None or step.new is None or step.replaces):
+        verb = (
+            "made anew"
+            if step.replaces
+            else "deleted"
+            if step.new is None
+            else f"{step.op}d"
+            if step.op == "create"
+            else "imported"
+        )
+        reason = f"{subject(step)} is {verb}, and nobody has reviewed its type {step.kind}"
+        if step.new is None and step.old is not None:
+            leaves = [(name, value, MISSING) for name, value in step.old.inputs.items() if name not in NOTES]
+            reason += ": what it forbade may be allowed then"
+    elif leaves:
+        names = list(dict.fromkeys(path for path, _, _ in leaves))
+        more = " and more" if len(names) > 6 else ""
+        reason = f"{subject(step)}: nobody has reviewed what a change of {', '.join(names[:6])}{more} means"
+    elif entry is None and step.op == "update" and not step.changes and not _options_differ(step):
+        reason = f"{subject(step)} is updated, and the preview does not say what differs"
+    else:
+        return
+    details = [_detail(step, *leaf) for leaf in sorted(leaves, key=_quiet)[:SHOWN]]
+    if len(leaves) > SHOWN:
+        details.append(f"{len(leaves) - SHOWN:,} more properties.")
+    yield finding(step, "unreviewed", reason, *details, proved=False)
+
+
+def _quiet(leaf: Leaf) -> bool:
+    return not values.telling(*leaf)
+
+
+def _detail(step: Step, path: str, old: Any, new: Any) -> str:
+    said = values.telling(path, old, new)
+    what = f" ({', '.join(said[:5])})" if said else ""
+    if old is MISSING and step.old is None:
+        return f"{path}: {show(new)}{what}"
+    if new is MISSING and step.new is None:
+        return f"{path}: {show(old)}{what}"
+    same = "; the engine says that it differs" if old == new else ""
+    return f"{path}: {show(old)} becomes {show(new)}{same}{what}"
+
+
+def _options_differ(step: Step) -> bool:
+    return (
+        step.old is not None
+        and step.new is not None
+        and (step.old.guards != step.new.guards or step.old.options != step.new.options)
+    )
+
+
+# --- what the program stops looking at
+
+
+def _ignored(step: Step) -> Iterator[Finding]:
+    """`ignoreChanges` that covers more than before: what is declared there does not count any more."""
+    if step.old is None or step.new is None:
+        return
+    added = [path for path in _paths(step.new) if path not in _paths(step.old)]
+    entry = ruled(step.kind)
+    guarded = [path for path in added if _matters(step.kind, path)]
+    if guarded:
+        risk = "unreviewed" if entry is None else "guard-weakened"
+        reason = f"{subject(step)}: ignoreChanges now covers {', '.join(guarded[:10])}"
+        yield finding(
+            step,
+            risk,
+            reason,
+            "What the program declares there does not count any more, and no preview shows how it differs.",
+        )
+
+
+def _paths(state: Any) -> list[str]:
+    value = state.options.get("ignoreChanges")
+    return [path for path in value if isinstance(path, str)] if isinstance(value, list) else []
+
+
+def _matters(kind: str, path: str) -> bool:
+    if "*" in path.split(".", maxsplit=1)[0]:
+        return True
+    if _judged(kind, first_part(path)):
+        return True
+    return _reason(kind, _PLACE.sub("[]", path), fresh=False) in ("", RULE)
