@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import yaml
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class PipelineError(ValueError):
@@ -42,15 +41,37 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def load(file: Path, name: str) -> Any:
-    """A YAML file's document, which is not to be changed. Raises PipelineError that names it."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise PipelineError(f"{name} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'it is no UTF-8'}") from None
-    return _document(text, name)
+class Sources(Protocol):
+    """Where a pipeline's files are."""
+
+    def text(self, name: str) -> str:
+        """The text of a file by its path from the top. Raises PipelineError that names it."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A checkout on disk."""
+
+    root: Path
+
+    def text(self, name: str) -> str:
+        """The text of a file by its path from the top. Raises PipelineError that names it."""
+        try:
+            return (self.root / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise PipelineError(f"{name} does not exist") from None
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no UTF-8"
+            raise PipelineError(f"{name} cannot be read: {why}") from None
+
+
+def load(sources: Path | Sources, name: str) -> Any:
+    """A YAML file's document, which is not to be changed. Raises PipelineError that names it.
+
+    sources: a checkout's folder, or where else its files are.
+    """
+    where = Folder(sources) if isinstance(sources, Path) else sources
+    return _document(where.text(name), name)
 
 
 def value(text: str, name: str) -> Any:

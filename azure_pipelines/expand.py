@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from azure_pipelines.documents import Located, PipelineError, load
+from azure_pipelines.documents import Located, PipelineError, Sources, load
 from azure_pipelines.expressions import ExpressionError, Scope, evaluate, parse, text, truth
 
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -26,10 +26,11 @@ DEPTH = 50
 class Expander:
     """Expands the files of one checkout.
 
-    root: the checkout. predefined: the variables that templates see, such as Build.Reason.
+    sources: the checkout's folder, or where else its files are. predefined: the variables that templates see, such as
+    Build.Reason.
     """
 
-    root: Path
+    sources: Path | Sources
     predefined: Mapping[str, str]
 
     def pipeline(self, file: str, parameters: Mapping[str, Any]) -> Located:
@@ -39,14 +40,40 @@ class Expander:
     def _file(self, file: PurePosixPath, given: Mapping[str, Any], depth: int) -> Located:
         if depth > DEPTH:
             raise PipelineError(f"{file}: templates include each other more than {DEPTH} deep")
-        document = load(self.root / file, str(file))
+        document = load(self.sources, str(file))
         if not isinstance(document, Located):
             raise PipelineError(f"{file} is no mapping")
         parameters = bind(document.get("parameters") or [], given, str(file))
         scope = Scope({"parameters": parameters, "variables": self.predefined})
         body = Located({key: value for key, value in document.items() if key != "parameters"})
         body.file, body.line = document.file, document.line
-        return self._included(_expanded(body, scope, f"{file}:{document.line}"), file, depth)
+        expanded = self._included(_expanded(body, scope, f"{file}:{document.line}"), file, depth)
+        return self._extended(expanded, file, depth) if "extends" in expanded else expanded
+
+    def _extended(self, node: Located, file: PurePosixPath, depth: int) -> Located:
+        """The document with what it extends in the place of `extends`; its own keys stand beside it."""
+        given = node.pop("extends")
+        if not isinstance(given, Located) or "template" not in given:
+            raise PipelineError(f"{node.file}:{node.line}: extends needs a template")
+        base = self._template(given, file, depth)
+        if clash := sorted(set(base) & set(node) - {"variables"}):
+            raise PipelineError(f"{given.file}:{given.line}: {', '.join(clash)} stands here and in what is extended")
+        node.update(base)
+        return node
+
+    def _template(self, item: Located, file: PurePosixPath, depth: int) -> Located:
+        """What a reference to a template stands for."""
+        text_ = str(item["template"])
+        name, _, repository = text_.partition("@")
+        if repository not in ("", "self"):
+            raise PipelineError(f"{item.file}:{item.line}: {text_} is of another repository, which is not read")
+        path = PurePosixPath(name)
+        # A path is relative to the including file; one that begins with / starts at the checkout's top.
+        target = PurePosixPath(*path.parts[1:]) if path.is_absolute() else _normal(file.parent / path)
+        try:
+            return self._file(target, item.get("parameters") or {}, depth + 1)
+        except PipelineError as error:
+            raise PipelineError(f"{item.file}:{item.line}: {error}") from None
 
     def _included(self, node: Located, file: PurePosixPath, depth: int) -> Located:
         """The node with every template under it replaced by what the template holds."""
@@ -65,15 +92,9 @@ class Expander:
         if "template" not in item:
             yield self._included(item, file, depth)
             return
-        path = PurePosixPath(str(item["template"]))
-        # A path is relative to the including file; one that begins with / starts at the checkout's top.
-        target = PurePosixPath(*path.parts[1:]) if path.is_absolute() else _normal(file.parent / path)
-        try:
-            included = self._file(target, item.get("parameters") or {}, depth + 1)
-        except PipelineError as error:
-            raise PipelineError(f"{item.file}:{item.line}: {error}") from None
+        included = self._template(item, file, depth)
         if kind not in included:
-            raise PipelineError(f"{item.file}:{item.line}: {target} holds no {kind}")
+            raise PipelineError(f"{item.file}:{item.line}: {item['template']} holds no {kind}")
         yield from included[kind]
 
 

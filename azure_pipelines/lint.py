@@ -72,7 +72,7 @@ def choices(root: Path, file: str) -> list[dict[str, str]]:
 
 
 def _parameters(root: Path, file: str) -> list[Located]:
-    document = load(root / file, file)
+    document = load(root, file)
     found = document.get("parameters") if isinstance(document, Located) else None
     return [entry for entry in found or [] if isinstance(entry, Located)]
 

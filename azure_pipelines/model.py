@@ -12,6 +12,8 @@ from azure_pipelines.expand import Expander
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from azure_pipelines.documents import Sources
+
 SHORTHANDS = {
     "bash": "Bash@3",
     "script": "CmdLine@2",
@@ -127,9 +129,9 @@ class Pipeline:
                 yield stage, job, step
 
 
-def read(root: Path, file: str, predefined: Mapping[str, str], parameters: Mapping[str, Any]) -> Pipeline:
+def read(sources: Path | Sources, file: str, predefined: Mapping[str, str], parameters: Mapping[str, Any]) -> Pipeline:
     """Expand a file and read it as a pipeline. Raises PipelineError."""
-    return build(Expander(root, predefined).pipeline(file, parameters))
+    return build(Expander(sources, predefined).pipeline(file, parameters))
 
 
 def build(document: Located) -> Pipeline:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from azure_pipelines.variables import Value
 from sandbox.agent.run import Refused
-from sandbox.agent.variables import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -116,7 +116,7 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
     project: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
     config = project["config"]
     state: dict[str, Any] = yaml.safe_load((root / "pipelines/state-group.yml").read_text(encoding="utf-8"))
-    handed = [stage.get("parameters") or {} for stage in load(root / file, file).get("stages") or []]
+    handed = [stage.get("parameters") or {} for stage in load(root, file).get("stages") or []]
     try:
         stacks = {
             entry["stack"]: Stack(

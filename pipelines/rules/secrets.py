@@ -157,7 +157,7 @@ def secrets_stay_in_env(context: Context) -> Iterator[Finding]:
     # Expressions of templates are gone when they are expanded.
     templates = sorted(context.root.glob("pipelines/templates/*.yml"))
     for file in (context.pipeline.raw.file, *(str(path.relative_to(context.root)) for path in templates)):
-        yield from _expressions(load(context.root / file, file), context)
+        yield from _expressions(load(context.root, file), context)
 
 
 def _macros(node: object, context: Context, place: Located | None = None) -> Iterator[Finding]:

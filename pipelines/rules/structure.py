@@ -177,7 +177,7 @@ def build_number(context: Context) -> Iterator[Finding]:
 def queue_time(context: Context) -> Iterator[Finding]:
     """Whoever queues a run chooses among values: free text could name another environment, or hold a command."""
     file = context.pipeline.raw.file
-    for entry in load(context.root / file, file).get("parameters") or []:
+    for entry in load(context.root, file).get("parameters") or []:
         kind, name = entry.get("type", "string"), entry["name"]
         if kind not in ("string", "boolean", "number"):
             yield at("queue-time", entry, f"{name} is of type {kind}: pass it to a template as a literal")

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from azure_pipelines.model import Job, Stage, Step
+    from azure_pipelines.variables import Variables
     from sandbox.agent.run import Run
-    from sandbox.agent.variables import Variables
+
+WORKSPACE = "1"
+"""The folder of a job below the agent's, as on a hosted machine: each job finds it empty."""
 
 
 @dataclass
@@ -39,19 +42,20 @@ class JobRun:
 
     def start(self) -> str:
         """Run the steps and give the job's result."""
-        self._folders()
+        work = self.run.machine.work / WORKSPACE
+        self._folders(work)
         for step in tasks.with_defaults(self.job):
             self.run.results.steps.append(self._step(step))
         self.run.results.outputs[self.stage.id, self.job.id] = self.outputs
         # The agent's last step of every job.
         for command in process.kill_orphans(self.mark):
             self.run.results.issues.append(("orphan", command))
+        kept = self.run.machine.ended / f"{len(self.run.results.workspaces) + 1}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        self.run.results.workspaces.append(work.rename(kept))
         return self.result
 
-    def _folders(self) -> None:
-        number = len(self.run.results.workspaces) + 1
-        work = self.run.machine.work / str(number)
-        self.run.results.workspaces.append(work)
+    def _folders(self, work: Path) -> None:
         folders = {
             "Pipeline.Workspace": work,
             "Agent.BuildDirectory": work,

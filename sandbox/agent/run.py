@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from azure_pipelines.expressions import Scope, evaluate, parse, text, truth
+from azure_pipelines.variables import Masks, Value, Variables
 from sandbox.agent import commands
 from sandbox.agent.process import Cancellation
-from sandbox.agent.variables import Masks, Value, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,12 +44,13 @@ class Service(Protocol):
 class Machine:
     """The agent's machine.
 
-    work: folder that jobs run in. environ: the agent's own environment. python: folder of the `python3` that
-    UsePythonVersion gives. caches: what Cache@2 restores, by the first part of its key. sources: the git repository
-    that `checkout: self` clones.
+    work: folder that jobs run in. ended: where the folder of a job is moved when it has ended. environ: the agent's own
+    environment. python: folder of the `python3` that UsePythonVersion gives. caches: what Cache@2 restores, by the
+    first part of its key. sources: the git repository that `checkout: self` clones.
     """
 
     work: Path
+    ended: Path
     environ: Mapping[str, str]
     python: Path
     sources: Path

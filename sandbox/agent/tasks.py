@@ -102,7 +102,7 @@ def publish(job: JobRun, source: Path, name: str) -> None:
         raise TaskError(f"artifact {name!r} already exists or has no name: artefacts of a run are never overwritten")
     if not source.exists():
         raise TaskError(f"{source} does not exist: there is nothing to publish as {name}")
-    target = job.run.machine.work / "artifacts" / name
+    target = job.run.machine.ended / "artifacts" / name
     if source.is_dir():
         shutil.copytree(source, target)
     else:

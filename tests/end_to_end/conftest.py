@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
     """A delivery in a sandbox of its own: its runs change and block the stack that others would look at."""
     with Sandbox.running(tmp_path_factory.mktemp("delivery-sandbox")) as sandbox:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.model import read
-from sandbox.agent.run import Machine, Results, Run
-from sandbox.agent.variables import Value
+from azure_pipelines.variables import Value
+from sandbox.agent.run import SUCCEEDED, Machine, Results, Run
 from tests.organization import Job, Organization
 from tests.workstation import Workstation, forms
 
@@ -60,6 +60,8 @@ class Delivery:
     key_of_state: str
     derived: set[str] = field(default_factory=set, repr=False)
     """Secrets that steps derived, as they told the agent."""
+    deployed: str = ""
+    """The commit of the last run that deployed."""
     _runs: int = 0
 
     @classmethod
@@ -158,6 +160,10 @@ class Delivery:
     def finish(self, run: Run) -> None:
         """Tell the service that a run ended; the agent's token ends too."""
         assert isinstance(run.service, Job)
+        if run.results.stages.get("deploy_dev") == SUCCEEDED and any(
+            row.stage == "deploy_dev" for row in run.results.steps
+        ):
+            self.deployed = run.predefined["Build.SourceVersion"]
         states = set(run.results.stages.values())
         run.service.complete("Failed" if "Failed" in states else "Canceled" if "Canceled" in states else "Succeeded")
 
@@ -171,16 +177,19 @@ class Delivery:
 
     def _machine(self) -> Machine:
         self._runs += 1
-        folder = self.root / "agents" / str(self._runs)
-        home = folder / "home"
+        agent = self.root / "agent"
+        ended = agent / "ended" / str(self._runs)
+        home = ended / "home"
         home.mkdir(parents=True)
         environ = {key: value for key, value in self.sandbox.environment.items() if key not in NOT_OF_AN_AGENT}
         environ["HOME"] = str(home)
+        # Each job makes its own environment at the same place: what it compiles of the SDKs the next one finds.
+        environ["PYTHONPYCACHEPREFIX"] = str(self.root / "compiled")
         asked = [sys.executable, "-m", "uv", "cache", "dir"]
         cache = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
         plugins = Path(self.sandbox.environment["PULUMI_HOME"]) / "plugins"
         caches = {"uv": Path(cache), "pulumi": plugins}
-        return Machine(folder, environ, Path(sys.executable).parent, self.operator.folder, caches)
+        return Machine(agent / "work", ended, environ, Path(sys.executable).parent, self.operator.folder, caches)
 
     def group_secret(self) -> str:
         """The secret key in the variable group, as an agent gets it."""
@@ -200,16 +209,16 @@ class Delivery:
         texts = [*results.unmasked(), ("the log", results.log()), ("the issues", str(results.issues))]
         texts += [("a summary", page) for page in results.summaries]
         found = [name for name, text in texts if any(form in text.encode() for form in wanted)]
-        for file in _files(run.machine.work):
+        for file in _files(run.machine.ended):
             content = file.read_bytes()
             if any(form in content for form in wanted):
-                found.append(str(file.relative_to(run.machine.work)))
+                found.append(str(file.relative_to(run.machine.ended)))
         return found
 
     def leftovers(self, run: Run) -> list[str]:
         """Private folders, raw plans and credential files that a run left on the agent's disk."""
         names = {"app-one", "plan.json", "config.json", "credentials.json", "credentials"}
-        roots = [workspace / "_temp" for workspace in run.results.workspaces] + [run.machine.work / "home"]
+        roots = [workspace / "_temp" for workspace in run.results.workspaces] + [run.machine.ended / "home"]
         return [str(file) for root in roots for file in root.rglob("*") if file.name in names]
 
     def tags(self) -> set[str]:

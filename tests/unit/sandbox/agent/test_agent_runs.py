@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from azure_pipelines.model import read
+from azure_pipelines.variables import Value
 from sandbox.agent import run as runs
 from sandbox.agent.run import Machine, Refused, Results, Run
-from sandbox.agent.variables import Value
 
 
 @dataclass
@@ -66,7 +66,9 @@ def start(tmp_path: Path) -> Start:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         known = {"Build.Reason": "Manual", "Build.SourceBranch": "refs/heads/main", "Build.SourceVersion": head}
         known |= {name.replace("_", "."): value for name, value in predefined.items()}
-        machine = Machine(tmp_path / "work", {"PATH": os.environ["PATH"]}, Path(sys.executable).parent, sources)
+        machine = Machine(
+            tmp_path / "work", tmp_path / "ended", {"PATH": os.environ["PATH"]}, Path(sys.executable).parent, sources
+        )
         pipeline = read(sources, "pipeline.yml", known, parameters or {})
         return Run(pipeline, machine, Service(groups or {}), known, on_line=on_line)
 

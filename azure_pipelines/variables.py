@@ -81,6 +81,10 @@ class Variables:
         found = self._values.get(match[1].lower())
         return match[0] if found is None else found[1].text
 
+    def items(self) -> Iterator[tuple[str, Value]]:
+        """Every variable as it was set, macros and all."""
+        yield from self._values.values()
+
     def environment(self) -> Iterator[tuple[str, str]]:
         """Every variable but the secret ones, named as the environment names it: `Build.Reason` is BUILD_REASON."""
         for name, value in self._values.values():
