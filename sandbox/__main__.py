@@ -37,6 +37,10 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("up", help="start what is missing; finds what is there")
     down = commands.add_parser("down", help="stop everything, and remove what the sandbox made")
     down.add_argument("--keep", action="store_true", help="only stop: the next `up` goes on with the same state")
+    save = commands.add_parser("save", help="keep all that the sandbox knows now under a name: clouds, images, stacks")
+    restore = commands.add_parser("restore", help="make the sandbox what it was when it was saved")
+    for each in (save, restore):
+        each.add_argument("name", metavar="NAME")
     commands.add_parser("status", help="what runs")
     commands.add_parser("env", help='print the environment: eval "$(python -m sandbox env)"')
     commands.add_parser("shell", help="a shell in that environment")
@@ -57,13 +61,16 @@ def main(arguments: list[str]) -> int:
 
 def run(chosen: argparse.Namespace, layout: Layout) -> int:
     """Carry out the chosen command; its exit code."""
-    from sandbox import environment, services
+    from sandbox import environment, saves, services
 
     if chosen.command == "up":
         services.up(layout)
         return 0
     if chosen.command == "down":
         services.down(layout, keep=chosen.keep)
+        return 0
+    if chosen.command in {"save", "restore"}:
+        (saves.save if chosen.command == "save" else saves.restore)(layout, chosen.name)
         return 0
     if chosen.command == "status":
         lines, complete = services.status(layout)

@@ -13,6 +13,17 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+Version = tuple[int, int]
+
+
+def version(path: Path) -> Version | None:
+    """What tells a file that `write` wrote from the one before it and the one after; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
 
 def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Write a file by a temporary one and a rename, so that an interruption leaves the old file or the new one."""

@@ -51,11 +51,18 @@ class Cloud:
         ecr_control.install(ecr_control.Settings(self.registry, self.host, config.token_lifetime, scans))
         iam_control.install()
         self.apps = {service: create_backend_app(cast("Any", service)) for service in sorted(SERVICES)}
+        self.read_anew()
         for service in KEPT:
-            if not self.state.load(service):
+            if not self.state.path(service).exists():
                 self.state.save(service)  # so that there is always a state to go back to
-        for repository in self.ecr.repositories.values():
-            repository.uri = f"{self.host}/{repository.name}"
+
+    def read_anew(self) -> None:
+        """Take up what somebody put in place of the files that were written here (`python -m sandbox restore`)."""
+        with self.lock:
+            for service in KEPT:
+                if self.state.changed(service) and self.state.load(service) and service == "ecr":
+                    for repository in self.ecr.repositories.values():
+                        repository.uri = f"{self.host}/{repository.name}"
 
     @property
     def ecr(self) -> ecr_control.EcrBackend:
@@ -176,6 +183,7 @@ class Api:
         body = _read_body(environ)
         cloud = self._cloud
         with cloud.lock:
+            cloud.read_anew()
             caller = self._authenticate(environ, credential, body)
             request = _request(environ, body)
             call = understand(service, credential.region, request, cloud.directory, caller)

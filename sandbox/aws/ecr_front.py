@@ -135,6 +135,7 @@ class Front:
             raise Refused(400, "UNAUTHORIZED", "The Authorization header is no Basic user and password.") from None
         if user != "AWS":
             return None
+        await self._locked(self._cloud.read_anew)
         token = await self._locked(lambda: self._cloud.ecr.token(password))
         if token is None:
             raise Refused(400, "UNAUTHORIZED", "The password is no token that GetAuthorizationToken gave here.")

@@ -19,10 +19,12 @@ import moto
 from cryptography.hazmat.primitives import serialization
 
 from sandbox.errors import SandboxError
-from sandbox.files import write
+from sandbox.files import version, write
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sandbox.files import Version
 
 SERVICES = ("iam", "ecr", "s3", "kms")
 """One file each; STS's sessions share their access keys with IAM, so they are kept in IAM's file."""
@@ -60,6 +62,7 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._known: dict[str, Version | None] = {}
 
     def path(self, service: str) -> Path:
         """Where a service's snapshot lies."""
@@ -68,6 +71,11 @@ class State:
     def save(self, service: str) -> None:
         """Write the service's snapshot; the file holds the old state or the new one, never a part."""
         write(self.path(service), dump(service), mode=0o600)
+        self._known[service] = version(self.path(service))
+
+    def changed(self, service: str) -> bool:
+        """Whether the service's file is another than the one that was written or loaded last: somebody put it there."""
+        return version(self.path(service)) not in {None, self._known.get(service)}
 
     def load(self, service: str) -> bool:
         """Put the service's snapshot in place of what it knows now; False where there is none.
@@ -75,7 +83,8 @@ class State:
         Raises SandboxError for a snapshot of another moto, whose models may have other attributes, or a broken one.
         """
         path = self.path(service)
-        if not path.exists():
+        found = version(path)
+        if found is None:
             return False
         remedy = "`python -m sandbox down` removes it and the stack's state with it, `up` then starts anew"
         try:
@@ -89,6 +98,7 @@ class State:
                 f"install that version, or {remedy}"
             )
         restore(service, content)
+        self._known[service] = found
         return True
 
 

@@ -125,6 +125,7 @@ class _Service:
             return web.Response(status=404)
         organization_url = f"{request.url.origin()}/{path[0]}"
         try:
+            self._store.read_anew()
             caller = self._authenticator.caller(request.headers, self._store.read())
             reply = self._dispatch(request, body, path[1:], caller, organization_url)
         except NotSignedIn as refusal:

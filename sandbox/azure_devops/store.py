@@ -9,6 +9,8 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from sandbox.files import version
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -70,6 +72,10 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._state_file = folder / "state.json"
         self._secrets_file = keys / "azure-devops-state.json"
+        self._load()
+
+    def _load(self) -> None:
+        self._known = version(self._state_file)
         self._state = self._read(self._state_file)
         self._secrets = cast(dict[str, str], self._read(self._secrets_file))
         if self._state.setdefault("format", FORMAT) != FORMAT:
@@ -83,6 +89,11 @@ class Store:
                 f"{self._secrets_file}: {len(missing)} secrets that {self._state_file} names are not in it; "
                 "restore the file, or remove both files to start empty"
             )
+
+    def read_anew(self) -> None:
+        """Take up what somebody put in place of the state that was written here (`python -m sandbox restore`)."""
+        if version(self._state_file) not in {None, self._known}:
+            self._load()
 
     def read(self) -> Draft:
         """Return the state for reading; what is changed in it is not kept."""
@@ -99,6 +110,7 @@ class Store:
         if used - self._secrets.keys():
             self._write(self._secrets_file, draft.secrets)
         self._write(self._state_file, draft.state)
+        self._known = version(self._state_file)
         kept = {secret_id: value for secret_id, value in draft.secrets.items() if secret_id in used}
         if kept != draft.secrets:
             self._write(self._secrets_file, kept)

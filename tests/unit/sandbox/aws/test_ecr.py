@@ -19,6 +19,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from sandbox.aws.ecr_rules import INDEX_MEDIA_TYPES, digest
+from sandbox.files import write
 from tests.unit.sandbox.aws.support import (
     REGISTRY_PASSWORD,
     Image,
@@ -592,6 +593,30 @@ def test_everything_acknowledged_is_there_after_a_kill(tmp_path: Path, registry:
         text = path.read_text(errors="replace") if path.is_file() else ""
         assert not [secret for secret in secrets if secret in text]
     assert {path.stat().st_mode & 0o777 for path in aws.keys.glob("aws-*.pickle")} == {0o600}
+
+
+def test_files_put_in_place_of_its_own_are_served_at_once_by_both_servers(tmp_path: Path, registry: str) -> None:
+    aws = make_service(tmp_path, registry)
+    aws.start()
+    create(aws, "restored")
+    auth, image = aws.token(), make_image("restored")
+    kept = {path: path.read_bytes() for path in aws.keys.glob("aws-*.pickle")}
+    assert len(kept) == 4
+    for blob in image.blobs:
+        assert push_blob(aws.ecr_url, auth, "restored", blob).status_code == 201
+    assert put_manifest(aws.ecr_url, auth, "restored", image, "1").status_code == 201
+    late = aws.token()
+    aws.user("new")
+    for path, content in kept.items():
+        write(path, content, mode=0o600)
+    assert requests.get(f"{aws.ecr_url}/v2/", auth=late, timeout=30).status_code == 400  # a token of later
+    assert digests(aws, "restored") == {}
+    assert aws.client("iam").list_users()["Users"] == []
+    for blob in image.blobs:
+        assert push_blob(aws.ecr_url, auth, "restored", blob).status_code == 201
+    assert put_manifest(aws.ecr_url, auth, "restored", image, "1").status_code == 201
+    assert digests(aws, "restored") == {image.digest: ["1"]}
+    assert aws.end() == 0
 
 
 def test_a_registry_that_is_down_is_named_and_nothing_is_half_done(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.azure_devops.__main__ import main
 from sandbox.azure_devops.store import Store, StoreError
+from sandbox.files import write
 from tests.unit.sandbox.azure_devops.service import Service, definition_body, group_body, push
 
 if TYPE_CHECKING:
@@ -70,6 +71,20 @@ def test_everything_survives_a_restart_even_a_kill(service: Service) -> None:
     token = service.post(f"app-one/_apis/sandbox/agent/jobs/{build}")["accessToken"]
     given = service.get("app-one/_apis/sandbox/agent/variablegroups/app-one", token=token)
     assert given["variables"]["key"]["value"] == SECRETS[0]
+    assert service.stop() == 0
+
+
+def test_files_put_in_place_of_its_own_are_served_at_once(service: Service) -> None:
+    service.start()
+    files = [service.keys / "azure-devops-state.json", service.folder / "state.json"]
+    empty = [file.read_bytes() if file.exists() else b"{}" for file in files]
+    before = [service.get("_apis/projects"), service.get("app-one/_apis/distributedtask/variablegroups")]
+    fill(service)
+    assert service.get("app-one/_apis/distributedtask/variablegroups")["count"] > 0
+    for file, content in zip(files, empty, strict=True):
+        write(file, content, mode=0o600)
+    assert [service.get("_apis/projects"), service.get("app-one/_apis/distributedtask/variablegroups")] == before
+    fill(service)
     assert service.stop() == 0
 
 
