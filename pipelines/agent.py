@@ -50,9 +50,12 @@ class Stop(Exception):  # noqa: N818 (it ends an entry point; it need not be an 
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """An argument parser whose help ends with the exit codes."""
+    """An argument parser whose help ends with the exit codes; an option is written out, as the lint looks for it."""
     return argparse.ArgumentParser(
-        description=description, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
 
 

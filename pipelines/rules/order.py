@@ -147,8 +147,8 @@ def checked_first(context: Context) -> Iterator[Finding]:
     if not checks:
         yield at("checks", context.pipeline.raw, "no step runs pipelines.checks")
     for step in checks.values():
-        if option(step, "--only") or option(step, "--tests"):
-            yield at("checks", step.raw, "all checks are made: --only and --tests are for a workstation")
+        if option(step, "--only") or option(step, "--tests") or "--no-tests" in step.argument:
+            yield at("checks", step.raw, "all checks are made: --only, --tests and --no-tests are for a workstation")
     stages = {stage.id: stage for stage in context.pipeline.stages}
     for stage, job in context.pipeline.jobs():
         if job.deployment and not ancestors(stage, stages) & set(checks):

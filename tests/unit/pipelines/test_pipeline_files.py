@@ -586,6 +586,9 @@ SEEDS = {
         "\nparameters:\n",
         "\nparameters:\n  - {name: checks, type: string, default: lint, values: [lint, types]}\n",
     ).also(f"{T}checks.yml", "-m pipelines.checks --junit", "-m pipelines.checks --only yaml --junit"),
+    "the tests are left out": Seed(
+        "checks", f"{T}checks.yml", "-m pipelines.checks --junit", "-m pipelines.checks --no-tests --junit"
+    ),
     "the checks are left out": Seed("checks", f"{T}checks.yml", "-m pipelines.checks", "-m pipelines.install_python"),
     "a deployment does not wait for the checks": Seed("checks", STAGES, "after: checks", "after: ''"),
     "a job's failure is waved through": Seed(
