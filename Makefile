@@ -30,16 +30,12 @@ shell: venv ## a shell in which plain `pulumi`, `docker` and AWS clients talk to
 down: venv ## stop the sandbox and remove all that it made in this checkout
 	@$(sandbox) down
 
-check: venv ## lint and types
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	git ls-files -z '*.sh' .ci/run | xargs -0 .venv/bin/shellcheck
-	git ls-files -z '*.yml' '*.yaml' | xargs -0 .venv/bin/yamllint --strict
+check: venv ## lint and types: what pipelines/checks.py lists
+	.venv/bin/python -m pipelines.checks --no-tests
 
 test: check ## check, then every test: units, conformance, and end to end with the real engine
 	@tests/prepare.sh
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20 $(PYTEST_ARGS)
 
 bench: venv ## long random searches and what is measured; not part of `make test`
 	.venv/bin/python -m benchmarks.iam_worlds
