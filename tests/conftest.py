@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 E2E = os.environ.get("E2E", "1") != "0"
+LONGEST = "tests/end_to_end/test_pipeline_runs.py"
 _LEFT_OUT = "left out by E2E=0"
 _left_out = 0
 
@@ -44,7 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Only an explicit E2E=0 leaves the end-to-end tests out."""
+    """Only an explicit E2E=0 leaves the end-to-end tests out.
+
+    Files go to the workers in this order (--dist loadfile --no-loadscope-reorder), the longest first: so both are busy
+    up to the end, and what a file's tests begin with is made by one worker.
+    """
+    items.sort(key=lambda item: 2 - bool(item.get_closest_marker("e2e")) - item.nodeid.startswith(LONGEST))
     if E2E:
         return
     for item in items:
@@ -65,10 +71,20 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox of the tests' own, up for the session."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox that is up for the session; in the end it is searched for every secret that a test knew."""
     with Sandbox.running(tmp_path_factory.mktemp("sandbox")) as started:
         yield started
+        assert started.leaks() == []
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Iterator[Sandbox]:
+    """The session's sandbox, empty again; what the test printed and its checkouts must hold no secret."""
+    mine = running.empty()
+    yield mine
+    running.made.update(mine.made)
+    assert mine.leaks(mine.of_test()) == []
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import shutil
@@ -10,16 +11,21 @@ import subprocess
 import sys
 import urllib.parse
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox import saves, services
+from sandbox.layout import Layout
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+EMPTY = "empty"
+"""The state of a sandbox in which nothing was done but `up`."""
 
 
 def forms(value: str) -> set[bytes]:
@@ -35,6 +41,20 @@ def forms(value: str) -> set[bytes]:
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             found.add(encode(bytes(before) + content)[shared:whole])
     return found
+
+
+@functools.cache
+def _boto3() -> Any:
+    """One session for all clients: it reads the service models once."""
+    import boto3
+
+    return boto3.session.Session()
+
+
+def uncommitted() -> str:
+    """What git would commit in this checkout."""
+    command = ["git", "status", "--porcelain"]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
 
 
 @dataclass(frozen=True)
@@ -80,9 +100,51 @@ class Sandbox:
         try:
             started = cls.of(home)
             started.printed.extend((up.stdout, up.stderr))
+            saves.save(started.layout, EMPTY)
             yield started
         finally:
             subprocess.run([*command, "down"], cwd=CHECKOUT, env=environment, check=True, capture_output=True)
+
+    @property
+    def layout(self) -> Layout:
+        """Where this sandbox keeps things."""
+        return replace(Layout.find(), home=self.home)
+
+    def empty(self) -> Sandbox:
+        """The sandbox as its first `up` left it, whatever was done to it since; nothing is printed or made yet."""
+        self._put_back(EMPTY)
+        return Sandbox(self.home, self.environment)
+
+    def begin(self, state: str, folder: Path, make: Callable[[Path], object]) -> None:
+        """Bring the sandbox, and a folder of checkouts, into a state that several tests start from.
+
+        The first time `make(folder)` makes both, from the empty sandbox; they are kept under the name `state`, and
+        later put back, which takes a tenth of a second:
+
+            def deployed(sandbox: Sandbox, tmp_path: Path) -> Workstation:
+                sandbox.begin("deployed", tmp_path / "first", lambda folder: Workstation.make(folder, sandbox).up())
+                return Workstation(tmp_path / "first", sandbox)
+
+        So a test may leave behind what it likes. What `make` learns and cannot be found in the folder or asked of the
+        services has to be written into the folder. Docker's images and caches are not put back. Each worker of
+        pytest-xdist has a sandbox of its own.
+        """
+        seed = self.home.with_name(f"{self.home.name}-seeds") / state
+        if state in saves.names(self.layout):
+            self._put_back(state)
+            shutil.copytree(seed, folder, symlinks=True)
+        else:
+            self._put_back(EMPTY)
+            make(folder)
+            shutil.copytree(folder, seed, symlinks=True)
+            saves.save(self.layout, state)
+
+    def _put_back(self, state: str) -> None:
+        """Restore a save; what a test before has stopped or left locked is first started and unlocked."""
+        locks = self.layout.state / ".pulumi" / "locks"
+        if not services.status(self.layout)[1] or any(locks.rglob("*.json")):
+            self.up()
+        saves.restore(self.layout, state)
 
     def up(self) -> None:
         """`python -m sandbox up` once more: it starts what is not running."""
@@ -97,17 +159,28 @@ class Sandbox:
         self.printed.extend((done.stdout, done.stderr))
         assert done.returncode == 0, done.stderr
 
+    def make_up(self) -> str:
+        """What `make up` in this checkout prints, with the interpreter of the tests; it must succeed."""
+        done = subprocess.run(
+            ["make", "--old-file=venv", f"sandbox={sys.executable} -m sandbox", "up"],
+            cwd=CHECKOUT,
+            env={**os.environ, "SANDBOX_HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.printed.extend((done.stdout, done.stderr))
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def client(self, service: str, **credentials: str) -> Any:
         """A boto3 client of the operator, or of the credentials given."""
-        import boto3
-
         chosen = credentials or {
             "aws_access_key_id": self.environment["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": self.environment["AWS_SECRET_ACCESS_KEY"],
         }
-        session = boto3.session.Session()
-        return session.client(
-            service,  # type: ignore[call-overload]  # the name is not known to the type checker
+        return _boto3().client(
+            service,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             region_name=self.environment["AWS_REGION"],
             **chosen,
@@ -128,35 +201,41 @@ class Sandbox:
 
     def secrets(self) -> dict[str, str]:
         """Every secret value that must not be found in clear outside of the key store, by name."""
-        found = {
-            path.name: path.read_text(encoding="utf-8", errors="replace") for path in self.keys() if path.is_file()
+        keys = self.home / "keys"
+        named = {
+            name: (keys / name).read_text() for name in ("azure-devops-pat", "pulumi-passphrase", "registry-password")
         }
-        admin = json.loads(found.pop("aws-admin.json"))
-        named = {name: found[name] for name in ("azure-devops-pat", "pulumi-passphrase", "registry-password")}
+        admin = json.loads((keys / "aws-admin.json").read_text())
         return named | {"the operator's secret key": admin["SecretAccessKey"]} | self.made
 
-    def keys(self) -> list[Path]:
-        """The files of the key store."""
-        return sorted((self.home / "keys").rglob("*"))
-
     def places(self) -> Iterator[tuple[str, bytes]]:
-        """Where a secret must not be, and what is there: the outputs, the folder without the key store, checkouts."""
-        for number, text in enumerate(self.printed):
-            yield f"output {number}", text.encode()
+        """Where a secret must not be, and what is there: the outputs, checkouts, the folder without the key store."""
+        yield from self.of_test()
         # What `docker login` writes is in the key store; it would be searched wherever else the environment sent it.
         configured = filter(None, [self.environment.get("DOCKER_CONFIG")])
-        folders = [self.home, *self.checkouts, *map(Path, configured)]
+        yield from self._contents({self.home, *map(Path, configured)})
+
+    def of_test(self) -> Iterator[tuple[str, bytes]]:
+        """The outputs and the checkouts alone."""
+        for number, text in enumerate(self.printed):
+            yield f"output {number}", text.encode()
+        yield from self._contents(set(self.checkouts))
+
+    def _contents(self, folders: set[Path]) -> Iterator[tuple[str, bytes]]:
         files = {path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
         for path in sorted(files):
             if not path.is_relative_to(self.home / "keys"):
                 yield str(path), path.read_bytes()
 
-    def leaks(self) -> list[str]:
-        """`secret in place` for every secret that is where it must not be; values are never shown."""
+    def leaks(self, places: Iterable[tuple[str, bytes]] | None = None) -> list[str]:
+        """`secret in place` for every secret that is where it must not be; values are never shown.
+
+        places: by default all of them.
+        """
         wanted = {name: forms(value) for name, value in self.secrets().items()}
         return [
             f"{name} in {place}"
-            for place, content in self.places()
+            for place, content in (self.places() if places is None else places)
             for name, its_forms in wanted.items()
             if any(form in content for form in its_forms)
         ]
@@ -192,6 +271,19 @@ class Workstation:
         finally:
             os.umask(previous)
         return cls(folder, sandbox, umask)
+
+    @classmethod
+    def deployed(cls, folder: Path, sandbox: Sandbox) -> Workstation:
+        """A checkout after the first `make up` has made everything; what that printed is in folder/make-up.json."""
+
+        def make(folder: Path) -> None:
+            cls.make(folder / "checkout", sandbox)
+            before = uncommitted()
+            told = {"printed": sandbox.make_up(), "before": before, "after": uncommitted()}
+            (folder / "make-up.json").write_text(json.dumps(told), encoding="utf-8")
+
+        sandbox.begin("deployed", folder, make)
+        return cls(folder / "checkout", sandbox)
 
     def pulumi(
         self, *arguments: str, expect: int | None = 0, env: dict[str, str] | None = None

@@ -138,10 +138,11 @@ def play(workstation: Workstation) -> Iterator[tuple[Scenario, str]]:
         if stage.up is not None:
             workstation.up()
         for scenario in stage.scenarios:
-            yield scenario, _preview(workstation, scenario, base)
+            yield scenario, preview(workstation, scenario, base)
 
 
-def _preview(workstation: Workstation, scenario: Scenario, base: dict[str, str]) -> str:
+def preview(workstation: Workstation, scenario: Scenario, base: dict[str, str]) -> str:
+    """What the engine prints for a scenario, whose stack was brought to its stage and has `base` for its settings."""
     workstation.config(**scenario.settings)
     path, before, after = scenario.edit or ("Pulumi.yaml", "", "")
     source = workstation.folder / path

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
+import requests
 
 from sandbox import summary
 from sandbox.errors import SandboxError
@@ -46,3 +47,19 @@ def pull(engine: Any, image: str, user: dict[str, str]) -> str:
     except (SandboxError, docker.errors.APIError) as error:
         return str(error)
     return ""
+
+
+def layer_status(sandbox: Sandbox, image: str, user: dict[str, str]) -> int:
+    """The HTTP status with which the registry answers who asks for a layer of an image, the part of a pull that counts.
+
+    An engine that has the layers already never asks for them. image: HOST/NAME:TAG.
+    """
+    host, _, name = image.partition("/")
+    name, _, tag = name.partition(":")
+    images = sandbox.client("ecr").batch_get_image(repositoryName=name, imageIds=[{"imageTag": tag}])["images"]
+    digest = json.loads(images[0]["imageManifest"])["layers"][0]["digest"]
+    answer = requests.get(
+        f"http://{host}/v2/{name}/blobs/{digest}", auth=(user["username"], user["password"]), timeout=300, stream=True
+    )
+    with answer:
+        return answer.status_code

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,28 +137,23 @@ def test_a_killed_service_is_missed_by_status_and_comes_back_with_its_state(
     }
     path = "_apis/distributedtask/variablegroups"
     made = sandbox.azure_devops("POST", f"{path}?api-version=7.1", json=group).json()
-    try:
-        pid = ids(sandbox.home)[name]
-        os.kill(pid, signal.SIGKILL)
-        _wait_gone(pid)
-        status = run("status", sandbox.home)
-        assert status.returncode == 3
-        assert f"{name:<15} does not run" in status.stdout
-        again = run("up", sandbox.home)
-        assert again.returncode == 0, again.stderr
-        assert iam.get_user(UserName="survivor")
-        answer = sandbox.azure_devops("GET", f"app-one/{path}/{made['id']}?api-version=7.1").json()
-        assert answer["variables"]["a"]["value"] == "b"
-        assert pull(engine, image, login(sandbox)) == ""
-        assert engine.images.get(image).id == pushed
-        (listed,) = ecr.describe_images(repositoryName="survivor")["imageDetails"]
-        assert listed["imageTags"] == ["kept"]
-        assert f"{image.rpartition(':')[0]}@{listed['imageDigest']}" in engine.images.get(image).attrs["RepoDigests"]
-        engine.images.remove(image)
-    finally:
-        ecr.delete_repository(repositoryName="survivor", force=True)
-        iam.delete_user(UserName="survivor")
-        sandbox.azure_devops("DELETE", f"{path}/{made['id']}?projectIds={project['id']}&api-version=7.1")
+    pid = ids(sandbox.home)[name]
+    os.kill(pid, signal.SIGKILL)
+    _wait_gone(pid)
+    status = run("status", sandbox.home)
+    assert status.returncode == 3
+    assert f"{name:<15} does not run" in status.stdout
+    again = run("up", sandbox.home)
+    assert again.returncode == 0, again.stderr
+    assert iam.get_user(UserName="survivor")
+    answer = sandbox.azure_devops("GET", f"app-one/{path}/{made['id']}?api-version=7.1").json()
+    assert answer["variables"]["a"]["value"] == "b"
+    assert pull(engine, image, login(sandbox)) == ""
+    assert engine.images.get(image).id == pushed
+    (listed,) = ecr.describe_images(repositoryName="survivor")["imageDetails"]
+    assert listed["imageTags"] == ["kept"]
+    assert f"{image.rpartition(':')[0]}@{listed['imageDigest']}" in engine.images.get(image).attrs["RepoDigests"]
+    engine.images.remove(image)
 
 
 def _wait_gone(pid: int) -> None:
@@ -172,7 +166,9 @@ def _wait_gone(pid: int) -> None:
     os.close(descriptor)
 
 
-def test_another_sandbox_works_beside_and_down_leaves_nothing_of_it(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_another_sandbox_works_beside_keeps_its_state_when_asked_and_leaves_nothing(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:  # over 10 s: a whole second sandbox starts, twice
     home = tmp_path / "second"
     up = run("up", home)
     assert up.returncode == 0, up.stderr
@@ -182,6 +178,10 @@ def test_another_sandbox_works_beside_and_down_leaves_nothing_of_it(sandbox: San
         second.client("ecr").create_repository(repositoryName="only-here")
         here = sandbox.client("ecr").describe_repositories()["repositories"]
         assert "only-here" not in [repository["repositoryName"] for repository in here]
+        assert run("down", home, "--keep").returncode == 0
+        assert run("up", home).returncode == 0
+        found = Sandbox.of(home).client("ecr").describe_repositories()["repositories"]
+        assert [repository["repositoryName"] for repository in found] == ["only-here"]
         started = ids(home)
     finally:
         down = run("down", home)
@@ -191,18 +191,34 @@ def test_another_sandbox_works_beside_and_down_leaves_nothing_of_it(sandbox: San
     assert run("status", sandbox.home).returncode == 0
 
 
-def test_down_keeps_the_state_when_asked(tmp_path: Path) -> None:
-    home = tmp_path / "kept"
-    assert run("up", home).returncode == 0
-    try:
-        Sandbox.of(home).client("ecr").create_repository(repositoryName="kept")
-        assert run("down", home, "--keep").returncode == 0
-        assert run("up", home).returncode == 0
-        found = Sandbox.of(home).client("ecr").describe_repositories()["repositories"]
-        assert [repository["repositoryName"] for repository in found] == ["kept"]
-    finally:
-        assert run("down", home).returncode == 0
-    assert not home.exists()
+def test_what_was_saved_comes_back_while_everything_runs_and_after_a_restart(sandbox: Sandbox, engine: Any) -> None:
+    ecr, iam = sandbox.client("ecr"), sandbox.client("iam")
+    image = f"{ecr.create_repository(repositoryName='kept')['repository']['repositoryUri']}:1"
+    engine.api.import_image_from_data(small_image(b"kept"), *image.rsplit(":", 1))
+    assert push(engine, image, login(sandbox)) == ""
+    iam.create_user(UserName="kept")
+    assert run("save", sandbox.home, "before").returncode == 0
+    before = ids(sandbox.home)
+
+    ecr.delete_repository(repositoryName="kept", force=True)
+    iam.delete_user(UserName="kept")
+    iam.create_user(UserName="later")
+    project = sandbox.azure_devops("GET", "_apis/projects/app-one?api-version=7.1").json()
+    repository = {"name": "later", "project": {"id": project["id"]}}
+    made = sandbox.azure_devops("POST", "app-one/_apis/git/repositories?api-version=7.1", json=repository)
+    assert made.status_code == 201, made.text
+    done = run("restore", sandbox.home, "before")
+    assert (done.returncode, done.stderr) == (0, "")
+
+    assert ids(sandbox.home) == before, "what runs goes on running"
+    for _ in range(2):
+        assert [user["UserName"] for user in iam.list_users()["Users"]] == ["kept"]
+        found = sandbox.azure_devops("GET", "app-one/_apis/git/repositories?api-version=7.1").json()["value"]
+        assert [one["name"] for one in found] == ["app-one"]
+        engine.images.remove(image, force=True)
+        assert pull(engine, image, login(sandbox)) == ""
+        assert run("down", sandbox.home, "--keep").returncode == 0
+        assert run("up", sandbox.home).returncode == 0
 
 
 @pytest.mark.parametrize("command", ["env", "shell", "summary", "pulumi"])
@@ -215,65 +231,30 @@ def test_a_command_without_a_sandbox_says_how_to_start_one(tmp_path: Path, comma
 # --- `make up`, in this checkout
 
 
-def changes() -> str:
-    """What git would commit in this checkout."""
-    command = ["git", "status", "--porcelain"]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+def test_the_summary_of_an_empty_stack_says_how_to_make_an_image(sandbox: Sandbox) -> None:
+    done = run("summary", sandbox.home)
+    assert (done.returncode, done.stderr) == (1, "error: the stack has no image yet: `make up` makes one\n")
 
 
-def make_up(sandbox: Sandbox) -> str:
-    """What `make up` prints, with the interpreter of the tests; it must succeed."""
-    done = subprocess.run(
-        ["make", "--old-file=venv", f"sandbox={sys.executable} -m sandbox", "up"],
-        cwd=CHECKOUT,
-        env={**os.environ, "SANDBOX_HOME": str(sandbox.home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    sandbox.printed.extend((done.stdout, done.stderr))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@dataclass(frozen=True)
-class MadeUp:
+@pytest.fixture
+def made_up(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     """What a first `make up` printed, and what git said before and after it."""
-
-    printed: str
-    before: str
-    after: str
+    Workstation.deployed(tmp_path / "made-up", sandbox)
+    return dict(json.loads((tmp_path / "made-up" / "make-up.json").read_text(encoding="utf-8")))
 
 
-@pytest.fixture(scope="module")
-def made_up(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
-    """`make up` from an empty stack; the stack is destroyed in the end."""
-    empty = run("summary", sandbox.home)
-    assert (empty.returncode, empty.stderr) == (1, "error: the stack has no image yet: `make up` makes one\n")
-    workstation = Workstation.make(tmp_path_factory.mktemp("made-up") / "checkout", sandbox)
-    before = changes()
-    try:
-        yield MadeUp(make_up(sandbox), before, changes())
-    finally:
-        workstation.config(forceDelete="true")
-        workstation.pulumi("refresh", "--yes", "--skip-preview")
-        workstation.up()
-        workstation.pulumi("destroy", "--yes", "--skip-preview")
-        assert workstation.resources() == []
+def test_git_sees_no_change_after_make_up(made_up: dict[str, str]) -> None:
+    assert made_up["after"] == made_up["before"]
 
 
-def test_git_sees_no_change_after_make_up(made_up: MadeUp) -> None:
-    assert made_up.after == made_up.before
-
-
-def test_make_up_ends_with_what_the_services_say(sandbox: Sandbox, made_up: MadeUp) -> None:
+def test_make_up_ends_with_what_the_services_say(sandbox: Sandbox, made_up: dict[str, str]) -> None:
     (image,) = sandbox.client("ecr").describe_images(repositoryName="app-one")["imageDetails"]
     (key,) = sandbox.client("iam").list_access_keys(UserName="app-one-push")["AccessKeyMetadata"]
     (group,) = sandbox.azure_devops("GET", "app-one/_apis/distributedtask/variablegroups").json()["value"]
     (pipeline,) = sandbox.azure_devops("GET", "app-one/_apis/build/definitions").json()["value"]
     registry = sandbox.client("ecr").describe_repositories()["repositories"][0]["repositoryUri"]
-    assert "    + 24 created\n" in made_up.printed
-    summary = made_up.printed.partition("\nImage ")[2].splitlines()
+    assert "    + 24 created\n" in made_up["printed"]
+    summary = made_up["printed"].partition("\nImage ")[2].splitlines()
     assert summary[0].strip() == f"{registry}@{image['imageDigest']}"
     assert summary[1].split() == ["in", "ECR", *image["imageTags"], image["imageDigest"], *summary[1].split()[-2:]]
     assert summary[2:7] == [
@@ -289,7 +270,7 @@ def test_make_up_ends_with_what_the_services_say(sandbox: Sandbox, made_up: Made
 
 @pytest.mark.usefixtures("made_up")
 def test_a_second_make_up_changes_nothing_and_shows_the_same(sandbox: Sandbox, engine: Any) -> None:
-    first, second = run("summary", sandbox.home), make_up(sandbox)
+    first, second = run("summary", sandbox.home), sandbox.make_up()
     assert first.returncode == 0, first.stderr
     assert re.search(r"\n    24 unchanged\n", second), second
     *shown, app = first.stdout.splitlines()

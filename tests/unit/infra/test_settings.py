@@ -281,6 +281,40 @@ def test_a_bad_configuration_stops_the_program_before_any_resource(refusal: Call
     assert recording.calls == []
 
 
+# Each of another kind; all of them at once, and two alone, through the real engine: tests/end_to_end/test_program.py.
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("repositoryName", "App_One!"),
+        ("imageTagMutability", "SOMETIMES"),
+        ("scanOnPush", "perhaps"),
+        ("encryptionType", "ROT13"),
+        ("kmsKeyArn", "not-an-arn"),
+        ("keepImages", "0"),
+        ("expireUntaggedDays", "-1"),
+        ("forceDelete", "yes please"),
+        ("iamPath", "no/slashes"),
+        ("pushPolicyName", "a name with spaces"),
+        ("pushGroupName", "group/slash"),
+        ("pushUserName", "x" * 65),
+        ("permissionsBoundaryArn", "arn:oops"),
+        ("accessKeyGeneration", "0"),
+        ("accessKeyVariable", "a$(b)"),
+        ("variableGroupName", ""),
+        ("platform", "windows"),
+        ("imageTag", "bad tag"),
+        ("dockerfile", "../Dockerfile"),
+        ("keepImagse", "3"),
+    ],
+)
+def test_each_bad_setting_alone_stops_the_program_before_any_resource(
+    refusal: Callable[..., str], recording: Any, key: str, value: str
+) -> None:
+    assert f"app-one:{key}" in refusal({f"app-one:{key}": value}, program=recording)
+    assert recording.resources == []
+    assert recording.calls == []
+
+
 def test_the_program_masks_what_the_engine_marks_as_secret(refusal: Callable[..., str]) -> None:
     assert "hunter" not in refusal({"app-one:imageTag": "hunter 2"}, secret_keys=["app-one:imageTag"])
 
