@@ -338,6 +338,6 @@ class Workstation:
         return [(each["urn"], each.get("id", ""), each.get("modified", "")) for each in self.resources()]
 
     def config(self, **settings: str) -> None:
-        """`pulumi config set` for each setting of the program."""
-        for name, value in settings.items():
-            self.pulumi("config", "set", f"app-one:{name}", "--", value)
+        """Set settings of the program, with one `pulumi config set-all`."""
+        given = [part for name, value in settings.items() for part in ("--plaintext", f"app-one:{name}={value}")]
+        self.pulumi("config", "set-all", *given)
