@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from sandbox import docker_engine
-from tests.unit.sandbox.ground.machine import CACHE
+from tests.end_to_end.ground.machine import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import docker_engine, packages
 from sandbox.layout import CHECKOUT
-from tests.unit.sandbox.ground.machine import CACHE
+from tests.end_to_end.ground.machine import CACHE
 
 if TYPE_CHECKING:
     from pathlib import Path

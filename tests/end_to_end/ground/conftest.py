@@ -10,7 +10,7 @@ import pytest
 from sandbox import base_image, docker_engine
 from sandbox.errors import SandboxError
 from sandbox.layout import CHECKOUT
-from tests.unit.sandbox.ground.machine import CACHE, private_engine
+from tests.end_to_end.ground.machine import CACHE, private_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from sandbox import docker_engine, image_archive, processes, registry
-from tests.unit.sandbox.ground.machine import CACHE
+from tests.end_to_end.ground.machine import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
