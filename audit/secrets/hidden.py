@@ -56,7 +56,7 @@ class Finder:
     def spans(self, text: str) -> list[Span]:
         """Where the texts stand in `text`, from left to right and without overlap. An encoded run that holds one is
         given as a whole."""
-        if not self:
+        if not self or len(text) < self._plain.shortest:  # undoing and decoding make a text shorter, never longer
             return []
         found: list[Span] = []
         checked: set[str] = set()

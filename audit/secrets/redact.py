@@ -306,14 +306,18 @@ class Redactor:
     def _options(self, state: State) -> None:
         state.id, state.parent, state.provider = self.text(state.id), self.text(state.parent), self.text(state.provider)
         state.source = self.text(state.source)
-        state.dependencies = [self.text(urn) for urn in state.dependencies]
-        state.secret_outputs = [self.text(name) for name in state.secret_outputs]
-        state.options = {name: self.value(value, name) for name, value in state.options.items()}
-        state.property_dependencies = {
-            self.text(name): [self.text(urn) for urn in urns]
-            for name, urns in state.property_dependencies.items()
-            if urns
-        }
+        if state.dependencies:
+            state.dependencies = [self.text(urn) for urn in state.dependencies]
+        if state.secret_outputs:
+            state.secret_outputs = [self.text(name) for name in state.secret_outputs]
+        if state.options:
+            state.options = {name: self.value(value, name) for name, value in state.options.items()}
+        if state.property_dependencies:
+            state.property_dependencies = {
+                self.text(name): [self.text(urn) for urn in urns]
+                for name, urns in state.property_dependencies.items()
+                if urns
+            }
 
     def _repeating(self, values: dict[str, Any], raw: dict[str, Any], redacted: dict[str, Any]) -> dict[str, Any]:
         """The values redacted; what repeats an item of `raw` is taken from `redacted`, which was made of it."""
