@@ -1,6 +1,6 @@
 """The data of an audit: a plan with its steps (read), findings (judged) and changes (shown)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -36,6 +36,10 @@ NEEDED = {
 REPLACEMENT_OPS = frozenset(
     {"replace", "create-replacement", "delete-replaced", "read-replacement", "import-replacement", "discard-replaced"}
 )
+NO_SECRETS = {"azuredevops:index:SecurityPermissions": ("token",)}
+"""Properties of types whose names sound like a secret and that are none: a security token is the path of what the
+permissions are for."""
+
 QUIET_OPS = frozenset({"same", "read", "refresh", "discard", "remove-pending-replace"})
 """Operations that change no resource. A `refresh` that finds a difference is reported by the engine as update or
 delete."""
@@ -260,6 +264,11 @@ class Plan:
             if step.new is not None or step.urn not in table:
                 table[step.urn] = step
         return table
+
+
+def without(values: Any, names: Iterable[str]) -> Any:
+    """An object without these names, at its first level."""
+    return {name: item for name, item in values.items() if name not in names} if isinstance(values, dict) else values
 
 
 def is_unknown(value: Any) -> bool:

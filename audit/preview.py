@@ -17,7 +17,19 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from audit.errors import AuditError
-from audit.model import QUIET_OPS, REPLACEMENT_OPS, Diagnostic, Plan, PolicyViolation, State, Step, target_of
+from audit.model import (
+    NO_SECRETS,
+    QUIET_OPS,
+    REPLACEMENT_OPS,
+    Diagnostic,
+    Plan,
+    PolicyViolation,
+    State,
+    Step,
+    kind_of,
+    target_of,
+    without,
+)
 
 CHUNK = 1 << 20
 MAX_BYTES = 4 << 30
@@ -422,9 +434,12 @@ class _Builder:
             return  # the engine's own; a digest leaves them out, an event log does not
         same = raw.get("op") == "same" and _is_plainly_same(raw, old, new)
         before = None
+        plain = NO_SECRETS.get(kind_of(_type_of(raw["urn"])), ()) if "SecurityP" in _text(raw.get("urn")) else ()
         for side in (new,) if same else (old, new):
             if isinstance(side, dict):
                 inputs, outputs = side.get("inputs"), side.get("outputs")
+                if plain:
+                    inputs, outputs = without(inputs, plain), without(outputs, plain)
                 if inputs != before:
                     self.visit(inputs, before)
                 if outputs != inputs:

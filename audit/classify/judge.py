@@ -19,6 +19,9 @@ VERBS = {
     "import": "is imported",
 }
 
+GUARDS = frozenset({"guard-weakened", "loss-protection-removed", "exposure-encryption-weaker", "exposure-scan-off"})
+"""Classes of a type's deletion or replacement that hold whatever its properties are."""
+
 
 def judge(plan: Plan) -> list[Finding]:
     """All findings, worst first and then by URN; sets the changes of every step. The plan must be redacted already."""
@@ -55,9 +58,10 @@ def _judged(step: Step, known: Known) -> list[Finding]:
         who = list(_stays(step, known, who))
     found = [*who, *loss.judge(step, known), *exposure.judge(step)]
     entry = ruled(step.kind)
-    said = {"change", "access-narrowed", *(item.risk for item in found)}  # less access is proved by rules alone
-    if entry is not None and step.deletes and entry.delete not in said:
-        found.append(Finding(entry.delete, step.urn, f"{subject(step)} goes, and with it what it guards."))
+    if entry is not None and (step.deletes or step.replaces):
+        risk = entry.delete if step.deletes else entry.replace
+        if risk in GUARDS and risk not in {item.risk for item in found}:
+            found.append(Finding(risk, step.urn, f"{subject(step)} goes, and with it what it guards."))
     return found
 
 

@@ -19,11 +19,11 @@ class Rule(NamedTuple):
     - `order`: it moves to the right in `order`; a value that is not in it is worst
     - `less`, `more`: a number falls, rises
     - `grows`: a list or object gains something
-    - `changes`: it differs; `differs`: also where it is new with the resource
+    - `changes`: it differs; `differs`: also where it is new with the resource; `named`: only where it is visible then
     """
 
     risk: str
-    weaker: Literal["on", "off", "order", "less", "more", "grows", "changes", "differs"]
+    weaker: Literal["on", "off", "order", "less", "more", "grows", "changes", "differs", "named"]
     says: str
     """What that means, a half-sentence after "the property goes from a to b: "."""
     order: tuple[Any, ...] = ()
@@ -95,7 +95,7 @@ def _judged(step: Step, place: str, rule: Rule, old: Any, new: Any) -> Iterator[
     if unseen:
         if old == new and not announced(step, first_part(place)):
             return
-        if rule.weaker == "changes" and step.old is None:
+        if rule.weaker in ("changes", "named") and step.old is None:
             return
         verdict, proved = f"{place} is not visible", False
     elif (
@@ -128,7 +128,7 @@ def _weaker(rule: Rule, old: Any, new: Any, *, created: bool) -> bool:
         return after < before if rule.weaker == "less" else after > before
     if rule.weaker == "grows":
         return bool(_gained(old, new))
-    return rule.weaker == "differs" if created else True
+    return rule.weaker in ("differs", "named") if created else True
 
 
 def _rank(rule: Rule, value: Any) -> int:

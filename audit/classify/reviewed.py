@@ -39,10 +39,13 @@ class Ruled(NamedTuple):
     fresh: frozenset[str] = frozenset()
     """Harmless where the thing is new: they say which thing it is."""
 
+    holds: bool = True
+    """Whether something is lost with it when it is deleted or replaced."""
+
     @property
     def loss(self) -> str:
         """The class of the loss when it is deleted or replaced; "" where nothing is lost with it."""
-        if self.delete in ("change", "access-narrowed"):
+        if not self.holds or self.delete in ("change", "access-narrowed"):
             return ""
         return self.delete if self.delete in LOSSES else "loss-resource"
 
@@ -87,7 +90,12 @@ def _type(
 _DOCUMENT = _type(
     "policy user group role repository bucket keyId queueUrl arn secretArn", delete="change", replace="change"
 )
-_ATTACHMENT = _type("policyArn user group role users groups roles", delete="change", replace="change")
+_ATTACHED: dict[str, Any] = {
+    "create": "access-unknown",
+    "delete": "access-unknown",
+    "replace": "change",
+    "holds": False,
+}
 _CREDENTIAL = _type("*", create="credential-created", delete="loss-credential", replace="loss-credential")
 
 _IAM: dict[str, Ruled] = {
@@ -138,15 +146,10 @@ _IAM: dict[str, Ruled] = {
     "aws:iam:User": _type("permissionsBoundary forceDestroy", {}, "path"),
     "aws:iam:Group": _type("", {}, "path", delete="change", replace="change"),
     "aws:iam:AccountAlias": _type("", {"accountAlias": "a word for the account"}, delete="change", replace="change"),
-    **dict.fromkeys(
-        (
-            "aws:iam:UserPolicyAttachment",
-            "aws:iam:GroupPolicyAttachment",
-            "aws:iam:RolePolicyAttachment",
-            "aws:iam:PolicyAttachment",
-        ),
-        _ATTACHMENT,
-    ),
+    "aws:iam:UserPolicyAttachment": _type("policyArn user", **_ATTACHED),
+    "aws:iam:GroupPolicyAttachment": _type("policyArn group", **_ATTACHED),
+    "aws:iam:RolePolicyAttachment": _type("policyArn role", **_ATTACHED),
+    "aws:iam:PolicyAttachment": _type("policyArn users groups roles", **_ATTACHED),
     **dict.fromkeys(
         (
             "aws:iam:AccessKey",
@@ -160,8 +163,8 @@ _IAM: dict[str, Ruled] = {
     ),
     "aws:iam:UserGroupMembership": _type("user groups", create="change", delete="change", replace="change"),
     "aws:iam:GroupMembership": _type("group users", create="change", delete="change", replace="change"),
-    "aws:iam:OpenIdConnectProvider": _type("*", create="trust-changed"),
-    "aws:iam:SamlProvider": _type("*", create="trust-changed"),
+    "aws:iam:OpenIdConnectProvider": _type("*", create="trust-changed", replace="trust-changed"),
+    "aws:iam:SamlProvider": _type("*", create="trust-changed", replace="trust-changed"),
 }
 
 # --- AWS: registries, buckets, keys
@@ -224,15 +227,19 @@ _STORES: dict[str, Ruled] = {
         "forceDestroy",
         {"catalogData": "texts and pictures for people"},
         "repositoryName",
+        create="exposure-mutable-tags",
         delete="loss-repository-deleted",
         replace="loss-repository-replaced",
         rules={"repositoryName": Rule("access-broadened", "differs", "everybody may pull from it")},
     ),
     "aws:ecr:LifecyclePolicy": _type("policy repository", delete="change", replace="change"),
-    "aws:ecr:RegistryScanningConfiguration": _type("*", delete="exposure-scan-off"),
+    "aws:ecr:RegistryScanningConfiguration": _type(
+        "*", delete="exposure-scan-off", replace="exposure-scan-off", holds=False
+    ),
     "aws:ecr:ReplicationConfiguration": _type(
         rules={"replicationConfiguration": Rule("access-unknown", "differs", "images are copied there")},
         delete="change",
+        replace="change",
     ),
     "aws:ecr:PullThroughCacheRule": _type(
         rules={
@@ -255,14 +262,12 @@ _STORES: dict[str, Ruled] = {
         {"skipDestroy": "what destroying does; the deletion itself is judged"},
         "bucket",
         create="access-unknown",
-        delete="access-unknown",
     ),
     "aws:s3:AccountPublicAccessBlock": _type(
         "blockPublicAcls blockPublicPolicy ignorePublicAcls restrictPublicBuckets",
         {},
         "accountId",
         create="access-unknown",
-        delete="access-unknown",
     ),
     "aws:s3:Bucket": _BUCKET,
     "aws:s3:BucketV2": _BUCKET,
@@ -275,6 +280,7 @@ _STORES: dict[str, Ruled] = {
         "bucket",
         delete="loss-protection-removed",
         replace="loss-protection-removed",
+        holds=False,
         rules={
             "versioningConfiguration.status": Rule(
                 "loss-protection-removed", "order", _VERSIONING, ("Enabled", "Suspended", "Disabled"), "Disabled"
@@ -294,6 +300,7 @@ _STORES: dict[str, Ruled] = {
         "bucket",
         delete="exposure-encryption-weaker",
         replace="exposure-encryption-weaker",
+        holds=False,
         rules={
             "rules[].applyServerSideEncryptionByDefault.sseAlgorithm": Rule(
                 "exposure-encryption-weaker", "order", "weaker at rest", ("aws:kms:dsse", "aws:kms", "AES256")
@@ -337,7 +344,7 @@ _STORES: dict[str, Ruled] = {
 
 _RELEASE = "a release: what runs is reviewed with its source, and keeps the rights that it has"
 _SIZE = "how much of it runs"
-_ROLE = Rule("access-unknown", "changes", "what runs gets the rights of another role")
+_ROLE = Rule("access-unknown", "named", "what runs has the rights of that role")
 
 _RUNNING: dict[str, Ruled] = {
     "aws:ecs:TaskDefinition": _type(
@@ -349,7 +356,7 @@ _RUNNING: dict[str, Ruled] = {
         replace="change",
     ),
     "aws:ecs:Service": _type(
-        "taskDefinition",
+        "",
         {
             **dict.fromkeys(("desiredCount", "deploymentMaximumPercent", "deploymentMinimumHealthyPercent"), _SIZE),
             **dict.fromkeys(
@@ -393,17 +400,20 @@ _RUNNING: dict[str, Ruled] = {
     ),
     "aws:sns:Topic": _type("policy", {}, "fifoTopic", rules={"kmsMasterKeyId": _ENCRYPTED_BY}),
     "docker:index:Image": _type(
-        "imageName registry",
+        "",
         {
             "build": _RELEASE,
+            "registry.username": "a login for the push; where it goes is the server",
+            "registry.password": "a login for the push; where it goes is the server",
             "buildOnPreview": "when it is built",
             "skipPush": "whether it is pushed at all",
         },
+        fresh="imageName registry",
         delete="change",
         replace="change",
     ),
     "docker-build:index:Image": _type(
-        "tags",
+        "",
         {
             **dict.fromkeys(
                 ("context", "dockerfile", "buildArgs", "target", "platforms", "labels", "cacheFrom", "cacheTo", "pull"),
@@ -428,9 +438,9 @@ _OTHER_MACHINES = Rule("access-unknown", "changes", "its secrets and rights go t
 
 _DEVOPS: dict[str, Ruled] = {
     "azuredevops:index:VariableGroup": _type(
-        "allowAccess variables",
-        {},
-        "projectId",
+        "allowAccess",
+        {"variables": "what pipelines read; whether it stays secret is judged"},
+        "projectId variables",
         delete="loss-variable-group",
         replace="loss-variable-group",
         rules={"keyVault": Rule("access-unknown", "changes", "its values come from another vault or by other rights")},
@@ -445,14 +455,16 @@ _DEVOPS: dict[str, Ruled] = {
         "group members", {"mode": "whether others stay; who gains is judged"}, delete="change", replace="change"
     ),
     "azuredevops:index:TeamMembers": _type(
-        "teamId members projectId",
+        "teamId members",
         {"mode": "whether others stay; who gains is judged"},
+        fresh="projectId",
         delete="change",
         replace="change",
     ),
     "azuredevops:index:TeamAdministrators": _type(
-        "teamId administrators projectId",
+        "teamId administrators",
         {"mode": "whether others stay; who gains is judged"},
+        fresh="projectId",
         delete="change",
         replace="change",
     ),
@@ -473,6 +485,7 @@ _DEVOPS: dict[str, Ruled] = {
         "projectId",
         delete="guard-weakened",
         replace="guard-weakened",
+        holds=False,
         rules={
             **dict.fromkeys(
                 ("enforceJobScope", "enforceJobScopeForRelease", "enforceReferencedRepoScopedToken"),
@@ -523,7 +536,7 @@ _DEVOPS: dict[str, Ruled] = {
     ),
 }
 
-_CHECK = _type("*", delete="guard-weakened")
+_CHECK = _type("*", delete="guard-weakened", replace="guard-weakened")
 _PERMISSIONS = _type("*", delete="change", replace="change")
 _CONNECTION = _type("*", create="credential-created", delete="loss-credential", replace="loss-credential")
 _FAMILIES = (

@@ -140,12 +140,16 @@ def _harmless(step: Step, path: str, old: Any, new: Any, *, fresh: bool, known: 
     why = _reason(step.kind, _PLACE.sub("[]", path), fresh=fresh)
     if why == RULE:
         return True
-    if _IMAGE.search(_PLACE.sub("", path)) and _same_release(step, path, old, new, known):
+    plain = _PLACE.sub("", path)
+    if is_unknown(new) and (plain == "registry.server" or _IMAGE.search(plain)):
+        urns = step.new.property_dependencies.get(first_part(path), ()) if step.new is not None else ()
+        return known.releases(urns)
+    if _IMAGE.search(plain) and _same_release(old, new):
         return True
     return bool(why) and not _is_somebody(path, old, new)
 
 
-RULE = "a rule judges it"
+RULE = "judged by a rule, or it says which new thing it is"
 
 
 @lru_cache(maxsize=1 << 14)
@@ -155,10 +159,8 @@ def _reason(kind: str, path: str, *, fresh: bool) -> str:
     prefixes = {path[: match.start()] for match in _BOUNDARY.finditer(path)}
     prefixes |= {prefix + "[]" for prefix in prefixes}
     if entry is not None:
-        if "*" in entry.harmless or prefixes & entry.rules.keys():
+        if "*" in entry.harmless or prefixes & entry.rules.keys() or (fresh and prefixes & entry.fresh):
             return RULE
-        if fresh and prefixes & entry.fresh:
-            return "it says which thing it is"
         found = prefixes & entry.harmless.keys()
         if found:
             return entry.harmless[min(found)]
@@ -188,15 +190,11 @@ def _wholes(value: Any) -> Iterator[tuple[str, str]]:
             yield from _wholes(item)
 
 
-def _same_release(step: Step, path: str, old: Any, new: Any, known: Known) -> bool:
-    """Whether only the release differs: another tag or digest of the same image, another number of the same task, or
-    what an image or repository of this plan gives."""
+def _same_release(old: Any, new: Any) -> bool:
+    """Whether only the release differs: another tag or digest of the same image, another number of the same task."""
     if isinstance(new, list):
         names = {values.image_name(item) for item in old} if isinstance(old, list) else set()
         return bool(new) and "" not in names and all(values.image_name(item) in names for item in new)
-    if is_unknown(new):
-        urns = step.new.property_dependencies.get(first_part(path), ()) if step.new is not None else ()
-        return known.releases(urns)
     if values.same_image(old, new):
         return True
     tasks = [_TASK.fullmatch(side) if isinstance(side, str) else None for side in (old, new)]
@@ -216,7 +214,9 @@ def _unreviewed(step: Step, leaves: list[Leaf]) -> Iterator[Finding]:
             else "imported"
         )
         reason = f"{subject(step)} is {verb}, and nobody has reviewed its type {step.kind}"
-        if step.new is None and step.old is not None:
+        if step.old is None and step.new is not None:
+            leaves = leaves or [(name, MISSING, value) for name, value in step.new.inputs.items() if name not in NOTES]
+        elif step.new is None and step.old is not None:
             leaves = [(name, value, MISSING) for name, value in step.old.inputs.items() if name not in NOTES]
             reason += ": what it forbade may be allowed then"
     elif leaves:

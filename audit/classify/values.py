@@ -20,7 +20,7 @@ DEPTH = 6
 MAX_YAML = 1 << 20
 """Characters of the longest YAML text that is opened; a longer one that may hold a statement is not readable."""
 
-_IN_YAML = re.compile(r"^[\s-]*['\"]?(?:Statement|Effect)['\"]?\s*:", re.MULTILINE)
+_IN_YAML = re.compile(r"\b(?:Statement|Effect)['\"]?\s*:")
 _ELEMENT = re.compile(r"[\"'](?:Statement|Effect)\\*[\"']|\bStatement\b.*\bEffect\b", re.DOTALL)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.classify import judge
-from audit.model import ENGINE_SECRET, Finding, Plan, State, Step
+from audit.model import ENGINE_SECRET, NO_SECRETS, Finding, Plan, State, Step, without
 from audit.preview import KEPT
 from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE, Redactor
 from audit.state import raw_resources, secrets_in
@@ -37,7 +37,8 @@ def plan(before: Resources, after: Resources, redactor: Redactor) -> tuple[Plan,
                 redactor.known.update(secrets_in(side))
         for state in (step.old, step.new):
             if state is not None:
-                redactor.visit([state.inputs, state.outputs])
+                plain = NO_SECRETS.get(step.kind, ())
+                redactor.visit([without(state.inputs, plain), without(state.outputs, plain)])
     changed = {step.urn for step in steps}
     for urn, raw in after.items():
         if urn not in changed and str(raw.get("type", "")).endswith(KEPT):

@@ -23,7 +23,7 @@ from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
-from audit.model import ENGINE_SECRET, REDACTED, Plan, State, Step, is_unknown
+from audit.model import ENGINE_SECRET, NO_SECRETS, REDACTED, Plan, State, Step, is_unknown, kind_of
 from audit.secrets.hidden import SHORTEST, Finder
 
 SECRET_ENVELOPE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - sdk/go/common/resource/sig/sig.go, the key of a typed value
@@ -40,12 +40,16 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _NOT_SECRET_NAME = re.compile(
-    r"(?:additional|has|is|use|enable|require|allow|no)[-_]?(?:secret|password|token)s?$", re.IGNORECASE
+    r"(?:additional|existing|has|is|use|enable|require|allow|no)[-_]?(?:secret|password|token)s?$", re.IGNORECASE
 )
 _PLAIN_VALUE = re.compile(
-    r"(?:|true|false|null|none|-?\d{1,6}|\$\([^)]*\)|\$\{[^}]*\}|arn:[\w:/.*+=@-]*)", re.IGNORECASE
+    r"(?:|true|false|null|none|required|optional|enabled|disabled|always|never|-?\d{1,6}|\$\([^)]*\)|\$\{[^}]*\}|arn:[\w:/.*+=@-]*)",
+    re.IGNORECASE,
 )
 """Values that are no secret whatever their name says: flags, counts, references and ARNs."""
+
+_REFERENCES = frozenset({"name", "valueFrom", "secretName", "namespace"})
+"""Keys of an entry in a list of secrets that say which one is meant (`imagePullSecrets`, `secrets` of a container)."""
 
 _ROLES = {  # of the keys of a named value: a variable, a tag, an environment variable
     "name": "name",
@@ -296,11 +300,18 @@ class Redactor:
         """Both sides of a step; most of the new one repeats the old one, and most outputs repeat their input."""
         inputs: dict[str, Any] = {}
         shown: dict[str, Any] = {}
+        plain = NO_SECRETS.get(kind_of(step.type), ())
         for state in (step.old, step.new):
             if state is not None:
                 before, inputs = inputs, state.inputs
+                outputs = state.outputs
                 state.inputs = shown = self._repeating(inputs, before, shown)
-                state.outputs = self._repeating(state.outputs, inputs, shown)
+                state.outputs = self._repeating(outputs, inputs, shown)
+                for name in plain:  # by their shape and what is known only
+                    state.inputs, state.outputs = (
+                        {**masked, name: self.value(raw[name])} if name in raw else masked
+                        for masked, raw in ((state.inputs, inputs), (state.outputs, outputs))
+                    )
                 self._options(state)
 
     def _options(self, state: State) -> None:
@@ -344,8 +355,13 @@ class Redactor:
         if isinstance(value, dict):
             return self._mapping(value, name)
         if isinstance(value, list):
-            return [self.value(item, name) for item in value]
+            return [self._entry(item, name) for item in value]
         return REDACTED if name and _is_secret_number(value) and self._secret_name(name) else self._number(value)
+
+    def _entry(self, item: Any, name: str) -> Any:
+        """An entry of a list; one that only names a secret holds none."""
+        refers = isinstance(item, dict) and item.keys() <= _REFERENCES
+        return self.value(item, "" if refers else name)
 
     def _mapping(self, value: dict[str, Any], name: str) -> Any:
         if value.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
@@ -364,7 +380,8 @@ class Redactor:
                 while shown in result:
                     shown += "'"
             if isinstance(item, str):
-                secret = says_secret or below_secret or (marked and _flat(key) in _PAIR_VALUES)
+                below = below_secret and not _NOT_SECRET_NAME.search(key)
+                secret = says_secret or below or (marked and _flat(key) in _PAIR_VALUES)
                 cached = cache.get(item)
                 if secret and _is_secret_value(item):
                     result[shown] = REDACTED
