@@ -1,0 +1,190 @@
+"""One small report of every command, written in every format: the texts that readers and their tools rely on.
+
+    python -m tests.audit.renderings
+
+writes them anew into tests/audit/renderings; a difference there is a change that users see.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from audit.command import COMMANDS
+from audit.history.ledger import GENESIS, digest
+from audit.history.report import filled
+from audit.model import Change, Diagnostic, Finding, PolicyDiff, State, Step
+from audit.plan.comparison import compare
+from audit.report import Report, json, render
+from audit.report.catalogue import RULES
+from audit.report.model import Row, Table, TableRow
+
+FOLDER = Path(__file__).with_suffix("")
+SUFFIX = {"terminal": "txt", "markdown": "md", "html": "html", "json": "json", "sarif": "sarif", "junit": "xml"}
+POLICY, REPOSITORY = "aws:iam/policy:Policy", "aws:ecr/repository:Repository"
+MARK = f"2:sha256:{'0' * 64}"
+
+
+def urn(type_token: str, name: str) -> str:
+    return f"urn:pulumi:dev::app-one::{type_token}::{name}"
+
+
+def difference() -> PolicyDiff:
+    """A policy that gained an action."""
+    old, new = (
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
+        for action in ("ecr:PutImage", "ecr:*")
+    )
+    request: dict[str, Any] = {"action": "ecr:DeleteRepository", "resource": "*", "principal": None, "context": {}}
+    return PolicyDiff("policy", "broadened", old, new, [request], [], ["statement 1 of the new document"])
+
+
+def step(op: str, type_token: str, name: str, *changes: Change) -> Step:
+    """A step as it is when it was judged."""
+    state = State(id=name, inputs={"name": name}, source="project:///infra/access.py#12,8")
+    made = Step(op, urn(type_token, name), type_token, None if op == "create" else state, state)
+    return dataclasses.replace(made, changes=changes, planned="1" * 32, prior="2" * 32)
+
+
+def plan() -> Report:
+    """A plan with a proof, a waiver, something that cannot be proved, and a plain change."""
+    policy = step("update", POLICY, "push", Change("policy", "update", "old", "new"))
+    repository = step(
+        "replace",
+        REPOSITORY,
+        "app-one",
+        Change("imageTagMutability", "update", "IMMUTABLE", "MUTABLE"),
+        Change("name", "update", "app", "app-one", replaces=True),
+    )
+    user = step("create", "aws:iam/user:User", "push", Change("name", "add", None, "push"))
+    waiver = {"reason": "the base image moves", "owner": "platform", "expires": "2999-12-31"}
+    broadened = Finding("access-broadened", policy.urn, "Policy 'push' allows more.", [], policy=difference())
+    tags = Finding("exposure-mutable-tags", repository.urn, "Tags can be moved.", ["as before"], waiver=waiver)
+    loss = Finding("loss-resource", repository.urn, "It may be lost.", ["name"], proved=False)
+    plain = Finding("change", user.urn, "User 'push' is created.")
+    return Report(
+        command="plan",
+        project="app-one",
+        stack="dev",
+        findings=[broadened, loss, tags, plain],
+        rows=[
+            Row(policy, [broadened], "access-broadened"),
+            Row(repository, [loss, tags], "loss-resource"),
+            Row(user, [plain], "change"),
+        ],
+        counts={"create": 1, "replace": 1, "same": 20, "update": 1},
+        facts={"Fingerprint": MARK},
+        diagnostics=[Diagnostic("warning", "the base image is old")],
+        source="digest",
+    )
+
+
+def looked_up(command: str) -> Report:
+    """A survey with a finding and two things, one as it should be."""
+    subject = urn(POLICY, "push")
+    rows = [TableRow(["policy", "a", "a", ["b", 1]], "differs"), TableRow(["path", "/", "/", "/"])]
+    columns = ("Property", "Declared", "Recorded", "Real")
+    return Report(
+        command=command,
+        project="app-one",
+        stack="dev",
+        catalogue=RULES,
+        findings=[
+            Finding("drift-access-broadened", subject, "It allows more.", ["since today"], policy=difference()),
+            Finding("look-up-refused", "account", "Users cannot be listed.", ["Needed: iam:ListUsers"], proved=False),
+        ],
+        tables=[
+            Table("push", columns, rows, subject, "aws:iam:Policy", "differs"),
+            Table("group", columns, rows[1:], urn("aws:iam/group:Group", "group"), "aws:iam:Group"),
+        ],
+        counts={"resources": 2, "differs": 1, "same": 1},
+        notes=["Not compared, since there is no rule for the type: x:y:Z."],
+        sides=("Recorded", "Real"),
+        data={"resources": []},
+    )
+
+
+def history() -> Report:
+    """A ledger of one update."""
+    entry: dict[str, Any] = {
+        "number": 1,
+        "previous": GENESIS,
+        "id": "dev-1",
+        "kind": "update",
+        "result": "succeeded",
+        "started": "2026-01-01T00:00:00Z",
+        "ended": "2026-01-01T00:01:00Z",
+        "message": "Deliver build 1",
+        "who": {"name": "A. Engineer", "email": "engineer@example.com", "source": "commit"},
+        "commit": {"revision": "1" * 40, "branch": "refs/heads/main", "dirty": False, "repository": "example/app-one"},
+        "pipeline": {"ci.build.number": "2026.1"},
+        "engine": "v3.274.1",
+        "operations": {"update": 1},
+        "resources": 3,
+        "settings": [{"name": "app-one:imageTag", "old": "1", "new": "2"}],
+        "worst": "access-broadened",
+        "steps": [
+            {
+                "urn": urn(POLICY, "push"),
+                "type": POLICY,
+                "op": "update",
+                "risk": "access-broadened",
+                "findings": [{"risk": "access-broadened", "reason": "It allows more.", "proved": True}],
+                "changes": ["policy"],
+            }
+        ],
+        "stepsLeftOut": 0,
+        "infoDigest": GENESIS,
+        "stateDigest": GENESIS,
+    }
+    entry["digest"] = digest(entry)
+    ledger = {
+        "schema": "app-one-audit-history",
+        "version": "1.0",
+        "backend": "file:///backend",
+        "project": "app-one",
+        "stack": "dev",
+        "head": entry["digest"],
+        "entries": [entry],
+    }
+    return filled(ledger)
+
+
+def comparison() -> Report:
+    """The plan, and one of now that lacks a step."""
+    approved = json.plan(plan())
+    now = {**approved, "fingerprint": MARK.replace("0", "1"), "steps": approved["steps"][:-1]}
+    return compare(approved, now)
+
+
+def reports() -> dict[str, Report]:
+    """A report of every command."""
+    return {
+        "plan": plan(),
+        "compare": comparison(),
+        "drift": looked_up("drift"),
+        "history": history(),
+        "keys": looked_up("keys"),
+    }
+
+
+def written() -> dict[str, str]:
+    """Every report in every format of its command, by the name of its file."""
+    return {
+        f"{command}.{SUFFIX.get(name, name)}": render(name, report, failed=True)
+        for command, report in reports().items()
+        for name in COMMANDS[command][1]
+    }
+
+
+def main() -> int:
+    """Writes the texts anew."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in written().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
