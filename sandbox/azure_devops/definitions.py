@@ -177,6 +177,7 @@ def _fill(call: Call, project: Json, definition: Json, body: Json) -> None:
         if variable_groups.by_id(call.draft, project, number) is None:
             raise build(400, "VariableGroupNotFoundException", f"Variable group with ID {number} does not exist.")
     definition |= {field: default if body.get(field) is None else body[field] for field, default in _PLAIN.items()}
+    definition["triggers"] = [_trigger(each) for each in definition["triggers"]]
     definition |= {"name": name, "path": path, "repository": repository, "yaml": yaml, "variableGroups": groups}
     definition["queueId"] = _queue(call, project, body.get("queue") or {})
     definition["variables"] = variables.kept(call.draft, body.get("variables") or {}, definition["variables"])
@@ -190,6 +191,11 @@ def _fill(call: Call, project: Json, definition: Json, body: Json) -> None:
             "comment": body.get("comment"),
         }
     )
+
+
+def _trigger(given: Json) -> Json:
+    """Filters are lists, also where null is sent: the real plugin sends that, and cannot read it back."""
+    return {name: [] if name.endswith("Filters") and value is None else value for name, value in given.items()}
 
 
 def _name(call: Call, project: Json, number: int, path: str, name: Any) -> str:

@@ -20,6 +20,7 @@ from google.protobuf import any_pb2, empty_pb2, message
 
 from sandbox.lifetime import Lifetime
 from sandbox.providers.protocol import (
+    UNKNOWN,
     Properties,
     decode,
     encode,
@@ -31,6 +32,7 @@ from sandbox.providers.protocol import (
     provider_pb2_grpc,
     status_pb2,
 )
+from sandbox.providers.recorded import DELTA, META, delta, known_only, meta, nulls_kept, with_blanks
 from sandbox.providers.schema import (
     Difference,
     Failure,
@@ -61,10 +63,12 @@ class PlainError(ProviderError):
 class PartlyMadeError(ProviderError):
     """The resource exists, but a later step failed: the engine keeps it and the next ``up`` updates it."""
 
-    def __init__(self, reason: str, resource_id: str, outputs: Properties) -> None:
+    def __init__(self, reason: str, resource_id: str, outputs: Properties, doing: str = "") -> None:
         super().__init__(reason)
         self.resource_id = resource_id
         self.outputs = outputs
+        self.doing = doing
+        """What the message begins with, such as ``updating URN: ``."""
 
 
 class ConfigurationError(ProviderError):
@@ -153,20 +157,17 @@ class Declared(Resource[Session]):
     fields: ClassVar[Fields]
     delete_before_replace: ClassVar[bool] = False
     """Two of it cannot stand side by side: a replacement deletes first."""
+    timeouts: ClassVar[Mapping[str, int]] = {}
+    """Minutes after which the plugin gives up an operation (create, read, update, delete); only recorded here."""
 
     def complete(self, inputs: Properties) -> Properties:
-        """Fill what the provider's configuration decides (region, default tags). Seen by diff, create and update."""
+        """Fill what the provider's configuration decides. Seen by diff, create and update."""
         return inputs
 
     def validate(self, inputs: Properties) -> list[str]:
         """Say what no single field can: what does not fit together. Values may be UNKNOWN."""
         del inputs
         return []
-
-    def derive(self, inputs: Properties) -> Properties:
-        """Outputs that follow from the inputs, so that a preview of an update knows them (all tags, say)."""
-        del inputs
-        return {}
 
     def forces_replacement(self, state: Properties, inputs: Properties) -> set[str]:
         """Properties that replace only in this case, beyond the fields that always do."""
@@ -195,7 +196,8 @@ class Declared(Resource[Session]):
         defaulted = []
         for name, each in self.fields.items():
             if each.autoname and checked.get(name) is None and not checked.get(f"{name}Prefix"):
-                kept = old.get(name) if name in old.get("__defaults", []) else None
+                # Without marks, as after a refresh, every old value may have been a default.
+                kept = old.get(name) if name in old.get("__defaults", [name]) else None
                 checked[name] = kept or naming.name(each.autoname)
                 if checked[name] is None:
                     del checked[name]
@@ -224,49 +226,82 @@ class Declared(Resource[Session]):
     def make(self, inputs: Properties, *, preview: bool) -> tuple[str, Properties]:
         wanted = self.complete(without_marks(inputs))
         if preview:
-            return "", {**planned(self.fields, wanted), **self.derive(wanted)}
+            return "", self._planned(planned(self.fields, wanted), UNKNOWN)
         try:
             resource_id, once = self.create(wanted)
         except PartlyMadeError as error:
-            raise self._partly_made(error, error.resource_id, {**wanted, **error.outputs}) from error
-        return resource_id, self._outputs(resource_id, {**wanted, **once})
+            made = {**wanted, **error.outputs}
+            raise self._partly_made("creating", error, error.resource_id, made, wanted) from error
+        return resource_id, self._outputs("creating", resource_id, {**wanted, **once}, wanted)
 
     def find(self, resource_id: str, state: Properties, inputs: Properties) -> Found | None:
-        known = state
-        if not inputs and not state:
+        known, imported = state, not inputs and not state
+        if imported:
             resource_id, known = self.import_id(resource_id)
         found = self.read(resource_id, known)
         if found is None:
             return None
-        outputs = self._settle(found, known)
-        return Found(resource_id, outputs, refreshed_inputs(self.fields, inputs, outputs))
+        outputs = with_blanks(self.fields, self._settle(found, known))
+        wanted = refreshed_inputs(self.fields, inputs, outputs)
+        return Found(resource_id, self._recorded(outputs, resource_id, imported=imported), wanted)
 
     def change(self, resource_id: str, state: Properties, inputs: Properties, *, preview: bool) -> Properties:
         wanted = self.complete(without_marks(inputs))
         if preview:
-            return {**planned(self.fields, wanted, state), **self.derive(wanted)}
-        self.update(resource_id, state, wanted)
-        kept = {name: value for name, value in state.items() if self.fields[name].output or self.fields[name].computed}
-        return self._outputs(resource_id, {**kept, **wanted})
+            return self._planned(planned(self.fields, wanted, state), resource_id)
+        kept = {
+            name: state[name] for name, each in self.fields.items() if name in state and (each.output or each.computed)
+        }
+        try:
+            self.update(resource_id, state, wanted)
+        except ProviderError as error:
+            # As the real plugins: the new values are recorded, and the next up finds them unfinished.
+            failed = planned(self.fields, wanted, state)
+            raise self._partly_made("updating", error, resource_id, failed, wanted, state) from error
+        return self._outputs("updating", resource_id, {**kept, **wanted}, wanted, state)
 
-    def _outputs(self, resource_id: str, known: Properties) -> Properties:
+    def _outputs(
+        self, doing: str, resource_id: str, known: Properties, wanted: Properties, state: Properties | None = None
+    ) -> Properties:
         """Read a resource that was just written; what cannot be read is kept from ``known``."""
         try:
             found = self.read(resource_id, known)
         except ProviderError as error:
-            raise self._partly_made(error, resource_id, known) from error
+            raise self._partly_made(doing, error, resource_id, known, wanted, state) from error
         if found is None:
             gone = f"{self.token} {resource_id} is not found after it was written"
-            raise self._partly_made(gone, resource_id, known)
-        return self._settle(found, known)
+            raise self._partly_made(doing, gone, resource_id, known, wanted, state)
+        return self._recorded(nulls_kept(self.fields, self._settle(found, known), wanted, state), resource_id)
 
-    def _partly_made(self, reason: object, resource_id: str, known: Properties) -> PartlyMadeError:
-        return PartlyMadeError(str(reason), resource_id, self.secret_outputs(known))
+    def _partly_made(
+        self,
+        doing: str,
+        reason: object,
+        resource_id: str,
+        known: Properties,
+        wanted: Properties,
+        state: Properties | None = None,
+    ) -> PartlyMadeError:
+        outputs = self._recorded(nulls_kept(self.fields, known, wanted, state), resource_id)
+        return PartlyMadeError(str(reason), resource_id, self.secret_outputs(outputs), f"{doing} {self.urn}: ")
 
     def _settle(self, found: Properties, known: Properties) -> Properties:
         unread = {name: value for name, value in known.items() if name in self.fields and name not in found}
         settled = {**unread, **keep_wording(self.fields, found, known)}
         return {name: value for name, value in settled.items() if value is not None}
+
+    def _planned(self, outputs: Properties, resource_id: Any) -> Properties:
+        """A preview's outputs as the plugin words them."""
+        full = with_blanks(self.fields, outputs)
+        noted = delta(self.fields, full)
+        own = {"id": resource_id, META: meta(self.timeouts, preview=True)}
+        return {**full, **own, **({DELTA: noted} if noted and resource_id is not UNKNOWN else {})}
+
+    def _recorded(self, outputs: Properties, resource_id: str, *, imported: bool = False) -> Properties:
+        """Outputs as the plugin writes them into the state, with its own notes."""
+        full = with_blanks(self.fields, known_only(self.fields, outputs))
+        noted = meta(self.timeouts, imported=imported)
+        return {**full, "id": resource_id, **({META: noted} if noted else {}), DELTA: delta(self.fields, full)}
 
     def secret_outputs(self, outputs: Properties) -> Properties:
         """Mark the outputs that the type's schema calls secret, at every level."""
@@ -418,10 +453,10 @@ class Provider(ABC, provider_pb2_grpc.ResourceProviderServicer, Generic[Session]
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         inputs = decode(request.properties)
-        with _reported(context, inputs=inputs):
+        with _reported(context):
             resource = self.resource(request.urn)
             resource_id, outputs = resource.make(inputs, preview=request.preview)
-        return provider_pb2.CreateResponse(id=resource_id, properties=encode(_marked(resource, outputs)))
+        return provider_pb2.CreateResponse(id=resource_id, properties=_shown(resource, outputs))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         with _reported(context):
@@ -430,15 +465,17 @@ class Provider(ABC, provider_pb2_grpc.ResourceProviderServicer, Generic[Session]
         if found is None:
             return provider_pb2.ReadResponse()
         return provider_pb2.ReadResponse(
-            id=found.resource_id, properties=encode(_marked(resource, found.outputs)), inputs=encode(found.inputs)
+            id=found.resource_id,
+            properties=_shown(resource, found.outputs),
+            inputs=encode(_marked(resource, found.inputs)),
         )
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         inputs = decode(request.news)
-        with _reported(context, inputs=inputs):
+        with _reported(context):
             resource = self.resource(request.urn)
             outputs = resource.change(request.id, decode(request.olds), inputs, preview=request.preview)
-        return provider_pb2.UpdateResponse(properties=encode(_marked(resource, outputs)))
+        return provider_pb2.UpdateResponse(properties=_shown(resource, outputs))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         with _reported(context):
@@ -456,6 +493,10 @@ def _naming(request: Any) -> Naming:
 
 def _marked(resource: Resource[Any], outputs: Properties) -> Properties:
     return resource.secret_outputs(outputs) if isinstance(resource, Declared) else outputs
+
+
+def _shown(resource: Resource[Any], outputs: Properties) -> Any:
+    return encode(_marked(resource, outputs), nulls=isinstance(resource, Declared))
 
 
 def _lies_in(path: str, ignored: tuple[str, ...]) -> bool:
@@ -482,10 +523,9 @@ class _Status(grpc.Status):
 class _reported:  # noqa: N801 - used as a function
     """Turn a ProviderError into the engine's error, in the form that the bridged plugins give it."""
 
-    def __init__(self, context: grpc.ServicerContext, prefix: str = "", inputs: Properties | None = None) -> None:
+    def __init__(self, context: grpc.ServicerContext, prefix: str = "") -> None:
         self._context = context
         self._prefix = prefix
-        self._inputs = inputs
 
     def __enter__(self) -> None:
         return None
@@ -496,17 +536,15 @@ class _reported:  # noqa: N801 - used as a function
         worded = str(error) if isinstance(error, PlainError) else f"1 error occurred:\n\t* {error}\n\n"
         reason = self._prefix + worded
         if isinstance(error, PartlyMadeError):
-            self._context.abort_with_status(_partly_made(error, reason, self._inputs or {}))
+            self._context.abort_with_status(_partly_made(error, error.doing + reason))
         self._context.abort(grpc.StatusCode.UNKNOWN, reason)
 
 
-def _partly_made(error: PartlyMadeError, reason: str, inputs: Properties) -> _Status:
+def _partly_made(error: PartlyMadeError, reason: str) -> _Status:
     detail = any_pb2.Any()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=error.resource_id, properties=encode(error.outputs), reasons=[str(error)], inputs=encode(inputs)
-        )
-    )
+    # Without inputs: the engine then records the program's.
+    made = encode(error.outputs, nulls=True)
+    detail.Pack(provider_pb2.ErrorResourceInitFailed(id=error.resource_id, properties=made, reasons=[reason]))
     status: message.Message = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason, details=[detail])
     metadata = (("grpc-status-details-bin", status.SerializeToString()),)
     return _Status(grpc.StatusCode.UNKNOWN, reason, metadata)

@@ -105,19 +105,19 @@ def _decode(value: struct_pb2.Value) -> Any:
     return None
 
 
-def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Turn Python values into a message's properties; ``None`` is left out."""
-    fields = {key: _encode(value) for key, value in properties.items() if value is not None}
+def encode(properties: Mapping[str, Any], *, nulls: bool = False) -> struct_pb2.Struct:
+    """Turn Python values into a message's properties; ``None`` is null if ``nulls`` are asked for, else left out."""
+    fields = {key: _encode(value, nulls=nulls) for key, value in properties.items() if nulls or value is not None}
     return struct_pb2.Struct(fields=fields)
 
 
-def _encode(value: Any) -> struct_pb2.Value:
+def _encode(value: Any, *, nulls: bool) -> struct_pb2.Value:
     if value is None:
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if value is UNKNOWN:
         return struct_pb2.Value(string_value=_UNKNOWN)
     if isinstance(value, Secret):
-        marked = {_SIGNATURE: struct_pb2.Value(string_value=_SECRET), "value": _encode(value.value)}
+        marked = {_SIGNATURE: struct_pb2.Value(string_value=_SECRET), "value": _encode(value.value, nulls=nulls)}
         return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=marked))
     if isinstance(value, bool):
         return struct_pb2.Value(bool_value=value)
@@ -126,7 +126,8 @@ def _encode(value: Any) -> struct_pb2.Value:
     if isinstance(value, str):
         return struct_pb2.Value(string_value=value)
     if isinstance(value, Mapping):
-        return struct_pb2.Value(struct_value=encode(value))
+        return struct_pb2.Value(struct_value=encode(value, nulls=nulls))
     if isinstance(value, Sequence):
-        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=[_encode(each) for each in value]))
+        values = [_encode(each, nulls=nulls) for each in value]
+        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=values))
     raise TypeError(f"no property value: {type(value).__name__}")

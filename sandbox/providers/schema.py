@@ -35,6 +35,8 @@ class Field:
     """An input that the service fills when it is unset: unset is then no difference."""
     output: bool = False
     """Only the service sets it."""
+    derived: bool = False
+    """An output that the plugin itself writes among the checked inputs: it is compared and planned like one."""
     secret: bool = False
     fields: Mapping[str, Field] = field(default_factory=dict)
     """The properties of an object, or of the elements of a list or set; empty: elements are plain values."""
@@ -44,6 +46,10 @@ class Field:
     """Says what is wrong with a known value, or None."""
     canonical: Callable[[Any], Any] | None = None
     """Maps values that mean the same to equal ones (policy documents, say)."""
+    recorded: Callable[[Any], Any] | None = None
+    """How the plugin words a value of the program in the state, where it has words of its own."""
+    underlying: str = ""
+    """The underlying schema's name where it is not the property's in snake case: includes is include."""
 
 
 Fields = Mapping[str, Field]
@@ -136,8 +142,17 @@ def same_json(value: Any) -> Any:
     """JSON texts that parse to the same value are equal."""
     try:
         return json.loads(value)
-    except ValueError:
+    except (TypeError, ValueError):  # not known yet, or no JSON
         return value
+
+
+def compact_json(value: Any) -> Any:
+    """A JSON text as the plugins for Go write it: no white space, keys in order, three signs escaped."""
+    document = same_json(value)
+    if document is value:
+        return value
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def same_policy(value: Any) -> Any:
@@ -253,6 +268,15 @@ def _nested_defaults(declared: Field | None, value: Any) -> Any:
     return value
 
 
+def without_empty_marks(value: Any) -> Any:
+    """Drop every ``__defaults`` that is empty, as a refresh does."""
+    if isinstance(value, dict):
+        return {key: without_empty_marks(each) for key, each in value.items() if key != "__defaults" or each}
+    if isinstance(value, list):
+        return [without_empty_marks(each) for each in value]
+    return value
+
+
 def without_marks(value: Any) -> Any:
     """Drop ``__defaults`` at every level."""
     if isinstance(value, dict):
@@ -294,11 +318,11 @@ def _compare_object(
     fields: Fields, old: Properties, new: Properties, path: str, *, force: bool
 ) -> Iterator[Difference]:
     for name, declared in fields.items():
-        if declared.output:
+        if declared.output and not declared.derived:
             continue
         wanted = new.get(name)
         if wanted is None:
-            if declared.computed:
+            if declared.computed or declared.derived:
                 continue
             wanted = declared.default
         yield from _compare(declared, old.get(name), wanted, path + name, force=force or declared.replace)
@@ -340,6 +364,10 @@ def _compare_element(declared: Field, old: Any, new: Any, path: str, *, force: b
 
 
 def _compare_list(declared: Field, old: list[Any], new: list[Any], path: str, *, force: bool) -> Iterator[Difference]:
+    if not declared.fields:
+        for at, change in sorted(_edits(old, new).items()):
+            yield Difference(f"{path}[{at}]", change, force)
+        return
     for index in range(max(len(old), len(new))):
         where = f"{path}[{index}]"
         if index >= len(old):
@@ -350,22 +378,75 @@ def _compare_list(declared: Field, old: list[Any], new: list[Any], path: str, *,
             yield from _compare_element(declared, old[index], new[index], where, force=force)
 
 
-def _compare_set(declared: Field, old: list[Any], new: list[Any], path: str, *, force: bool) -> Iterator[Difference]:
-    gone = dict(enumerate(old))
-    come: dict[int, Any] = {}
-    for index, element in enumerate(new):
-        same = (at for at, each in gone.items() if not list(_compare_element(declared, each, element, "", force=False)))
-        match = next(same, None)
-        if match is None:
-            come[index] = element
+def _edits(old: list[Any], new: list[Any]) -> dict[int, Change]:
+    """The fewest elements to take out and to put in, each at its place in the old and in the new list."""
+    lengths = [[0] * (len(new) + 1) for _ in range(len(old) + 1)]
+    for at in reversed(range(len(old))):
+        for to in reversed(range(len(new))):
+            kept = lengths[at + 1][to + 1] + 1 if old[at] == new[to] else 0
+            lengths[at][to] = max(kept, lengths[at + 1][to], lengths[at][to + 1])
+    edits: dict[int, Change] = {}
+    at = to = 0
+    while at < len(old) or to < len(new):
+        rest = lengths[at][to]
+        if at < len(old) and (to == len(new) or lengths[at + 1][to] == rest):
+            edits[at] = "update" if at in edits else "delete"
+            at += 1
+        elif to < len(new) and (at == len(old) or lengths[at][to + 1] == rest):
+            edits[to] = "update" if to in edits else "add"
+            to += 1
         else:
-            del gone[match]
-    for index in sorted({*gone, *come}):
+            at, to = at + 1, to + 1
+    return edits
+
+
+def _compare_set(declared: Field, old: list[Any], new: list[Any], path: str, *, force: bool) -> Iterator[Difference]:
+    """As the bridged plugins: by element where each new one is told apart, else the set as a whole.
+
+    The plugin finds a new element in the program's inputs only where these set every field of it.
+    """
+    before = [_identity(declared, each) for each in old]
+    after = [_identity(declared, each) for each in new]
+    gone = {index for index, each in enumerate(before) if each not in after}
+    come = {index for index, each in enumerate(after) if each not in before}
+    if any(not _is_whole(declared, new[index]) for index in come):
+        yield Difference(path, "update", force)
+        return
+    for index in sorted(gone | come):
         where = f"{path}[{index}]"
         if index in gone and index in come:
-            yield from _compare_element(declared, gone[index], come[index], where, force=force)
+            yield from _compare_element(declared, old[index], new[index], where, force=force)
         else:
             yield Difference(where, "delete" if index in gone else "add", force)
+
+
+def _identity(declared: Field, element: Any) -> str:
+    """What tells one element of a set from another: all that the program can set of it."""
+    if declared.fields and isinstance(element, dict):
+        return repr(
+            {name: _identity_of(each, element.get(name)) for name, each in declared.fields.items() if not each.output}
+        )
+    return repr(_canonical(declared, element))
+
+
+def _identity_of(declared: Field, value: Any) -> Any:
+    value = declared.default if value is None else value
+    if _is_empty(value):
+        return None
+    if declared.kind == "set":
+        return sorted(_identity(declared, each) for each in value) if isinstance(value, list) else value
+    if declared.kind == "object":
+        return _identity(declared, value)
+    if declared.kind == "list":
+        return [_identity(declared, each) for each in value] if isinstance(value, list) else value
+    return _canonical(declared, value)
+
+
+def _is_whole(declared: Field, element: Any) -> bool:
+    if not declared.fields or not isinstance(element, dict):
+        return True
+    plain = [name for name, each in declared.fields.items() if not (each.output or each.computed or each.fields)]
+    return all(element.get(name) is not None or declared.fields[name].kind in ("list", "set", "map") for name in plain)
 
 
 def _canonical(declared: Field, value: Any) -> Any:
@@ -378,8 +459,8 @@ def _is_empty(value: Any) -> bool:
 
 
 def _is_unset(value: Any) -> bool:
-    """No value to show; false and 0 are values."""
-    return value is not UNKNOWN and value in (None, "", [], {})
+    """No value to show; false, 0 and an empty text are values."""
+    return value is not UNKNOWN and value in (None, [], {})
 
 
 # --- states ----------------------------------------------------------------------------------------------------------
@@ -387,15 +468,54 @@ def _is_unset(value: Any) -> bool:
 
 def planned(fields: Fields, inputs: Properties, state: Properties | None = None) -> Properties:
     """Say what a preview shows as outputs: what is wanted, what stays, and UNKNOWN for what the service will set."""
+    outputs = _planned_object(fields, inputs, state, in_set=False)
+    return {name: value for name, value in outputs.items() if value is not None}
+
+
+def _planned_object(fields: Fields, inputs: Properties, state: Properties | None, *, in_set: bool) -> Properties:
     outputs: Properties = {}
     for name, declared in fields.items():
-        if not declared.output and inputs.get(name) is not None:
-            outputs[name] = inputs[name]
+        before = None if state is None else state.get(name)
+        wanted = inputs.get(name)
+        if wanted is not None and (not declared.output or declared.derived):
+            outputs[name] = _planned(declared, wanted, before)
         elif declared.output or declared.computed:
-            outputs[name] = UNKNOWN if state is None else state.get(name)
+            outputs[name] = UNKNOWN if state is None else before
         else:
-            outputs[name] = declared.default
-    return {name: value for name, value in outputs.items() if value is not None}
+            outputs[name] = _planned_default(declared, before, in_set=in_set)
+    return outputs
+
+
+_ZEROS = {"string": "", "boolean": False, "integer": 0}
+
+
+def _planned_default(declared: Field, before: Any, *, in_set: bool) -> Any:
+    if in_set:
+        return _ZEROS.get(declared.kind) if declared.default is None else declared.default
+    if declared.default in (None, ""):
+        # Nothing and an empty text are one in the underlying plan: what the state has of the two stays.
+        return before if _is_empty(before) else declared.default
+    return declared.default
+
+
+def _planned(declared: Field, wanted: Any, before: Any) -> Any:
+    if declared.recorded and wanted is not UNKNOWN:
+        return declared.recorded(wanted)
+    if declared.kind == "object" and isinstance(wanted, dict):
+        return _planned_object(declared.fields, wanted, before if isinstance(before, dict) else None, in_set=False)
+    if declared.fields and isinstance(wanted, list):
+        held = list(before or []) if isinstance(before, list) else []
+        if declared.kind == "list":
+            pairs = [(each, held[index] if index < len(held) else None) for index, each in enumerate(wanted)]
+        else:
+            known = {_identity(declared, each): each for each in held}
+            pairs = [(each, known.get(_identity(declared, each))) for each in wanted]
+        in_set = declared.kind == "set"
+        return [
+            _planned_object(declared.fields, each, old, in_set=in_set) if isinstance(each, dict) else each
+            for each, old in pairs
+        ]
+    return wanted
 
 
 def keep_wording(fields: Fields, found: Properties, known: Properties) -> Properties:
@@ -409,32 +529,35 @@ def keep_wording(fields: Fields, found: Properties, known: Properties) -> Proper
         if value is None or name not in found or has_unknown(value):
             continue
         if not list(_compare(declared, found[name], value, name, force=False)):
-            kept[name] = _merged(found[name], value)
+            kept[name] = _merged(declared, found[name], value)
     return kept
 
 
-def _merged(found: Any, known: Any) -> Any:
-    if isinstance(found, dict) and isinstance(known, dict):
-        return {**found, **known}
-    if isinstance(found, list) and isinstance(known, list) and len(found) == len(known):
-        return known if not any(isinstance(each, dict) for each in known) else _merged_objects(found, known)
+def _merged(declared: Field, found: Any, known: Any) -> Any:
+    """Take the words of ``known`` and add what only the service sets."""
+    if declared.fields and isinstance(found, dict) and isinstance(known, dict):
+        inner = declared.fields
+        worded = {
+            name: _merged(inner[name], found[name], each) if name in inner and name in found else each
+            for name, each in known.items()
+        }
+        return {**found, **worded}
+    if declared.fields and isinstance(found, list) and isinstance(known, list) and len(found) == len(known):
+        return _merged_objects(declared, found, known)
     return known
 
 
-def _merged_objects(found: list[Any], known: list[Any]) -> list[Any]:
-    """Keep the order of ``known`` and add what only the service sets of each object."""
+def _merged_objects(declared: Field, found: list[Any], known: list[Any]) -> list[Any]:
+    """Keep the order of ``known``."""
+    element = Field(kind="object", fields=declared.fields)
     rest = list(found)
     merged = []
     for each in known:
-        match = next((other for other in rest if _agrees(other, each)), None)
-        if match is not None:
-            rest.remove(match)
-        merged.append({**(match or {}), **each})
+        match = next(
+            (at for at, other in enumerate(rest) if not list(_compare(element, other, each, "", force=False))), None
+        )
+        merged.append(each if match is None else _merged(element, rest.pop(match), each))
     return merged
-
-
-def _agrees(found: Properties, known: Properties) -> bool:
-    return all(found.get(key) == value for key, value in known.items() if key in found)
 
 
 def refreshed_inputs(fields: Fields, inputs: Properties, outputs: Properties) -> Properties:
@@ -443,7 +566,7 @@ def refreshed_inputs(fields: Fields, inputs: Properties, outputs: Properties) ->
     Without earlier inputs (an import) they are all that is set and not a default. With them, each keeps its wording
     unless the service says something else.
     """
-    settable = {name: each for name, each in fields.items() if not each.output}
+    settable = {name: each for name, each in fields.items() if not each.output or (each.derived and inputs)}
     if not inputs:
         chosen = {
             name: _only_inputs(each, outputs[name])
@@ -451,7 +574,7 @@ def refreshed_inputs(fields: Fields, inputs: Properties, outputs: Properties) ->
             if not _is_empty(outputs.get(name)) and (each.required or outputs[name] != each.default)
         }
         return {**chosen, "__defaults": []}
-    result = dict(inputs)
+    result: Properties = without_empty_marks(inputs)
     for name, each in settable.items():
         if name in inputs and list(_compare(each, outputs.get(name), inputs[name], name, force=False)):
             found = outputs.get(name)
@@ -463,12 +586,18 @@ def refreshed_inputs(fields: Fields, inputs: Properties, outputs: Properties) ->
 
 
 def _only_inputs(declared: Field, value: Any) -> Any:
+    """What a program would write of a value: what it may set, and no zero values but where it has to."""
     if isinstance(value, dict) and declared.fields:
-        known = {name: each for name, each in value.items() if name in declared.fields}
+        settable = {
+            name: each for name, each in declared.fields.items() if not each.output and value.get(name) is not None
+        }
         return {
-            name: _only_inputs(declared.fields[name], each)
-            for name, each in known.items()
-            if not declared.fields[name].output and not _is_empty(each)
+            "__defaults": [],
+            **{
+                name: _only_inputs(each, value[name])
+                for name, each in settable.items()
+                if each.required or each.secret or (not _is_empty(value[name]) and value[name] != each.default)
+            },
         }
     if isinstance(value, list):
         return [_only_inputs(declared, each) for each in value]
@@ -481,7 +610,7 @@ def with_secrets(fields: Fields, outputs: Properties) -> Properties:
 
 
 def _marked(declared: Field, value: Any) -> Any:
-    if declared.secret and not _is_empty(value):
+    if declared.secret and value is not None:
         return Secret(value)
     if declared.fields and isinstance(value, dict):
         return with_secrets(declared.fields, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.providers.aws.tagged import REGION, TAGS, AwsResource, as_list, as_map, tag_changes
@@ -9,6 +10,7 @@ from sandbox.providers.base import ProviderError
 from sandbox.providers.schema import (
     Fields,
     block,
+    compact_json,
     flag,
     given,
     items,
@@ -20,6 +22,8 @@ from sandbox.providers.schema import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.providers.protocol import Properties
 
 _MISSING = ("RepositoryNotFoundException",)
@@ -29,6 +33,7 @@ class Repository(AwsResource):
     """aws.ecr.Repository."""
 
     token = "aws:ecr/repository:Repository"  # noqa: S105 - a type token
+    timeouts: ClassVar[Mapping[str, int]] = {"delete": 20}
     service = "ECR"
     fields: ClassVar[Fields] = {
         "encryptionConfigurations": items(
@@ -38,6 +43,7 @@ class Repository(AwsResource):
             },
             computed=True,
             replace=True,
+            underlying="encryption_configuration",
         ),
         "forceDelete": flag(),
         "imageScanningConfiguration": block({"scanOnPush": flag(required=True)}, computed=True),
@@ -46,7 +52,8 @@ class Repository(AwsResource):
             rule=one_of("MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"),
         ),
         "imageTagMutabilityExclusionFilters": items(
-            {"filter": text(required=True), "filterType": text(required=True, rule=one_of("WILDCARD"))}
+            {"filter": text(required=True), "filterType": text(required=True, rule=one_of("WILDCARD"))},
+            underlying="image_tag_mutability_exclusion_filter",
         ),
         "name": text(autoname=256, replace=True),
         "arn": given(),
@@ -72,7 +79,7 @@ class Repository(AwsResource):
         request: dict[str, Any] = {
             "repositoryName": name,
             "imageTagMutability": inputs["imageTagMutability"],
-            "tags": as_list(inputs.get("tags")),
+            "tags": as_list(inputs.get("tagsAll")),
         }
         if inputs.get("imageTagMutabilityExclusionFilters"):
             request["imageTagMutabilityExclusionFilters"] = inputs["imageTagMutabilityExclusionFilters"]
@@ -95,28 +102,24 @@ class Repository(AwsResource):
             return None
         return {
             **repository_outputs(found),
-            "tags": tags,
-            "tagsAll": tags,
+            **self.tags(tags, known),
             "region": found["repositoryArn"].split(":")[3],
         }
 
     def update(self, resource_id: str, state: Properties, inputs: Properties) -> None:
+        """Each of its settings has a call of its own, which is made only where the setting changes."""
         api = self.api(state)
-        with self.failing(f"updating ECR Repository ({resource_id}) image tag mutability"):
-            api.put_image_tag_mutability(
-                repositoryName=resource_id,
-                imageTagMutability=inputs["imageTagMutability"],
-                **(
-                    {"imageTagMutabilityExclusionFilters": inputs["imageTagMutabilityExclusionFilters"]}
-                    if inputs.get("imageTagMutabilityExclusionFilters")
-                    else {}
-                ),
-            )
-        if inputs.get("imageScanningConfiguration"):
-            with self.failing(f"updating ECR Repository ({resource_id}) image scanning configuration"):
-                api.put_image_scanning_configuration(
-                    repositoryName=resource_id, imageScanningConfiguration=inputs["imageScanningConfiguration"]
-                )
+        mutability, filters = "imageTagMutability", "imageTagMutabilityExclusionFilters"
+        if any((state.get(name) or None) != (inputs.get(name) or None) for name in (mutability, filters)):
+            with self.failing(f"updating ECR Repository ({resource_id}): setting image tag mutability"):
+                asked = {name: inputs[name] for name in (mutability, filters) if inputs.get(name)}
+                api.put_image_tag_mutability(repositoryName=resource_id, **asked)
+        scanning = inputs.get("imageScanningConfiguration")
+        if scanning and scanning != state.get("imageScanningConfiguration"):
+            with self.failing(f"updating ECR Repository ({resource_id}): setting image scanning configuration"):
+                # As a client in Go: what is false is left out.
+                on_push = {"scanOnPush": True} if scanning["scanOnPush"] else {}
+                api.put_image_scanning_configuration(repositoryName=resource_id, imageScanningConfiguration=on_push)
         removed, added = tag_changes(state, inputs)
         with self.failing(f"updating tags for ECR Repository ({resource_id})"):
             if removed:
@@ -161,6 +164,26 @@ def repository_outputs(found: dict[str, Any]) -> Properties:
     }
 
 
+_PATTERNS = ("tagPatternList", "tagPrefixList")
+
+
+def same_lifecycle(value: Any) -> Any:
+    """Lifecycle policies that differ in the order of their rules, or of a rule's tags, are equal."""
+    document = same_json(value)
+    if not isinstance(document, dict) or not all(isinstance(each, dict) for each in document.get("rules") or []):
+        return document
+    rules = [_same_rule(each) for each in document.get("rules") or []]
+    return json.dumps(sorted(rules, key=lambda each: each.get("rulePriority") or 0), sort_keys=True)
+
+
+def _same_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    selection = dict(rule.get("selection") or {})
+    for name in _PATTERNS:
+        if tags := sorted(selection.pop(name, None) or []):
+            selection[name] = tags
+    return {**rule, "selection": selection}
+
+
 class LifecyclePolicy(AwsResource):
     """aws.ecr.LifecyclePolicy: a change of the policy replaces it, and the old one goes first."""
 
@@ -168,7 +191,9 @@ class LifecyclePolicy(AwsResource):
     service = "ECR"
     delete_before_replace = True
     fields: ClassVar[Fields] = {
-        "policy": text(required=True, replace=True, rule=json_document, canonical=same_json),
+        "policy": text(
+            required=True, replace=True, rule=json_document, canonical=same_lifecycle, recorded=compact_json
+        ),
         "repository": text(required=True, replace=True),
         "registryId": given(),
         **REGION,
@@ -213,7 +238,7 @@ class RepositoryPolicy(AwsResource):
     token = "aws:ecr/repositoryPolicy:RepositoryPolicy"  # noqa: S105 - a type token
     service = "ECR"
     fields: ClassVar[Fields] = {
-        "policy": text(required=True, rule=json_document, canonical=same_policy),
+        "policy": text(required=True, rule=json_document, canonical=same_policy, recorded=compact_json),
         "repository": text(required=True, replace=True),
         "registryId": given(),
         **REGION,

@@ -15,10 +15,10 @@ from sandbox.providers.base import PartlyMadeError, ProviderError
 from sandbox.providers.schema import (
     Fields,
     between,
+    compact_json,
     flag,
     given,
     json_document,
-    mapping,
     number,
     one_of,
     same_policy,
@@ -69,7 +69,7 @@ class Policy(IamResource):
         "name": text(autoname=128, replace=True, computed=True),
         "namePrefix": text(replace=True, computed=True),
         "path": text(default="/", replace=True),
-        "policy": text(required=True, rule=json_document, canonical=same_policy),
+        "policy": text(required=True, rule=json_document, canonical=same_policy, recorded=compact_json),
         "arn": given(),
         "attachmentCount": number(output=True),
         "policyId": given(),
@@ -78,11 +78,15 @@ class Policy(IamResource):
 
     def create(self, inputs: Properties) -> tuple[str, Properties]:
         name = inputs.get("name") or unique_id(inputs.get("namePrefix", "terraform-"))
-        request: dict[str, Any] = {"PolicyName": name, "Path": inputs["path"], "PolicyDocument": inputs["policy"]}
+        request: dict[str, Any] = {
+            "PolicyName": name,
+            "Path": inputs["path"],
+            "PolicyDocument": inputs["policy"],
+        }
         if inputs.get("description"):
             request["Description"] = inputs["description"]
         with self.failing(f"creating IAM Policy ({name})"):
-            made = self.api().create_policy(**request, Tags=as_list(inputs.get("tags")))["Policy"]
+            made = self.api().create_policy(**request, Tags=as_list(inputs.get("tagsAll")))["Policy"]
         return made["Arn"], {}
 
     def read(self, resource_id: str, known: Properties) -> Properties | None:
@@ -102,8 +106,7 @@ class Policy(IamResource):
             "path": found["Path"],
             "policy": document(version["PolicyVersion"]["Document"]),
             "policyId": found["PolicyId"],
-            "tags": tags,
-            "tagsAll": tags,
+            **self.tags(tags, known),
         }
 
     def update(self, resource_id: str, state: Properties, inputs: Properties) -> None:
@@ -191,7 +194,7 @@ class User(IamResource):
         if inputs.get("permissionsBoundary"):
             request["PermissionsBoundary"] = inputs["permissionsBoundary"]
         with self.failing(f"creating IAM User ({inputs['name']})"):
-            self.api().create_user(**request, Tags=as_list(inputs.get("tags")))
+            self.api().create_user(**request, Tags=as_list(inputs.get("tagsAll")))
         return inputs["name"], {}
 
     def read(self, resource_id: str, known: Properties) -> Properties | None:
@@ -207,8 +210,7 @@ class User(IamResource):
             "name": found["UserName"],
             "path": found["Path"],
             "permissionsBoundary": found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
-            "tags": tags,
-            "tagsAll": tags,
+            **self.tags(tags, known),
             "uniqueId": found["UserId"],
         }
 
@@ -519,11 +521,13 @@ class Role(IamResource):
 
     token = "aws:iam/role:Role"  # noqa: S105 - a type token
     fields: ClassVar[Fields] = {
-        "assumeRolePolicy": text(required=True, rule=json_document, canonical=same_policy),
+        "assumeRolePolicy": text(required=True, rule=json_document, canonical=same_policy, recorded=compact_json),
         "description": text(),
         "forceDetachPolicies": flag(),
         "inlinePolicies": unordered(
-            {"name": text(), "policy": text(rule=json_document, canonical=same_policy)}, computed=True
+            {"name": text(), "policy": text(rule=json_document, canonical=same_policy)},
+            computed=True,
+            underlying="inline_policy",
         ),
         "managedPolicyArns": unordered(computed=True),
         "maxSessionDuration": number(default=3600, rule=between(3600, 43200)),
@@ -550,7 +554,7 @@ class Role(IamResource):
         if inputs.get("permissionsBoundary"):
             request["PermissionsBoundary"] = inputs["permissionsBoundary"]
         with self.failing(f"creating IAM Role ({name})"):
-            self.api().create_role(**request, Tags=as_list(inputs.get("tags")))
+            self.api().create_role(**request, Tags=as_list(inputs.get("tagsAll")))
         try:
             self._grant(name, {}, inputs)
         except ProviderError as error:
@@ -606,8 +610,7 @@ class Role(IamResource):
             "namePrefix": known.get("namePrefix", ""),
             "path": found["Path"],
             "permissionsBoundary": found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
-            "tags": tags,
-            "tagsAll": tags,
+            **self.tags(tags, known),
             "uniqueId": found["RoleId"],
         }
 
@@ -658,12 +661,11 @@ class OpenIdConnectProvider(IamResource):
 
     token = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"  # noqa: S105 - a type token
     fields: ClassVar[Fields] = {
-        "clientIdLists": unordered(required=True),
-        "thumbprintLists": unordered(computed=True),
+        "clientIdLists": unordered(required=True, underlying="client_id_list"),
+        "thumbprintLists": unordered(computed=True, underlying="thumbprint_list"),
         "url": text(required=True, replace=True, canonical=_host),
         "arn": given(),
-        "tags": mapping(),
-        "tagsAll": mapping(output=True),
+        **TAGS,
     }
 
     def create(self, inputs: Properties) -> tuple[str, Properties]:
@@ -672,12 +674,11 @@ class OpenIdConnectProvider(IamResource):
                 Url=inputs["url"],
                 ClientIDList=inputs["clientIdLists"],
                 ThumbprintList=inputs.get("thumbprintLists") or [],
-                Tags=as_list(inputs.get("tags")),
+                Tags=as_list(inputs.get("tagsAll")),
             )
         return made["OpenIDConnectProviderArn"], {}
 
     def read(self, resource_id: str, known: Properties) -> Properties | None:
-        del known
         with self.failing(f"reading IAM OIDC Provider ({resource_id})", _MISSING) as call:
             found = self.api().get_open_id_connect_provider(OpenIDConnectProviderArn=resource_id)
         if call.absent:
@@ -688,8 +689,7 @@ class OpenIdConnectProvider(IamResource):
             "clientIdLists": found["ClientIDList"],
             "thumbprintLists": found["ThumbprintList"],
             "url": found["Url"],
-            "tags": tags,
-            "tagsAll": tags,
+            **self.tags(tags, known),
         }
 
     def update(self, resource_id: str, state: Properties, inputs: Properties) -> None:

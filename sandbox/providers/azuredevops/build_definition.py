@@ -24,6 +24,8 @@ from sandbox.providers.schema import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.providers.protocol import Properties
 
 _HEADS = "refs/heads/"
@@ -34,7 +36,7 @@ def _branch(value: Any) -> Any:
     return str(value).removeprefix(_HEADS)
 
 
-_FILTER: Fields = {"excludes": unordered(), "includes": unordered()}
+_FILTER: Fields = {"excludes": unordered(underlying="exclude"), "includes": unordered(underlying="include")}
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _UTC = "(UTC) Coordinated Universal Time"
 _SCOPES = one_of("project", "projectCollection")
@@ -44,23 +46,25 @@ class BuildDefinition(ProjectResource):
     """Pipelines of YAML files. Designer jobs (a repository of type Git) are left to the real plugin."""
 
     token = "azuredevops:index/buildDefinition:BuildDefinition"  # noqa: S105 - a type token
+    timeouts: ClassVar[Mapping[str, int]] = {"create": 30, "read": 5, "update": 30, "delete": 30}
     fields: ClassVar[Fields] = {
         "agentPoolName": text(default="Azure Pipelines"),
         "agentSpecification": text(rule=not_blank),
         "buildCompletionTriggers": items(
             {
-                "branchFilters": unordered(_FILTER, required=True),
+                "branchFilters": unordered(_FILTER, required=True, underlying="branch_filter"),
                 "buildDefinitionId": number(required=True, rule=at_least(1)),
-            }
+            },
+            underlying="build_completion_trigger",
         ),
         "ciTrigger": block(
             {
                 "override": block(
                     {
                         "batch": flag(default=True),
-                        "branchFilters": unordered(_FILTER, required=True),
+                        "branchFilters": unordered(_FILTER, required=True, underlying="branch_filter"),
                         "maxConcurrentBuildsPerBranch": number(default=1),
-                        "pathFilters": unordered(_FILTER),
+                        "pathFilters": unordered(_FILTER, underlying="path_filter"),
                         "pollingInterval": number(),
                         "pollingJobId": given(),
                     }
@@ -105,12 +109,12 @@ class BuildDefinition(ProjectResource):
             {
                 "commentRequired": text(rule=one_of("All", "NonTeamMembers")),
                 "forks": block({"enabled": flag(required=True), "shareSecrets": flag(required=True)}, required=True),
-                "initialBranch": text(default="Managed by Pulumi"),
+                "initialBranch": text(default="Managed by Terraform"),
                 "override": block(
                     {
                         "autoCancel": flag(default=True),
-                        "branchFilters": unordered(_FILTER, required=True),
-                        "pathFilters": unordered(_FILTER),
+                        "branchFilters": unordered(_FILTER, required=True, underlying="branch_filter"),
+                        "pathFilters": unordered(_FILTER, underlying="path_filter"),
                     }
                 ),
                 "useYaml": flag(default=False),
@@ -119,7 +123,7 @@ class BuildDefinition(ProjectResource):
         "queueStatus": text(default="enabled", rule=one_of("enabled", "paused", "disabled")),
         "repository": block(
             {
-                "branchName": text(default="master", canonical=_branch),
+                "branchName": text(default="master", canonical=_branch, recorded=_branch),
                 "githubEnterpriseUrl": text(default=""),
                 "repoId": text(required=True),
                 "repoType": text(
@@ -135,8 +139,8 @@ class BuildDefinition(ProjectResource):
         "revision": number(output=True),
         "schedules": items(
             {
-                "branchFilters": unordered(_FILTER, required=True),
-                "daysToBuilds": items(required=True, rule=one_of(*_DAYS)),
+                "branchFilters": unordered(_FILTER, required=True, underlying="branch_filter"),
+                "daysToBuilds": items(required=True, rule=one_of(*_DAYS), underlying="days_to_build"),
                 "scheduleJobId": given(),
                 "scheduleOnlyWithChanges": flag(default=True),
                 "startHours": number(default=0, rule=between(0, 23)),
@@ -152,7 +156,8 @@ class BuildDefinition(ProjectResource):
                 "name": text(required=True, rule=not_blank),
                 "secretValue": text(default="", secret=True),
                 "value": text(default=""),
-            }
+            },
+            underlying="variable",
         ),
     }
 

@@ -30,6 +30,8 @@ from sandbox.providers.schema import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.providers.protocol import Properties
 
 
@@ -37,6 +39,7 @@ class PipelineAuthorization(ProjectResource):
     """azuredevops.PipelineAuthorization: one pipeline, or all, may use a protected resource."""
 
     token = "azuredevops:index/pipelineAuthorization:PipelineAuthorization"  # noqa: S105 - a type token
+    timeouts: ClassVar[Mapping[str, int]] = {"create": 2, "read": 1, "update": 2, "delete": 2}
     fields: ClassVar[Fields] = {
         "pipelineId": number(replace=True, rule=at_least(1)),
         "pipelineProjectId": text(replace=True),
@@ -129,6 +132,7 @@ class Environment(ProjectResource):
     """azuredevops.Environment: what a deployment job names; approvals and locks hang on it."""
 
     token = "azuredevops:index/environment:Environment"  # noqa: S105 - a type token
+    timeouts: ClassVar[Mapping[str, int]] = {"create": 10, "read": 5, "update": 10, "delete": 10}
     fields: ClassVar[Fields] = {
         "description": text(default=""),
         "name": text(autoname=128, rule=not_blank),
@@ -195,6 +199,7 @@ class _Check(ProjectResource):
     """A check on a protected resource; each update makes the service count its version up."""
 
     kind: ClassVar[Json]
+    timeouts: ClassVar[Mapping[str, int]] = {"create": 2, "read": 1, "update": 2, "delete": 2}
 
     def settings(self, inputs: Properties) -> Json:
         """Return the request's settings."""
@@ -306,7 +311,7 @@ class CheckBranchControl(_Check):
     fields: ClassVar[Fields] = {
         **_CHECKED,
         "allowedBranches": text(default="*"),
-        "displayName": text(default="Managed by Pulumi", rule=not_blank),
+        "displayName": text(default="Managed by Terraform", rule=not_blank),
         "ignoreUnknownProtectionStatus": flag(default=False),
         "timeout": number(default=1440, rule=at_least(1)),
         "verifyBranchProtection": flag(default=False),
@@ -343,6 +348,7 @@ class BranchPolicyBuildValidation(ProjectResource):
     """azuredevops.BranchPolicyBuildValidation: a pull request needs a build that succeeded."""
 
     token = "azuredevops:index/branchPolicyBuildValidation:BranchPolicyBuildValidation"  # noqa: S105 - a type token
+    timeouts: ClassVar[Mapping[str, int]] = {"create": 5, "read": 2, "update": 5, "delete": 5}
     kind = "0609b952-1397-4640-95ec-e00a01b2c241"
     fields: ClassVar[Fields] = {
         "blocking": flag(default=True),
@@ -362,6 +368,7 @@ class BranchPolicyBuildValidation(ProjectResource):
                         "repositoryRef": text(rule=not_blank),
                     },
                     required=True,
+                    underlying="scope",
                 ),
                 "validDuration": number(default=720, rule=at_least(0)),
             },

@@ -17,6 +17,8 @@ from sandbox.providers.base import PartlyMadeError, ProviderError
 from sandbox.providers.schema import Fields, block, flag, given, not_blank, number, text, unordered, uuid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.providers.protocol import Properties
 
 
@@ -24,6 +26,7 @@ class VariableGroup(ProjectResource):
     """Secrets are sent again with every change, since the service never gives them back."""
 
     token = "azuredevops:index/variableGroup:VariableGroup"  # noqa: S105 - a type token
+    timeouts: ClassVar[Mapping[str, int]] = {"create": 10, "read": 5, "update": 10, "delete": 10}
     fields: ClassVar[Fields] = {
         "allowAccess": flag(default=False),
         "description": text(default=""),
@@ -46,6 +49,7 @@ class VariableGroup(ProjectResource):
                 "expires": given(),
             },
             required=True,
+            underlying="variable",
         ),
         **PROJECT_FIELD,
     }

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from sandbox.providers.protocol import Properties, decode, encode, has_unknown, provider_pb2, provider_pb2_grpc
+from sandbox.providers.recorded import DELTA
+from sandbox.providers.schema import without_empty_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,6 +154,27 @@ def running(name: str, folder: Path, **environment: str) -> Iterator[Plugin]:
             assert process.wait(timeout=300) == 0
         finally:
             process.kill()
+
+
+def same_after(plugin: Plugin, token: str, own: str, outputs: Properties, inputs: Properties) -> None:
+    """After an up nothing differs, and a refresh finds what is known.
+
+    A refresh records what came back empty where an up records null, and drops the marks of no defaults.
+    """
+    assert plugin.kinds(token, outputs, inputs) == {}
+    found = plugin.read(token, own, outputs, inputs)
+    assert found is not None
+    assert found[0] == own
+    assert without_empty(found[1]) == without_empty(outputs)
+    assert found[2] == without_empty_marks(inputs)
+
+
+def without_empty(value: Any) -> Any:
+    """Drop empty lists and maps at every level, and the delta that notes them."""
+    if isinstance(value, dict):
+        settled = {key: without_empty(each) for key, each in value.items() if key != DELTA}
+        return {key: each for key, each in settled.items() if each not in ([], {})}
+    return [without_empty(each) for each in value] if isinstance(value, list) else value
 
 
 def is_secret(outputs: Any, *path: str) -> bool:

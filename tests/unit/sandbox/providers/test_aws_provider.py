@@ -11,7 +11,7 @@ import pytest
 from sandbox.providers.aws.iam import ses_password
 from sandbox.providers.protocol import UNKNOWN
 from tests.unit.sandbox.aws.support import ACCOUNT, REGION
-from tests.unit.sandbox.providers.plugin_client import PluginError, is_secret, running
+from tests.unit.sandbox.providers.plugin_client import PluginError, is_secret, running, same_after
 from tests.unit.sandbox.providers.test_providers_conformance import result_names
 
 if TYPE_CHECKING:
@@ -42,13 +42,6 @@ def keeping(count: int) -> str:
     return json.dumps({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]})
 
 
-def same_after(aws: Plugin, token: str, own: str, outputs: dict[str, Any], inputs: dict[str, Any]) -> None:
-    """After an up nothing differs, and a refresh finds what is known."""
-    assert aws.kinds(token, outputs, inputs) == {}
-    found = aws.read(token, own, outputs, inputs)
-    assert found == (own, outputs, inputs)
-
-
 def test_a_repository_is_made_as_declared_and_then_nothing_differs(aws: Plugin) -> None:
     own, outputs, inputs = aws.up(
         REPOSITORY,
@@ -69,11 +62,13 @@ def test_a_repository_is_made_as_declared_and_then_nothing_differs(aws: Plugin) 
 
 def test_a_changed_setting_is_updated_in_place_and_a_changed_name_replaces_after_deletion(aws: Plugin) -> None:
     own, outputs, inputs = aws.up(REPOSITORY, {"name": "changing", "tags": {"a": "1"}})
-    wanted = {**inputs, "imageTagMutability": "IMMUTABLE", "tags": {"b": "2"}}
+    wanted = aws.check(REPOSITORY, {"name": "changing", "imageTagMutability": "IMMUTABLE", "tags": {"b": "2"}}, inputs)
     assert aws.kinds(REPOSITORY, outputs, wanted) == {
         "imageTagMutability": "UPDATE",
         "tags.a": "DELETE",
         "tags.b": "ADD",
+        "tagsAll.a": "DELETE",
+        "tagsAll.b": "ADD",
     }
     preview = aws.update(REPOSITORY, own, outputs, wanted, preview=True)
     assert (preview["tagsAll"], preview["arn"]) == ({"b": "2"}, outputs["arn"])
@@ -269,7 +264,7 @@ def test_a_policy_is_attached_found_imported_and_detached(aws: Plugin, token: st
     assert list(aws.diff(token, outputs, {**inputs, "policyArn": "arn:other"}).replaces) == ["policyArn"]
     imported = aws.read(token, f"{name}/{arn}")
     assert imported is not None
-    assert imported[1] == {principal: name, "policyArn": arn}
+    assert {key: imported[1][key] for key in (principal, "policyArn")} == {principal: name, "policyArn": arn}
     aws.delete(token, own, outputs)
     assert aws.read(token, own, outputs, inputs) is None
 
@@ -290,6 +285,7 @@ def test_a_role_is_made_changed_and_found_unchanged(aws: Plugin) -> None:
         "description": "told",
         "inlinePolicies": [{"name": "own", "policy": allowing("ecr:PutImage")}],
         "tags": {},
+        "tagsAll": {},
     }
     updated = aws.update(ROLE, own, outputs, wanted)
     assert updated["description"] == "told"
@@ -306,7 +302,7 @@ def test_an_oidc_provider_keeps_the_words_of_its_url(aws: Plugin) -> None:
     same_after(aws, OIDC, own, outputs, inputs)
     wanted = {**inputs, "clientIdLists": ["api://AzureADTokenExchange", "another"]}
     assert aws.kinds(OIDC, outputs, wanted) == {"clientIdLists[1]": "ADD"}
-    tagged = {**inputs, "tags": {"Owner": "us"}}
+    tagged = {**inputs, "tags": {"Owner": "us"}, "tagsAll": {"Owner": "us"}}
     updated = aws.update(OIDC, own, outputs, tagged)
     same_after(aws, OIDC, own, updated, tagged)
     aws.delete(OIDC, own, updated)
