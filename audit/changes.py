@@ -13,6 +13,7 @@ MAX_CHANGES = 500
 
 _PATH_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _MISSING = object()
+_TAGS, _ALL_TAGS = "tags", "tagsAll"
 NOTES = frozenset({"__defaults", "__meta"})
 """What the bridge notes among the inputs: which defaults it filled in, and the form of the state."""
 
@@ -24,7 +25,8 @@ def changes_of(step: Step) -> list[Change]:
         state, kind = (step.new, "add") if step.new is not None else (step.old, "delete")
         if state is None:
             return []
-        return [_one_sided(name, kind, value) for name, value in state.inputs.items() if name not in NOTES]
+        shown = {name: value for name, value in state.inputs.items() if name not in NOTES}
+        return [_one_sided(name, kind, value) for name, value in shown.items() if not _repeats(name, shown)]
     found = list(_differences("", step.old.inputs, step.new.inputs, step))
     if step.old.protect != step.new.protect:
         found.append(Change("(protect)", "update", step.old.protect, step.new.protect))
@@ -32,7 +34,26 @@ def changes_of(step: Step) -> list[Change]:
         found.append(Change("(retainOnDelete)", "update", step.old.retain_on_delete, step.new.retain_on_delete))
     if step.detailed_diff or step.diff_reasons or step.replace_reasons:
         found.extend(_announced(step, {first_part(change.path) for change in found}))
-    return found[:MAX_CHANGES]
+    return _once(found)[:MAX_CHANGES]
+
+
+def _repeats(name: str, inputs: Mapping[str, Any]) -> bool:
+    """Whether all tags are the tags again. The aws provider writes both among the inputs, its default tags in one."""
+    return name == _ALL_TAGS and (inputs[name] or {}) == (inputs.get(_TAGS) or {})
+
+
+def _once(changes: list[Change]) -> list[Change]:
+    """The changes without those of all tags that say what one of the tags says."""
+    told = {change.path: change for change in changes if first_part(change.path) == _TAGS}
+    return [change for change in changes if not told or not _told(change, told)]
+
+
+def _told(change: Change, told: Mapping[str, Change]) -> bool:
+    if first_part(change.path) != _ALL_TAGS:
+        return False
+    same = told.get(_TAGS + change.path.removeprefix(_ALL_TAGS))
+    # No tags at all are nothing on the one side and an empty map on the other.
+    return same is not None and (same.old or {}, same.new or {}) == (change.old or {}, change.new or {})
 
 
 def as_recorded(step: Step) -> State | None:
@@ -132,6 +153,11 @@ def _differences(path: str, old: Any, new: Any, step: Step) -> Iterator[Change]:
             if before is not after and name not in NOTES:
                 yield from _differences(_join(path, name), before, after, step)
         return
+    if isinstance(old, list) and isinstance(new, list) and (sides := _by_name(old, new)) is not None:
+        for name in dict.fromkeys((*sides[0], *sides[1])):
+            before, after = (side.get(name, _MISSING) for side in sides)
+            yield from _differences(f"{path}[{json.dumps(name)}]", before, after, step)
+        return
     if isinstance(old, list) and isinstance(new, list) and _alike(old, new):
         for index in range(max(len(old), len(new))):
             before = old[index] if index < len(old) else _MISSING
@@ -146,6 +172,20 @@ def _differences(path: str, old: Any, new: Any, step: Step) -> Iterator[Change]:
     else:
         kind = "unknown" if holds_unknown(new) else "update"
         yield Change(path, kind, old, new, replaces=replaces)  # type: ignore[arg-type] # a literal
+
+
+def _by_name(old: list[Any], new: list[Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Both sides by the names of their entries, as variables have: their places say nothing. None where an entry has
+    no name of its own."""
+    sides = []
+    for items in (old, new):
+        names = [item.get("name") if isinstance(item, dict) else None for item in items]
+        if len(set(map(str, names))) < len(names) or not all(isinstance(name, str) for name in names):
+            return None
+        if any(is_hidden(name) or is_unknown(name) for name in names):
+            return None
+        sides.append(dict(zip(map(str, names), items, strict=True)))
+    return (sides[0], sides[1])
 
 
 def _alike(old: list[Any], new: list[Any]) -> bool:

@@ -199,6 +199,11 @@ def environment(sheet: Sheet, clouds: Clouds) -> None:
         permissions(sheet, clouds)
 
 
+def _ref(branch: Any) -> Any:
+    """The one form of a branch: `main` and `refs/heads/main` are the same."""
+    return f"refs/heads/{branch}" if isinstance(branch, str) and branch and not branch.startswith("refs/") else branch
+
+
 def build_definition(sheet: Sheet, clouds: Clouds) -> None:
     """A pipeline: what it builds from which branch, and with which reach."""
     resource = sheet.resource
@@ -208,14 +213,16 @@ def build_definition(sheet: Sheet, clouds: Clouds) -> None:
     source = real.get("repository") or {}
     recorded = resource.get("repository") or {}
     for name, now in (
-        ("branchName", source.get("defaultBranch")),
+        ("branchName", _ref(source.get("defaultBranch"))),
         ("repoId", source.get("id")),
         ("ymlPath", (real.get("process") or {}).get("yamlFilename")),
     ):
-        declared = (resource.inputs.get("repository") or {}).get(name)
-        sheet.taken(f"repository.{name}", declared, recorded.get(name))
-        if not sheet.fact(f"repository.{name}", declared, recorded.get(name), now):
-            sheet.find("drift-guard-weakened", f"{sheet.subject}: {name} is {now}, recorded is {recorded.get(name)}.")
+        declared, before = (resource.inputs.get("repository") or {}).get(name), recorded.get(name)
+        if name == "branchName":  # the provider records the branch's name, the service says its ref
+            declared, before = _ref(declared), _ref(before)
+        sheet.taken(f"repository.{name}", declared, before)
+        if not sheet.fact(f"repository.{name}", declared, before, now):
+            sheet.find("drift-guard-weakened", f"{sheet.subject}: {name} is {now}, recorded is {before}.")
     sheet.taken(
         "jobAuthorizationScope",
         resource.inputs.get("jobAuthorizationScope"),
