@@ -86,7 +86,7 @@ def _property(step: Step, name: str, old: Any, new: Any, known: Known) -> Genera
     if not leaves and step.old is not None and before == after and announced(step, name):
         if _is_result(step, name):
             return []
-        leaves = [(path, before, after) for path in _announced_paths(step, name)]
+        leaves = [(path, before, after) for path in _announced_paths(step, name, after)]
     fresh = step.old is None
     return [leaf for leaf in leaves if not _harmless(step, *leaf, fresh=fresh, known=known)]
 
@@ -97,11 +97,22 @@ def _judged(kind: str, name: str) -> bool:
     return entry is not None and (entry.judged == ALL or name in entry.judged)
 
 
-def _announced_paths(step: Step, name: str) -> list[str]:
-    paths = [
-        path for path in (*step.detailed_diff, *step.diff_reasons, *step.replace_reasons) if first_part(path) == name
-    ]
-    return [path for path in dict.fromkeys(paths) if path != name] or [name]
+def _announced_paths(step: Step, name: str, value: Any) -> list[str]:
+    """Where a property differs that looks alike on both sides: as the engine says, else what is masked in it."""
+    told = (*step.detailed_diff, *step.diff_reasons, *step.replace_reasons)
+    paths = [path for path in dict.fromkeys(told) if first_part(path) == name and path != name]
+    return paths or list(_masked(name, value)) or [name]
+
+
+def _masked(path: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _masked(f"{path}.{name}", item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _masked(f"{path}[{index}]", item)
+    elif partly_hidden(value):
+        yield path
 
 
 def _is_result(step: Step, name: str) -> bool:
