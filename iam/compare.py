@@ -7,15 +7,15 @@ where nothing is left, that is a proof. What is left gives a request, which is c
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 from iam.automaton import Budget, TooHardError
+from iam.callers import consistent
 from iam.decide import decide
-from iam.dimensions import Texts, action_texts
 from iam.model import Policy, Request, Statement
-from iam.patterns import fold_case
-from iam.space import Box, Space
-from iam.variables import Values, bind, candidates
+from iam.space import Box, Near, Shared, Space
+from iam.variables import Values, bind, bind_statement, candidates
 from iam.witness import guesses, requests
 from iam.written import Written
 
@@ -24,6 +24,11 @@ STEPS_OF_SPACE = 40_000  # transitions and classes
 STEPS_OF_SPACES = 120_000  # the same, in all further attempts
 STEPS_OF_SEARCH = 400_000  # boxes and statements looked at, in one direction
 STEPS_OF_GUESSING = 30_000  # statements looked at, in one direction
+_OWN = {
+    "allow": " to a caller whose own policies allow it",
+    "silent": " to a caller whose own policies do not allow it",
+    "limited": " to a caller whose boundary or session policy does not allow it",
+}
 _MOST_WITNESSES = 10
 _MOST_LEAVES = 8  # boxes left over for one statement that are searched for a request
 
@@ -66,7 +71,7 @@ class _Gain:
 
 def compare(old: Policy, new: Policy) -> Comparison:
     """What changes in access if `new` replaces `old`. Never raises, never hangs: what is too hard is "unknown"."""
-    spaces = _Spaces((old, new))
+    spaces = _Spaces()
     allowed = _Search(old, new, spaces, forward=True).run()
     refused = _Search(new, old, spaces, forward=False).run()
     nothing_new = not allowed.requests and not allowed.open
@@ -85,48 +90,23 @@ def compare(old: Policy, new: Policy) -> Comparison:
 
 
 class _Spaces:
-    """The space of the two policies, or, where that is too hard, of the statements that matter for one of them.
+    """The spaces of statements, within the steps that all of them together may take."""
 
-    A space is made when it is first needed; an attempt that failed is not made again.
-    """
-
-    def __init__(self, policies: Sequence[Policy]) -> None:
-        self._statements = [statement for policy in policies for statement in policy.statements]
-        self._texts: Texts | None = None
-        self._actions: dict[int, int] = {}  # by a statement's id: its action classes
-        self._whole: Space | None = None
-        self._failed = False
-        self._near: dict[frozenset[int], Space] = {}
+    def __init__(self) -> None:
+        self._shared = Shared()
         self._budget = Budget(STEPS_OF_SPACES, "the patterns overlap in too many ways")
 
-    def share_actions(self, one: Statement, other: Statement) -> bool:
-        """Whether some action is covered by both. Raises TooHardError."""
-        self._cut_actions()
-        return self._actions[id(one)] & self._actions[id(other)] != 0
+    def make(self, statement: Statement, others: Sequence[Statement]) -> Space:
+        """A space of what a statement covers, cut by others. Raises TooHardError."""
+        budget = Budget(min(STEPS_OF_SPACE, self._budget.left), self._budget.what)
+        given = budget.left
+        try:
+            return Space(statement, others, self._shared, budget)
+        finally:
+            self._budget.left -= given - max(budget.left, 0)
 
-    def _cut_actions(self) -> Texts:
-        if self._texts is None:
-            self._texts = action_texts(self._statements, self._budget)
-            self._actions = {id(s): self._texts.covered(s.actions) for s in self._statements}
-        return self._texts
 
-    def get(self, statement: Statement) -> Space:
-        """A space that holds this statement and all that share an action with it. Raises TooHardError."""
-        texts = self._cut_actions()
-        if self._whole is None and not self._failed:
-            try:
-                budget = Budget(STEPS_OF_SPACE, "the patterns overlap in too many ways")
-                self._whole = Space(self._statements, texts, budget)
-            except TooHardError:
-                self._failed = True
-        if self._whole is not None:
-            return self._whole
-        self._budget.spend(1 + len(self._statements) // 8)
-        near = [other for other in self._statements if other is statement or self.share_actions(statement, other)]
-        key = frozenset(map(id, near))
-        if key not in self._near:
-            self._near[key] = Space(near, texts, self._budget)
-        return self._near[key]
+_Leaves = tuple[Space, Iterator[Box]]
 
 
 class _Search:
@@ -138,6 +118,7 @@ class _Search:
         self.before, self.after, self.spaces, self.forward = before, after, spaces, forward
         self.bound = bound  # values of the keys that variables stood for
         self.originals = (before, after)
+        self._values: list[tuple[Values, Policy, Policy]] | None = None  # to try, and the policies with them put in
         self.gain = _Gain()
         self.budget = Budget(STEPS_OF_SEARCH, "the statements overlap in too many ways")
         self.guessing = Budget(STEPS_OF_GUESSING, "too many statements")
@@ -147,17 +128,36 @@ class _Search:
         kept, denied = Written(self.before, "Allow"), Written(self.after, "Deny")
         lost = [s for s in self.before.statements if s.effect == "Deny" and not denied.include(s, self.budget)]
         allows = [s for s in self.after.statements if s.effect == "Allow"]
-        found = [(kept.include(statement, self.budget), statement) for statement in allows]
-        for is_kept, statement in sorted(found, key=lambda pair: pair[0]):  # what was changed first
+        left = [(statement, kept.rest(statement, self.budget)) for statement in allows]
+        for statement, rest in sorted(left, key=lambda pair: pair[1] is None):  # what was changed first
             try:
                 self.budget.spend(1 + len(lost) // 4)
-                touched = [other for other in lost if self.spaces.share_actions(statement, other)]
-                if touched or not is_kept:
-                    self._look(statement, touched, is_kept=is_kept)
+                if rest is None or not self._look(rest, self._gained(rest)):
+                    self._look_at_lost(statement, lost)
             except TooHardError as error:
                 if not self._guess(statement):
                     self._give_up(statement, str(error))
         return self.gain
+
+    def _look_at_lost(self, statement: Statement, lost: Sequence[Statement]) -> None:
+        if any(map(Near(statement).of, lost)):
+            self._look(statement, self._freed(statement, lost))
+
+    def _gained(self, statement: Statement) -> _Leaves:
+        """Boxes of requests that the statement allows and the other policy does not."""
+        allowed = [s for s in self.before.statements if s.effect == "Allow"]
+        denied = [s for s in self.after.statements if s.effect == "Deny"]
+        space = self.spaces.make(statement, [*allowed, *denied])
+        others = [*space.boxes(allowed), *space.boxes(denied), *space.impossible]
+        return space, uncovered(self._bounded(space, statement), others, self.budget)
+
+    def _freed(self, statement: Statement, lost: Sequence[Statement]) -> _Leaves:
+        """Boxes of requests that the statement allows, and that a Deny which goes refused."""
+        denied = [s for s in self.after.statements if s.effect == "Deny"]
+        space = self.spaces.make(statement, [*lost, *denied])
+        box, others = self._bounded(space, statement), [*space.boxes(denied), *space.impossible]
+        shared = (tuple(a & b for a, b in zip(box, other, strict=True)) for other in space.boxes(lost))
+        return space, chain.from_iterable(uncovered(part, others, self.budget) for part in shared)
 
     def _guess(self, statement: Statement) -> bool:
         """Try some requests where a search is too hard; whether one was found."""
@@ -170,18 +170,18 @@ class _Search:
             return False
         return False
 
-    def _look(self, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> None:
-        space = self.spaces.get(statement)
-        leaves = self._leaves(space, statement, lost, is_kept=is_kept)
+    def _look(self, statement: Statement, leaves: _Leaves) -> bool:
+        """Look for requests by a statement, or a part of it; whether one was found."""
+        space, boxes = leaves
         fallback: Request | None = None
         looked = 0
-        for leaf in leaves:
+        for leaf in boxes:
             looked += 1
-            for request, is_known in requests(space, leaf, statement, self.bound or {}):
+            for request, is_known in requests(space, leaf, statement, self.originals, self.bound or {}):
                 if self._confirmed(request, self.budget):
                     if is_known or len(self.gain.requests) >= _MOST_WITNESSES:
                         self._claim(statement, request, is_known=is_known)
-                        return
+                        return True
                     fallback = fallback or request
             if looked >= _MOST_LEAVES:
                 break
@@ -189,37 +189,38 @@ class _Search:
             self._claim(statement, fallback, is_known=False)
         elif looked and not (self.bound is None and self._with_variables(statement)):
             self._give_up(statement, "it may, but no request could be found that shows it")
+        return fallback is not None
 
-    def _leaves(self, space: Space, statement: Statement, lost: Sequence[Statement], *, is_kept: bool) -> Iterator[Box]:
-        """Boxes of requests that `after` allows by the statement and `before` refuses."""
+    def _bounded(self, space: Space, statement: Statement) -> Box:
+        """The statement's box, where variables stand for values only with those values of their keys."""
         box = list(space.box(statement))
-        for place, dimension in enumerate(space.dimensions):
-            if place > 2 and self.bound and fold_case(dimension.name) in self.bound:
-                value = self.bound[fold_case(dimension.name)]
+        for key, value in (self.bound or {}).items():
+            if key in space.places:
+                place, dimension = space.places[key]
                 box[place] &= dimension.missing if value is None else dimension.find(value)
-        denied = [space.box(s) for s in self.after.statements if s.effect == "Deny" and space.holds(s)]
-        if not is_kept:
-            allowed = [space.box(s) for s in self.before.statements if s.effect == "Allow" and space.holds(s)]
-            yield from uncovered(tuple(box), [*allowed, *denied], self.budget)
-        for other in filter(space.holds, lost):
-            shared = tuple(a & b for a, b in zip(box, space.box(other), strict=True))
-            yield from uncovered(shared, denied, self.budget)
+        return tuple(box)
 
     def _confirmed(self, request: Request, budget: Budget) -> bool:
         before, after = self.originals
         budget.spend(len(before.statements) + len(after.statements))
+        if not consistent(request.principal, request.values):
+            return False
         refused = decide([before], request).effect in ("implicit_deny", "explicit_deny")
         return refused and decide([after], request).effect == "allow"
 
     def _with_variables(self, statement: Statement) -> bool:
         """Look again with values put in for policy variables; whether a request was found."""
-        for values in candidates(self.originals):
-            before, after = (bind(policy, values) for policy in self.originals)
-            search = _Search(before, after, _Spaces((before, after)), forward=self.forward, bound=values)
+        if self._values is None:
+            old, new = self.originals
+            self._values = [(v, bind(old, v), bind(new, v)) for v in candidates(self.originals)]
+        for values, before, after in self._values:
+            search = _Search(before, after, _Spaces(), forward=self.forward, bound=values)
             search.originals = self.originals
+            part = bind_statement(statement, values)
             lost = [s for s in before.statements if s.effect == "Deny"]
             try:
-                search._look(after.statements[statement.index], lost, is_kept=False)
+                if not search._look(part, search._gained(part)):
+                    search._look_at_lost(part, lost)
             except TooHardError:
                 continue
             if search.gain.requests:
@@ -229,12 +230,12 @@ class _Search:
         return False
 
     def _claim(self, statement: Statement, request: Request, *, is_known: bool) -> None:
-        if len(self.gain.requests) < _MOST_WITNESSES:
+        if len(self.gain.requests) < _MOST_WITNESSES and request not in self.gain.requests:
             self.gain.requests.append(request)
         names: tuple[Literal["old", "new"], Literal["old", "new"]] = ("old", "new") if self.forward else ("new", "old")
         change = "newly allows" if self.forward else "no longer allows"
         note = "" if is_known else " (not an action that AWS is known to have)"
-        what = f"{change} {request.action}{note} on {request.resource}"
+        what = f"{change} {request.action}{note} on {request.resource}{_OWN.get(request.own_policies or '', '')}"
         decision = decide([self.originals[0]], request)
         if decision.effect == "explicit_deny":
             verb = "no longer denies" if self.forward else "newly denies"

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from iam.model import Condition
-from iam.patterns import Context, Glob, arn_segments
+from iam.patterns import Context, Glob, arn_segments, may_fold
 
 # IAM User Guide, "IAM JSON policy elements: Condition operators". A negated operator is the denial of its partner, so
 # both share one kind; ArnEquals and ArnLike behave alike.
@@ -140,8 +140,10 @@ def _one(condition: Condition, value: str, context: Context) -> bool | None:
 
 def element_matches(kind: str, wanted: Glob, value: str, context: Context) -> bool | None:
     """Whether one value of a request matches one value of a policy, for the operator that is not negated."""
-    if kind in ("eq", "eqi", "like"):
+    if kind in ("eq", "like"):
         return wanted.matches(value, context, wildcards=kind == "like")
+    if kind == "eqi":
+        return _same_without_case(wanted, value, context)
     if kind == "arn":
         return _arn_matches(wanted, value, context)
     if kind == "ip":
@@ -154,6 +156,18 @@ def element_matches(kind: str, wanted: Glob, value: str, context: Context) -> bo
     parse = parse_number if kind.startswith("numeric") else parse_date
     sign = kind.removeprefix("numeric").removeprefix("date")
     return _compare(sign, parse(value), parse(wanted.text))
+
+
+def _same_without_case(wanted: Glob, value: str, context: Context) -> bool | None:
+    """ASCII letters have no case here; whether others have one is not documented."""
+    bound = wanted.bind(context, wildcards=False)
+    if bound is None:
+        return False
+    if bound.has_variables:
+        return None
+    if bound.matches(value, context):
+        return True
+    return None if may_fold("".join(map(str, bound.parts)), value) else False
 
 
 def _arn_matches(wanted: Glob, value: str, context: Context) -> bool | None:
@@ -190,7 +204,7 @@ def parse_binary(text: str) -> bytes | None:
 
 def parse_number(text: str) -> Decimal | None:
     """An integer or decimal number of at most 64 digits, else None."""
-    return Decimal(text) if re.fullmatch(r"[+-]?[0-9]{1,48}(\.[0-9]{1,16})?", text) else None
+    return Decimal(text) if re.fullmatch(r"-?[0-9]{1,48}(\.[0-9]{1,16})?", text) else None
 
 
 _DATE = re.compile(
@@ -208,7 +222,7 @@ def parse_date(text: str) -> Decimal | None:
         return None
     found = _DATE.fullmatch(text)
     if not found:
-        return parse_number(text)
+        return Decimal(text) if re.fullmatch(r"[0-9]{1,48}", text) else None
     zone = (found["zone"] or "Z").replace("Z", "+00:00")
     try:
         moment = datetime.fromisoformat(f"{found['day']}T{found['minute'] or '00:00'}:{found['second'] or '00'}{zone}")
@@ -218,17 +232,32 @@ def parse_date(text: str) -> Decimal | None:
     return Decimal(int(seconds)) + Decimal(f"0.{found['fraction'] or '0'}")
 
 
+_IPV4 = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
+_IPV6 = re.compile(r"[0-9A-Fa-f:]{2,39}")
+_PREFIX = re.compile(r"0|[1-9][0-9]{0,2}")
+
+
 @lru_cache(maxsize=1024)
 def parse_network(text: str) -> Network | None:
-    """An address or a CIDR range, else None."""
+    """A range in "the standard CIDR format" or one IPv4 address, else None.
+
+    IAM User Guide, "IP address condition operators": without a prefix "IAM uses the default prefix value of /32", which
+    says nothing of IPv6. Masks, zones and addresses within a range (10.0.0.1/8) are not documented.
+    """
+    address, slash, prefix = text.partition("/")
+    found = parse_address(address)
+    if found is None or (slash and not _PREFIX.fullmatch(prefix)) or (not slash and found.version == 6):
+        return None
     try:
-        return ipaddress.ip_network(text, strict=False)
+        return ipaddress.ip_network(text)
     except ValueError:
         return None
 
 
 def parse_address(text: str) -> Address | None:
-    """One address, else None."""
+    """One address, else None: four numbers with dots, or groups of hexadecimal digits with colons."""
+    if not _IPV4.fullmatch(text) and not _IPV6.fullmatch(text):
+        return None
     try:
         return ipaddress.ip_address(text)
     except ValueError:

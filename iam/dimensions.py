@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from iam.automaton import Automaton, Budget
-from iam.model import Clause, Statement, is_action
+from iam.model import Clause, is_action
 from iam.patterns import Glob, filled, fold_case, split
-from iam.principals import ANONYMOUS
 from iam.values import Element, choices, identity, implications
 
 Example = str | tuple[str, ...] | None  # a value; () is a missing key, None is no known value
@@ -32,21 +31,25 @@ class Dimension:
         """The classes of a request without this key."""
         return sum(1 << place for place, example in enumerate(self.examples) if example == ())
 
+    def shown(self, wanted: int) -> list[str]:
+        """The examples of a set of classes that are texts."""
+        return [e for place, e in enumerate(self.examples) if wanted >> place & 1 and isinstance(e, str) and e]
+
     @property
     def all(self) -> int:
         """The set of all classes."""
         return (1 << len(self.examples)) - 1
 
 
-def action_texts(statements: Sequence[Statement], budget: Budget) -> "Texts":
-    """All actions, cut by those that the statements name. Raises TooHardError."""
-    return Texts("action", globs_of(s.actions for s in statements), _ACTION_UNIVERSE, budget)
-
-
 class Texts:
-    """A dimension of texts (action, resource, principal) cut by globs; only what one of `universe` matches exists."""
+    """A dimension of texts (action, resource, principal) cut by globs; only what one of `universe` matches exists.
 
-    def __init__(self, name: str, globs: Sequence[Glob], universe: Sequence[Glob], budget: Budget) -> None:
+    With `within` (some of the globs) only the texts that those match.
+    """
+
+    def __init__(
+        self, name: str, globs: Sequence[Glob], universe: Sequence[Glob], budget: Budget, within: Sequence[Glob] = ()
+    ) -> None:
         self.fold = name == "action"
         distinct: dict[tuple[object, ...], Glob] = {}
         for glob in (*globs, *universe, *((_TWO_COLONS,) if self.fold else ())):
@@ -66,17 +69,17 @@ class Texts:
         self._automaton = Automaton(cuts)
         free = sum(1 << place for place, (_, glob) in enumerate(self._elements) if glob.has_variables)
         implied = implications([glob for glob in distinct.values() if glob.has_variables], budget)
-        real = sum(1 << self._place[identity("glob", glob)] for glob in universe)
+        real = sum({1 << self._place[identity("glob", glob)] for glob in universe})
         unreal = 1 << self._place[identity("glob", _TWO_COLONS)] if self.fold else 0
         literal = sum(1 << place for place, (_, glob) in enumerate(self._elements) if glob.is_literal)
+        inside = sum({1 << self._place[identity("glob", glob)] for glob in within})
         self._classes: dict[int, int] = {}  # by class of the automaton: the classes of the dimension
         self._found: dict[str, int] = {}
         single = 0
         examples: list[Example] = []
         self._has = [0] * len(self._elements)
-        classes = [
-            (self._read(matched), matched, example) for matched, example in self._automaton.classes(budget).items()
-        ]
+        found = self._automaton.classes(budget, inside)
+        classes = [(self._read(matched), matched, example) for matched, example in found.items()]
         for masks, matched, example in sorted(classes, key=lambda found: len(found[0]) > 1):  # the best examples first
             if not matched & real or matched & unreal or (self.fold and matched & literal and not is_action(example)):
                 continue
@@ -85,7 +88,7 @@ class Texts:
             for mask in dict.fromkeys(chosen):
                 self._classes[matched] = self._classes.get(matched, 0) | 1 << len(examples)
                 single |= (1 << len(examples)) * bool(matched & literal)
-                for place in _bits(mask):
+                for place in bits(mask):
                     self._has[place] |= 1 << len(examples)
                 examples.append(example)
         hints = [filled(glob.parts) for glob in globs if glob.text.startswith("arn:")] if name == "resource" else []
@@ -134,7 +137,7 @@ def _lower(glob: Glob) -> Glob:
     return Glob(glob.text, tuple(fold_case(part) if isinstance(part, str) else part for part in glob.parts))
 
 
-def _bits(mask: int) -> Iterable[int]:
+def bits(mask: int) -> Iterable[int]:
     while mask:
         lowest = mask & -mask
         yield lowest.bit_length() - 1
@@ -146,11 +149,5 @@ def _glob(text: str) -> Glob:
 
 
 # What exists: texts that one of the globs matches.
-_ACTION_UNIVERSE, _TWO_COLONS = (_glob("?*:?*"),), _glob("*:*:*")
+ACTIONS, _TWO_COLONS = (_glob("?*:?*"),), _glob("*:*:*")
 RESOURCES = (_glob("?*"),)
-AWS_PRINCIPAL = _glob("AWS:?*")
-PRINCIPALS = (
-    AWS_PRINCIPAL,
-    *(_glob(text) for text in ("Service:?*", "Federated:?*", "CanonicalUser:?*")),
-    Glob(ANONYMOUS, (ANONYMOUS,)),
-)

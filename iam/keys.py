@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from iam.automaton import Budget
 from iam.conditions import holds
 from iam.dimensions import Example
+from iam.key_types import can_be, is_single
 from iam.model import Condition
 from iam.values import Element, identity, subsets, value_classes
 
@@ -20,6 +21,7 @@ def key_states(conditions: Sequence[Condition], budget: Budget) -> dict[int, Exa
         sum({1 << places[identity(c.kind or "", glob)] for glob in c.values}) if c.kind != "null" else 0
         for c in conditions
     ]
+    key = conditions[0].key
     states: dict[int, Example] = {}
 
     def add(answers: Sequence[bool | None], example: Example) -> None:
@@ -31,7 +33,7 @@ def key_states(conditions: Sequence[Condition], budget: Budget) -> dict[int, Exa
 
     add([holds(condition, {}) for condition in conditions], ())
     singles: dict[int, Example] = {}  # by truth of the conditions
-    for mask, example in value_classes(list(elements.values()), budget).items():
+    for mask, example in value_classes(list(elements.values()), budget, key).items():
         budget.spend(1 + len(conditions) // 8)
         answers = [
             holds(condition, {condition.key: "x"})
@@ -43,7 +45,10 @@ def key_states(conditions: Sequence[Condition], budget: Budget) -> dict[int, Exa
         truth = sum(1 << number for number, answer in enumerate(answers) if answer)
         singles[truth] = example if singles.get(truth) is None else singles[truth]
     if any(condition.qualifier for condition in conditions):
-        add([_of_nothing(condition) for condition in conditions], "")
+        if can_be(key, ""):
+            add([_of_nothing(condition) for condition in conditions], "")
+        if is_single(key):
+            return states
         for truth, values in _several(conditions, singles, budget).items():
             answers = [
                 bool(truth >> number & 1) if condition.qualifier else _of_many(condition)

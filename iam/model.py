@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from functools import cached_property
+from typing import Literal, get_args
 
 from iam.patterns import Context, Glob, fold_case
 
 Effect = Literal["allow", "explicit_deny", "implicit_deny", "unknown"]
+OwnPolicies = Literal["allow", "silent", "limited"]
 LONGEST = 8192  # characters of one request value; the services themselves stop far below (an ARN has at most 2,048)
 _ACTION = re.compile(r"[^\s:*?]+:[^\s:*?]+")
 
@@ -21,12 +23,22 @@ class RequestError(ValueError):
     """A request that cannot be judged; the message names the field, the rule and the remedy."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clause:
     """Patterns of Action or Resource; `negated` for NotAction and NotResource."""
 
     patterns: tuple[Glob, ...]
     negated: bool
+
+    @cached_property
+    def literals(self) -> frozenset[str]:
+        """The texts of patterns that match one text only (in lower case where case is ignored)."""
+        return frozenset(glob.literal for glob in self.patterns if glob.is_literal)
+
+    @cached_property
+    def globs(self) -> tuple[Glob, ...]:
+        """The other patterns."""
+        return tuple(glob for glob in self.patterns if not glob.is_literal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,8 @@ class Request:
     anonymous caller, or None where it is not known; a type can be written before it
     ("Federated:cognito-identity.amazonaws.com").
     `context` holds condition keys (without case); a list is a multivalued key, an empty list is a missing one.
+    `own_policies` is what the caller's own policies say of the request, which decides where a resource's policy only
+    delegates: "allow"; "silent" (none allows, none limits); "limited" (a boundary or session policy does not allow).
     Raises RequestError.
     """
 
@@ -97,6 +111,7 @@ class Request:
     resource: str
     principal: str | None = None
     context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    own_policies: OwnPolicies | None = None
     values: Context = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -105,6 +120,8 @@ class Request:
                 continue
             if not isinstance(text, str) or not text or len(text) > LONGEST:
                 raise RequestError(f"{name}: must be a text of 1 to {LONGEST} characters")
+        if self.own_policies not in (None, *get_args(OwnPolicies)):
+            raise RequestError(f"own_policies: must be one of {', '.join(get_args(OwnPolicies))}, or left out")
         if not is_action(self.action):
             raise RequestError(
                 f"action {self.action[:80]!r}: must be one action without wildcards, such as ecr:PutImage"

@@ -204,8 +204,14 @@ class _Reader:
             known.kind in ("like", "arn"),
             self.variables and known.kind in ("eq", "eqi", "like", "arn"),
         )
+        fold = known.kind == "eqi"
         globs = tuple(
-            Glob(text, split(text, wildcards=wildcards, variables=variables), known.kind == "eqi", known.kind == "arn")
+            Glob(
+                text,
+                split(fold_case(text) if fold else text, wildcards=wildcards, variables=variables),
+                fold,
+                known.kind == "arn",
+            )
             for text in texts
         )
         return Condition(

@@ -23,7 +23,7 @@ class Wild(Enum):
     OPEN_ANY = "? within a field"
 
 
-_ANYS = (Wild.ANY, Wild.FIELD_ANY, Wild.OPEN_ANY)
+ANYS = (Wild.ANY, Wild.FIELD_ANY, Wild.OPEN_ANY)
 _CROSSING = {Wild.OPEN_CLOSING_STAR: Wild.STAR, Wild.OPEN_STAR: Wild.STAR, Wild.OPEN_ANY: Wild.ANY}
 _WITHIN = {Wild.OPEN_CLOSING_STAR: Wild.FIELD_STAR, Wild.OPEN_STAR: Wild.FIELD_STAR, Wild.OPEN_ANY: Wild.FIELD_ANY}
 # From the narrowest to the widest. All wildcards are read by one of them, but nobody can say by which: "a wildcard
@@ -47,8 +47,9 @@ class Variable:
 Part = str | Wild | Variable
 Context = Mapping[str, str | tuple[str, ...]]  # lower-case keys; a tuple is a multivalued key
 
-# IAM User Guide, "Policy variables": a condition key, optionally a default in single quotes.
-_VARIABLE = re.compile(r"\$\{\s*(?P<key>[A-Za-z0-9_.\-]+:[^,{}$'*?]*[^,{}$'*?\s])\s*(?:,\s*'(?P<default>[^']*)'\s*)?\}")
+# IAM User Guide, "IAM policy elements: Variables and tags": a condition key, and perhaps a default "in single quotes",
+# parted from it "with a comma and space"; what AWS makes of other spellings is not documented.
+_VARIABLE = re.compile(r"\$\{(?P<key>[A-Za-z0-9_.\-]+:[^,{}$'*?]*[^,{}$'*?\s])(?:, '(?P<default>[^']*)')?\}")
 _ESCAPES = ("${*}", "${?}", "${$}")
 
 
@@ -120,7 +121,10 @@ def resource_parts(text: str, *, variables: bool) -> tuple[Part, ...]:
 
 @dataclass(frozen=True)
 class Glob:
-    """A pattern as written and its parts. `fold` ignores ASCII case (actions); `arn` keeps `*` within ARN segments."""
+    """A pattern as written and its parts. `fold` ignores case (actions); `arn` keeps `*` within ARN segments.
+
+    Only ASCII letters are folded for certain (see `may_fold`).
+    """
 
     text: str
     parts: tuple[Part, ...]
@@ -146,6 +150,32 @@ class Glob:
             Glob(self.text, tuple(reading.get(p, p) if isinstance(p, Wild) else p for p in self.parts), self.fold)
             for reading in _READINGS
         )
+
+    @cached_property
+    def literal(self) -> str:
+        """The one text that matches (in lower case where case is ignored); only for a glob that `is_literal`."""
+        text = "".join(map(str, self.parts))
+        return fold_case(text) if self.fold else text
+
+    @cached_property
+    def service(self) -> str:
+        """The service that an action or an ARN begins with, as far as that is certain; else empty."""
+        fields = (self.literal if self.is_literal else self.ends[0]).split(":", 3)
+        if fields[0] == "arn":
+            return f"arn:{fields[2]}" if len(fields) > 3 else ""
+        return fields[0] if len(fields) > 1 else ""
+
+    @cached_property
+    def widest(self) -> "Glob":
+        """The smallest glob without variables that matches whatever this one matches by any reading."""
+        return self.readings[-1].outer
+
+    @cached_property
+    def ends(self) -> tuple[str, str]:
+        """The literal texts that whatever matches begins and ends with (in lower case where case is ignored)."""
+        parts = self.widest.parts
+        start, end = (part if isinstance(part, str) else "" for part in (parts[0], parts[-1])) if parts else ("", "")
+        return (fold_case(start), fold_case(end)) if self.fold else (start, end)
 
     @cached_property
     def outer(self) -> "Glob":
@@ -206,6 +236,33 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 def fold_case(text: str) -> str:
     """The text with ASCII letters in lower case; no other letter has a case here."""
     return text.translate(_LOWER)
+
+
+def may_fold(one: str, other: str) -> bool:
+    """Whether two texts are the same by some folding of other letters than those of ASCII.
+
+    Which of them AWS folds is not documented: K (the Kelvin sign) and k, and a dotless i and i, may be the same or not.
+    """
+    return one == other or _widely(one) == _widely(other)
+
+
+_UNSURE = re.compile(r"[fiklst\x80-\U0010ffff]+", re.IGNORECASE)
+_LIGATURES = re.compile(r"i|k|s|f[fl]|[^\x00-\x7f]", re.IGNORECASE)
+
+
+def widest_folding(text: str) -> tuple[Part, ...]:
+    """Parts that match, without case, whatever may be the text by some folding of letters."""
+    parts: list[Part] = []
+    at = 0
+    for run in _UNSURE.finditer(text):
+        if _LIGATURES.search(run[0]):
+            parts += [text[at : run.start()], Wild.STAR]
+            at = run.end()
+    return tuple(part for part in (*parts, text[at:]) if part)
+
+
+def _widely(text: str) -> str:
+    return text.casefold().upper().casefold().replace("i\u0307", "i")
 
 
 _CHARACTERS = {Wild.STAR: ".", Wild.ANY: ".", Wild.FIELD_STAR: "[^:]", Wild.FIELD_ANY: "[^:]"}
@@ -286,7 +343,7 @@ def needed(globs: Iterable[Glob]) -> list[str]:
 
 def filled(parts: Iterable[Part]) -> str:
     """A text that a pattern matches, with what a reader expects in place of its wildcards and variables."""
-    text = "".join(p if isinstance(p, str) else "x" if p in _ANYS else "\0" for p in parts)
+    text = "".join(p if isinstance(p, str) else "x" if p in ANYS else "\0" for p in parts)
     fields = text.split(":", 5)
     if fields[0] == "arn" and len(fields) == 6:
         for place, usual in ((1, "aws"), (3, "us-east-2"), (4, "123456789012")):

@@ -1,60 +1,93 @@
-"""The space of all requests, cut along every comparison that two policies make into finitely many classes.
+"""The space of all requests that a statement covers, cut along every comparison that can touch it into finite classes.
 
-A request is a point with one coordinate a dimension: principal, action, resource, one for each condition key, and one
+A request is a point with one coordinate a dimension: caller, action, resource, one for each condition key, and one
 for each question that nobody can answer: whether an unknown operator holds, and whether a negation over a variable
 without value holds. A dimension lists its classes; a set of classes is an integer with one bit a
 class. A statement then covers a box: one set a dimension.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from iam.automaton import Budget
-from iam.dimensions import AWS_PRINCIPAL, PRINCIPALS, RESOURCES, Dimension, Example, Texts, globs_of
+from iam.callers import TIED, Callers
+from iam.dimensions import ACTIONS, RESOURCES, Dimension, Texts, globs_of
 from iam.keys import condition_identity, finder, key_states
-from iam.model import Condition, Principals, Statement
+from iam.model import Clause, Condition, Statement
 from iam.patterns import Glob, needed
-from iam.principals import ANONYMOUS, canonical, is_account, patterns
-from iam.values import subsets
+from iam.touch import Touching
+from iam.values import identity
 
 Box = tuple[int, ...]
 
 
-class Space:
-    """The dimensions of some statements, and their boxes; `actions` cuts by theirs at least. Raises TooHardError."""
+class Shared:
+    """Dimensions of texts that several spaces have in common."""
 
-    def __init__(self, statements: Sequence[Statement], actions: Texts, budget: Budget) -> None:
-        self._budget = budget
-        self._held = {id(statement): statement for statement in statements}  # kept alive, so that ids stay theirs
+    def __init__(self) -> None:
+        self._texts: dict[tuple[object, ...], Texts] = {}
+
+    def texts(
+        self, name: str, globs: Sequence[Glob], universe: Sequence[Glob], within: Sequence[Glob], budget: Budget
+    ) -> Texts:
+        """The dimension of these globs. Raises TooHardError."""
+        key = (name, *(frozenset(identity("glob", glob) for glob in part) for part in (globs, within)))
+        if key not in self._texts:
+            self._texts[key] = Texts(name, globs, universe, budget, within)
+        return self._texts[key]
+
+
+class Space:
+    """The requests that one statement covers, and the boxes of others within them. Raises TooHardError.
+
+    Of the other statements only those patterns count that can touch the statement's own.
+    """
+
+    def __init__(self, statement: Statement, others: Sequence[Statement], shared: Shared, budget: Budget) -> None:
+        touching = Near(statement)
+        self._narrowed: dict[int, Statement] = {id(statement): statement}
+        self._held = [statement, *others]  # kept alive, so that ids stay theirs
+        for other in others:
+            narrowed = touching.of(other)
+            if narrowed is not None:
+                self._narrowed[id(other)] = narrowed
+        near = list(self._narrowed.values())
         self._boxes: dict[int, Box] = {}
-        clauses = [s.principals for s in statements if s.principals is not None]
-        self._who: dict[tuple[frozenset[tuple[str, str]], bool], int] = {}
-        principal = self._principal_dimension(clauses)
-        self._actions = actions
-        resources = globs_of(s.resources for s in statements if s.resources is not None)
-        self._resources = Texts("resource", resources, RESOURCES, budget)
+        within = () if statement.actions.negated else statement.actions.patterns
+        self._actions = shared.texts("action", globs_of(s.actions for s in near), ACTIONS, within, budget)
+        clause = statement.resources
+        within = () if clause is None or clause.negated else clause.patterns
+        globs = globs_of(s.resources for s in near if s.resources is not None)
+        self._resources = shared.texts("resource", globs, RESOURCES, within, budget)
+        by_key = self._by_key([condition for s in near for condition in s.conditions])
+        tied = {key: list(found.values()) for key, found in by_key.items() if key in TIED}
+        self.callers = Callers(near, tied, budget) if len(tied) > 1 or any(s.principals for s in near) else None
+        principal = self.callers.dimension if self.callers else Dimension("principal", [None])
         self.dimensions = [principal, self._actions.dimension, self._resources.dimension]
+        self.places: dict[str, tuple[int, Dimension]] = {}  # by condition key: its dimension
         self._covered: dict[tuple[object, ...], tuple[int, int]] = {}  # by condition: its dimension and set of classes
-        self._condition_dimensions([condition for statement in statements for condition in statement.conditions])
+        self._condition_dimensions(near, by_key, budget)
         self._open: dict[tuple[str, str], int] = {}  # dimensions of negations over variables
-        for question in dict.fromkeys(question for statement in statements for question in questions(statement)):
+        for question in dict.fromkeys(question for s in near for question in questions(s)):
             self._open[question] = len(self.dimensions)
             self.dimensions.append(Dimension("", [None, None]))
+        self.impossible = self._impossible()
 
-    def holds(self, statement: Statement) -> bool:
-        """Whether the statement is one of those that the space was made of."""
-        return id(statement) in self._held
+    def boxes(self, statements: Sequence[Statement]) -> list[Box]:
+        """The boxes of those that can touch."""
+        return [self.box(statement) for statement in statements if id(statement) in self._narrowed]
 
     def box(self, statement: Statement) -> Box:
         """The requests that a statement covers."""
         found = self._boxes.get(id(statement))
         if found is None:
-            found = self._boxes[id(statement)] = self._box(statement)
+            found = self._boxes[id(statement)] = self._box(self._narrowed[id(statement)])
         return found
 
     def _box(self, statement: Statement) -> Box:
         box = [dimension.all for dimension in self.dimensions]
-        if statement.principals is not None:
-            box[0] = self._who[_who(statement.principals)]
+        if statement.principals is not None and self.callers is not None:
+            box[0] = self.callers.covered(statement)
         box[1] = self._actions.covered(statement.actions)
         if statement.resources is not None:
             box[2] = self._resources.covered(statement.resources)
@@ -65,84 +98,69 @@ class Space:
             box[self._open[question]] &= 2
         return tuple(box)
 
-    def _principal_dimension(self, clauses: Sequence[Principals]) -> Dimension:
-        """Principals, cut by all entries and by the forms a principal can have; trivial where none is named."""
-        if not clauses:
-            return Dimension("principal", [None])
-        entries = {entry: patterns(*entry) for clause in clauses for entry in clause.entries}
-        texts = Texts("principal", [g for found in entries.values() for g in found or ()], PRINCIPALS, self._budget)
-        aws = texts.matching(AWS_PRINCIPAL)
-        everyone = texts.dimension.all
-        # Each clause that is unknown for some class doubles that class: it applies there, or it does not.
-        open_sets = [
-            (name, *self._judge(clause, entries, texts, aws, everyone))
-            for name, clause in {_who(clause): clause for clause in clauses}.items()
-        ]
-        examples: list[Example] = []
-        origin: list[int] = []
-        for number, example in enumerate(texts.dimension.examples):
-            unclear = sum(1 << i for i, (_, _, unknown) in enumerate(open_sets) if unknown >> number & 1)
-            sure = sum(1 << i for i, (_, yes, _) in enumerate(open_sets) if yes >> number & 1)
-            for chosen in subsets(unclear, self._budget):
-                for i, (name, _, _) in enumerate(open_sets):
-                    self._who[name] = self._who.get(name, 0) | ((sure | chosen) >> i & 1) << len(examples)
-                examples.append("*" if example == ANONYMOUS else example)
-                origin.append(number)
-
-        def find(text: str) -> int:
-            found = texts.dimension.find(canonical(text))
-            return sum(1 << place for place, number in enumerate(origin) if found >> number & 1)
-
-        return Dimension("principal", examples, find)
+    def _impossible(self) -> list[Box]:
+        """Boxes of requests that cannot be, since a key that follows from the caller says otherwise."""
+        found: list[Box] = []
+        everything = [dimension.all for dimension in self.dimensions]
+        for callers, place, classes in self.callers.impossible(self.places) if self.callers else ():
+            box = [callers, *everything[1:]]
+            box[place] = classes
+            found.append(tuple(box))
+        return found
 
     @staticmethod
-    def _judge(
-        clause: Principals,
-        entries: dict[tuple[str, str], tuple[Glob, ...] | None],
-        texts: Texts,
-        aws: int,
-        everyone: int,
-    ) -> tuple[int, int]:
-        """The classes a clause applies to, and those where that is unknown (iam.principals.applies, for sets)."""
-
-        def matched(wanted: Iterable[tuple[str, str]]) -> tuple[int, int]:
-            sure = unknown = 0
-            for entry in wanted:
-                globs = entries[entry]
-                if globs is None:
-                    unknown = everyone
-                for glob in globs or ():
-                    sure |= texts.matching(glob)
-            return sure, unknown & ~sure
-
-        if not clause.negated:
-            return matched(clause.entries)
-        accounts = {entry for entry in clause.entries if is_account(*entry)}
-        named, named_unknown = matched(entry for entry in clause.entries if entry not in accounts)
-        account, _ = matched(accounts)
-        whole = everyone if any(value == "*" and kind in ("*", "AWS") for kind, value in clause.entries) else 0
-        applies = everyone & ~named & ~named_unknown & ~account
-        exempt = named & (account | whole | (everyone & ~aws))
-        return applies, everyone & ~applies & ~exempt
-
-    def _condition_dimensions(self, conditions: Sequence[Condition]) -> None:
+    def _by_key(conditions: Sequence[Condition]) -> dict[str, dict[tuple[object, ...], Condition]]:
         by_key: dict[str, dict[tuple[object, ...], Condition]] = {}
         for condition in conditions:
+            if condition.kind is not None:
+                by_key.setdefault(condition.key, {}).setdefault(condition_identity(condition), condition)
+        return by_key
+
+    def _condition_dimensions(
+        self,
+        near: Sequence[Statement],
+        by_key: Mapping[str, Mapping[tuple[object, ...], Condition]],
+        budget: Budget,
+    ) -> None:
+        for condition in (condition for s in near for condition in s.conditions if condition.kind is None):
             name = condition_identity(condition)
-            if condition.kind is None:
-                if name not in self._covered:  # nobody can judge it: it holds or it does not
-                    self._covered[name] = (len(self.dimensions), 2)
-                    self.dimensions.append(Dimension("", [None, None]))
-            else:
-                by_key.setdefault(condition.key, {}).setdefault(name, condition)
-        for found in by_key.values():
-            states = key_states(list(found.values()), self._budget)
+            if name not in self._covered:  # nobody can judge it: it holds or it does not
+                self._covered[name] = (len(self.dimensions), 2)
+                self.dimensions.append(Dimension("", [None, None]))
+        for key, found in by_key.items():
+            states = key_states(list(found.values()), budget)
             for number, name in enumerate(found):
                 covered = sum(1 << place for place, truth in enumerate(states) if truth >> number & 1)
                 self._covered[name] = (len(self.dimensions), covered)
             name_written = next(iter(found.values())).written_key
             truths = list(states)
-            self.dimensions.append(Dimension(name_written, list(states.values()), finder(list(found.values()), truths)))
+            dimension = Dimension(name_written, list(states.values()), finder(list(found.values()), truths))
+            self.places[key] = (len(self.dimensions), dimension)
+            self.dimensions.append(dimension)
+
+
+class Near:
+    """Finds what of other statements can touch a given one."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._actions, self._resources = Touching(statement.actions), Touching(statement.resources)
+
+    def of(self, other: Statement) -> Statement | None:
+        """The other statement with only those patterns that can touch; None if it cannot touch at all."""
+        narrowed = _kept(other.actions, self._actions)
+        if narrowed is None:
+            return None
+        if other.resources is None:
+            return replace(other, actions=narrowed)
+        kept = _kept(other.resources, self._resources)
+        return None if kept is None else replace(other, actions=narrowed, resources=kept)
+
+
+def _kept(clause: Clause, touching: Touching) -> Clause | None:
+    patterns = touching.keep(clause.patterns)
+    if clause.negated:  # what its variables ask stays open wherever they stand
+        patterns = tuple(dict.fromkeys((*patterns, *(glob for glob in clause.patterns if glob.has_variables))))
+    return Clause(patterns, clause.negated) if patterns or clause.negated else None
 
 
 def questions(statement: Statement) -> list[tuple[str, str]]:
@@ -154,7 +172,3 @@ def questions(statement: Statement) -> list[tuple[str, str]]:
         if condition.negated:
             found += [("condition", key) for key in needed(condition.values)]
     return found
-
-
-def _who(clause: Principals) -> tuple[frozenset[tuple[str, str]], bool]:
-    return frozenset(clause.entries), clause.negated

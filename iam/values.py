@@ -14,7 +14,8 @@ from itertools import pairwise
 
 from iam.automaton import Automaton, Budget, TooHardError
 from iam.conditions import element_matches, parse_binary, parse_bool, parse_date, parse_network, parse_number
-from iam.patterns import Glob, Variable, Wild, arn_segments
+from iam.key_types import can_be, form_of, is_typed, type_of
+from iam.patterns import ANYS, Glob, Variable, Wild, arn_segments, filled, widest_folding
 
 Element = tuple[str, Glob]  # a kind of comparison (iam.conditions) and one value of a policy
 Classes = dict[int, str | None]  # by the elements that match (bit i: element i): an example value, if there is one
@@ -41,15 +42,19 @@ def subsets(mask: int, budget: Budget) -> Iterator[int]:
         part = (part - 1) & mask
 
 
-def value_classes(elements: Sequence[Element], budget: Budget) -> Classes:
-    """Every class of single values under the elements. Raises TooHardError."""
+def value_classes(elements: Sequence[Element], budget: Budget, key: str = "") -> Classes:
+    """Every class of single values of a key (in lower case) under the elements. Raises TooHardError."""
     families: dict[str, list[int]] = {}
     for number, (kind, _) in enumerate(elements):
         families.setdefault(_family(kind), []).append(number)
     if not families:
-        return {0: "example"}
-    parts = [_FAMILIES[name](elements, numbers, budget) for name, numbers in families.items()]
+        form = form_of(key)
+        return {0: form.examples[0] if form else _USUAL.get(type_of(key) or "", "example")}
+    parts = [_FAMILIES[name](elements, numbers, key, budget) for name, numbers in families.items()]
     return parts[0] if len(parts) == 1 else _product(elements, parts, budget)
+
+
+_USUAL = {"Numeric": "1", "Date": "2026-01-01T00:00:00Z", "IPAddress": "203.0.113.10"}
 
 
 def _family(kind: str) -> str:
@@ -69,7 +74,7 @@ def _product(elements: Sequence[Element], parts: Sequence[Classes], budget: Budg
     return combined
 
 
-def _strings(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+def _strings(elements: Sequence[Element], numbers: Sequence[int], key: str, budget: Budget) -> Classes:
     globs: list[Glob] = []
     free = booleans = 0
     for number in numbers:
@@ -80,24 +85,76 @@ def _strings(elements: Sequence[Element], numbers: Sequence[int], budget: Budget
         elif kind == "bool" or (kind == "arn" and not glob.has_variables and arn_segments(glob.parts) is None):
             globs.append(_ANYTHING)
             free |= 1 << number
+        elif kind == "eqi" and not glob.has_variables:
+            globs.append(Glob(glob.text, widest_folding("".join(map(str, glob.parts))), fold=True))
         else:
             globs.append(glob.outer)
             free |= (1 << number) * glob.has_variables
+    # A text that ignores case holds for certain only where it is the same but for the case of ASCII letters.
+    certain = [(number, glob) for number in numbers for kind, glob in (elements[number],) if _has_case(kind, glob)]
+    first = len(globs)
+    globs += [glob for _, glob in certain]
     not_empty, proper = 1 << len(globs), 6 << len(globs)
     globs += [_NOT_EMPTY, _TRUE, _FALSE] if booleans else [_NOT_EMPTY]
+    form = form_of(key)
+    real = ((1 << len(form.globs)) - 1) << len(globs) if form else 0
+    automaton = Automaton([*globs, *(form.globs if form else ())])
+    examples = _plausible([elements[number][1] for number in numbers], key, automaton)
     implied = implications([elements[number][1] for number in numbers if free >> number & 1], budget)
-    classes: list[tuple[int, int, str]] = []
-    for matched, example in Automaton(globs).classes(budget).items():
+    literal = sum(1 << place for place, number in enumerate(numbers) if elements[number][1].is_literal)
+    classes: list[tuple[int, int, int, str | None]] = []
+    for matched, shortest in automaton.classes(budget).items():
+        example = examples.get(matched, shortest if can_be(key, shortest) else None)
+        if form and (
+            not matched & real or (example is None and matched & literal and _is_one_text(elements, numbers, matched))
+        ):
+            continue  # no value of this key
         mask = sum(1 << number for place, number in enumerate(numbers) if matched >> place & 1)
+        unsure = sum(1 << n for at, (n, _) in enumerate(certain) if mask >> n & 1 and not matched >> first + at & 1)
         if booleans and not matched & proper:
             # A value that is no boolean: all Bool comparisons answer alike, but nobody says how.
-            classes += [(2, mask & ~booleans, example), (2, mask | booleans, example)]
+            classes += [(2, mask & ~booleans, unsure, example), (2, mask | booleans, unsure, example)]
         else:
-            classes.append((0 if matched & not_empty else 1, mask, example))
+            classes.append((2 if unsure else 0 if matched & not_empty else 1, mask, unsure, example))
     found: Classes = {}
-    for _, mask, example in sorted(classes, key=lambda listed: listed[0]):  # the best examples first
-        for chosen in choices(mask, free, implied, elements, budget):
-            found.setdefault(chosen, example)
+    for _, mask, unsure, example in sorted(classes, key=lambda listed: listed[0]):  # the best examples first
+        for chosen in choices(mask, free | unsure, implied, elements, budget):
+            if found.get(chosen) is None:
+                found[chosen] = example
+    return found
+
+
+def _has_case(kind: str, glob: Glob) -> bool:
+    """Whether a text may be the same as others by a folding that nobody documents."""
+    return kind == "eqi" and not glob.has_variables
+
+
+def _is_one_text(elements: Sequence[Element], numbers: Sequence[int], matched: int) -> bool:
+    """Whether all values of a class are one text, since a comparison with that text holds for them."""
+    return any(
+        elements[number][0] in ("eq", "like", "arn") and elements[number][1].is_literal
+        for place, number in enumerate(numbers)
+        if matched >> place & 1
+    )
+
+
+_FILLINGS = ("us-east-2", "aws", "aws:sns:us-east-2:123456789012:example")
+
+
+def _plausible(globs: Sequence[Glob], key: str, automaton: Automaton) -> dict[int, str]:
+    """Values that a reader expects, by the class that each belongs to."""
+    form = form_of(key)
+    patterns = [glob.parts for glob in globs if not glob.is_literal]
+    candidates = [filled(parts) for parts in patterns]
+    candidates += [
+        "".join(p if isinstance(p, str) else "x" if p in ANYS else filling for p in parts)
+        for filling in _FILLINGS
+        for parts in patterns
+    ]
+    found: dict[int, str] = {}
+    for text in (*(form.examples if form else ("example",)), *candidates):
+        if text and can_be(key, text):
+            found.setdefault(automaton.matching(text), text)
     return found
 
 
@@ -181,13 +238,13 @@ def _examined(
     numbers: Sequence[int],
     valid: Callable[[str], object],
     examples: Iterable[str],
-    wrong: str,
+    wrong: str | None,
     budget: Budget,
 ) -> Classes:
     """Classes of a typed family from examples that stand for all its values, and those of a value of another type.
 
     All comparisons answer alike for a value of another type, but nobody says how; a policy value of another type makes
-    its comparison free.
+    its comparison free. Without `wrong` the key has no such values.
     """
     proper = [number for number in numbers if valid(elements[number][1].text) is not None]
     free = sum(1 << number for number in numbers if number not in proper)
@@ -200,22 +257,36 @@ def _examined(
         mask = sum(1 << number for number, answer in zip(proper, answers, strict=True) if answer)
         for chosen in subsets(free, budget):
             found.setdefault(mask | chosen, example)
-    for mask in (0, sum(1 << number for number in proper)):
+    for mask in (0, sum(1 << number for number in proper)) if wrong is not None else ():
         for chosen in subsets(free, budget):
             found.setdefault(mask | chosen, wrong)
     return found
 
 
-def _numbers(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+def _numbers(elements: Sequence[Element], numbers: Sequence[int], key: str, budget: Budget) -> Classes:
     texts = [elements[number][1].text for number in numbers]
     points = _points([value for value in map(parse_number, texts) if value is not None])
-    return _examined(elements, numbers, parse_number, [f"{point:f}" for point in points], "not-a-number", budget)
+    return _examined(
+        elements,
+        numbers,
+        parse_number,
+        [f"{point:f}" for point in points],
+        None if is_typed(key) else "not-a-number",
+        budget,
+    )
 
 
-def _dates(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+def _dates(elements: Sequence[Element], numbers: Sequence[int], key: str, budget: Budget) -> Classes:
     texts = [elements[number][1].text for number in numbers]
     points = _points([value for value in map(parse_date, texts) if value is not None])
-    return _examined(elements, numbers, parse_date, [_moment(point) for point in points], "not-a-date", budget)
+    return _examined(
+        elements,
+        numbers,
+        parse_date,
+        [_moment(point) for point in points],
+        None if is_typed(key) else "not-a-date",
+        budget,
+    )
 
 
 def _points(values: Iterable[Decimal]) -> list[Decimal]:
@@ -241,7 +312,7 @@ def _moment(seconds: Decimal) -> str:
     return written if parse_date(written) == seconds else f"{seconds:f}"
 
 
-def _addresses(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+def _addresses(elements: Sequence[Element], numbers: Sequence[int], key: str, budget: Budget) -> Classes:
     networks = [parse_network(elements[number][1].text) for number in numbers]
     examples: list[str] = []
     for version, last in ((4, 2**32), (6, 2**128)):
@@ -250,11 +321,26 @@ def _addresses(elements: Sequence[Element], numbers: Sequence[int], budget: Budg
         ordered = [*sorted(edge for edge in edges if edge < last), last]
         for start, end in pairwise(ordered):
             inside = start + (1 if end - start > 1 else 0)
-            examples.append(str(IPv4Address(inside) if version == 4 else IPv6Address(inside)))
-    return _examined(elements, numbers, parse_network, ["203.0.113.10", *examples], "not-an-address", budget)
+            examples.append(_written(inside, version))
+    return _examined(
+        elements,
+        numbers,
+        parse_network,
+        ["203.0.113.10", *examples],
+        None if is_typed(key) else "not-an-address",
+        budget,
+    )
 
 
-def _binaries(elements: Sequence[Element], numbers: Sequence[int], budget: Budget) -> Classes:
+def _written(address: int, version: int) -> str:
+    if version == 4:
+        return str(IPv4Address(address))
+    text = str(IPv6Address(address))
+    return text if "." not in text else IPv6Address(address).exploded
+
+
+def _binaries(elements: Sequence[Element], numbers: Sequence[int], key: str, budget: Budget) -> Classes:
+    del key  # no documented key is compared so
     texts = [elements[number][1].text for number in numbers]
     known = {value for value in map(parse_binary, texts) if value is not None}
     other = next(bytes([n, n]) for n in range(256) if bytes([n, n]) not in known)
@@ -262,7 +348,7 @@ def _binaries(elements: Sequence[Element], numbers: Sequence[int], budget: Budge
     return _examined(elements, numbers, parse_binary, examples, "not base64", budget)
 
 
-_FAMILIES: dict[str, Callable[[Sequence[Element], Sequence[int], Budget], Classes]] = {
+_FAMILIES: dict[str, Callable[[Sequence[Element], Sequence[int], str, Budget], Classes]] = {
     "string": _strings,
     "numeric": _numbers,
     "date": _dates,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from iam.key_types import can_be, form_of
 from iam.model import Clause, Policy, Statement
 from iam.patterns import Context, Glob, Variable
 
@@ -22,23 +23,36 @@ def candidates(policies: Sequence[Policy]) -> Iterator[Values]:
     wanted = keys(policies)
     if not wanted:
         return
-    yield {key: _NAMES[place % len(_NAMES)] for place, key in enumerate(wanted)}
+    yield {key: _values(key)[place % len(_values(key))] for place, key in enumerate(wanted)}
     if len(wanted) > 1:
-        yield dict.fromkeys(wanted, _NAMES[0])
+        yield {key: _values(key)[0] for key in wanted}
     yield dict.fromkeys(wanted)
     conditions = [c for policy in policies for statement in policy.statements for c in statement.conditions]
     texts = [g.text for c in conditions if c.key in wanted for g in c.values if g.is_literal and g.text]
     for text in list(dict.fromkeys(texts))[:4]:
-        yield dict.fromkeys(wanted, text)
+        yield {key: text if can_be(key, text) else _values(key)[0] for key in wanted}
+
+
+def _values(key: str) -> Sequence[str]:
+    """Values that a key can have."""
+    form = form_of(key)
+    return form.examples if form else _NAMES
 
 
 def bind(policy: Policy, values: Values) -> Policy:
     """The policy with its variables replaced."""
     context = {key: value for key, value in values.items() if value is not None}
-    return replace(policy, statements=tuple(_bind(statement, context) for statement in policy.statements))
+    return replace(policy, statements=tuple(_bind_all(statement, context) for statement in policy.statements))
 
 
-def _bind(statement: Statement, context: Context) -> Statement:
+def bind_statement(statement: Statement, values: Values) -> Statement:
+    """The statement with its variables replaced."""
+    return _bind_all(statement, {key: value for key, value in values.items() if value is not None})
+
+
+def _bind_all(statement: Statement, context: Context) -> Statement:
+    if not any(glob.has_variables for glob in _globs(statement)):
+        return statement
     resources = statement.resources
     if resources is not None:
         resources = Clause(_bound(resources.patterns, context, resources.negated), resources.negated)

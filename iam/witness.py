@@ -5,42 +5,34 @@ from itertools import islice
 
 from iam import catalogue
 from iam.dimensions import Dimension
-from iam.model import Clause, Request, RequestError, Statement
-from iam.patterns import Glob, Wild, filled, fold_case
-from iam.principals import canonical, is_account
+from iam.model import Clause, Policy, Request, RequestError, Statement
+from iam.patterns import Glob, Wild, filled
 from iam.space import Box, Space
 from iam.variables import Values
+from iam.witness_callers import likely_callers
 
 _MOST_SERVICES = 12
 _MOST_ACTIONS = 600
 _MOST_GUESSES = 50
 _MOST_PAIRS = 40
-_PRINCIPALS = (
-    "arn:aws:iam::123456789012:user/example",
-    "arn:aws:iam::123456789012:role/example",
-    "arn:aws:iam::123456789012:root",
-    "arn:aws:sts::123456789012:assumed-role/example/session",
-    "arn:aws:iam::210987654321:user/example",
-    "ec2.amazonaws.com",
-    "*",
-)
+_MOST_CALLERS = 3
 
 
-def requests(space: Space, box: Box, statement: Statement, context: Values) -> Iterator[tuple[Request, bool]]:
+def requests(
+    space: Space, box: Box, statement: Statement, policies: Sequence[Policy], context: Values
+) -> Iterator[tuple[Request, bool]]:
     """Requests in the box that a statement covers, the most likely first, and whether their action is a known one.
 
     They are candidates: where variables or unknown conditions are involved only `decide` can tell.
     """
-    principal, action, resource, *keys = space.dimensions
-    values = _values(keys, box[3:], context)
-    who = _principal(principal, box[0], statement)
-    if values is None or who == "":
-        return
-    for name, arn, is_known in _pairs(action, box[1], resource, box[2], statement):
-        try:
-            yield Request(name, arn, who, values), is_known
-        except RequestError:  # an example that no request may have, such as one that is too long
-            continue
+    _, action, resource, *_ = space.dimensions
+    callers = list(islice(likely_callers(space, box, statement, policies, context), _MOST_CALLERS))
+    for name, arn, is_known in _pairs(action, box[1], resource, box[2], statement) if callers else ():
+        for who, own, values in callers:
+            try:
+                yield Request(name, arn, who, values, own), is_known
+            except RequestError:  # an example that no request may have, such as one that is too long
+                continue
 
 
 def _pairs(
@@ -58,7 +50,7 @@ def _pairs(
     if first is None:
         return
     unlikely = ("*", *(filled(glob.parts) for glob in _patterns(statement.resources)))
-    for arn in (*unlikely, *_examples(resource, wanted_resources)):
+    for arn in (*unlikely, *resource.shown(wanted_resources)):
         if arn and resource.find(arn) & wanted_resources:
             yield first[0], arn, first[1]
             return
@@ -82,45 +74,9 @@ def guesses(statement: Statement) -> Iterator[tuple[Request, bool]]:
                 continue
 
 
-def _examples(dimension: Dimension, wanted: int) -> list[str]:
-    return [e for place, e in enumerate(dimension.examples) if wanted >> place & 1 and isinstance(e, str) and e]
-
-
-def _values(keys: list[Dimension], wanted: Box, context: Values) -> dict[str, str | tuple[str, ...]] | None:
-    values: dict[str, str | tuple[str, ...]] = {key: value for key, value in context.items() if value is not None}
-    for dimension, classes in zip(keys, wanted, strict=True):
-        if not dimension.name or fold_case(dimension.name) in context:
-            continue
-        found = [e for place, e in enumerate(dimension.examples) if classes >> place & 1 and e is not None]
-        if not found:
-            return None
-        if () not in found:  # a key that may be missing is left out
-            values[dimension.name] = min(found, key=lambda example: (isinstance(example, tuple), example == ""))
-    return values
-
-
-def _principal(dimension: Dimension, wanted: int, statement: Statement) -> str | None:
-    """A principal of the wanted classes; None if none is needed, empty if none is known."""
-    if dimension.examples == [None]:
-        return None
-    entries = statement.principals.entries if statement.principals else ()
-    named = [_short(f"{kind}:{value}") for kind, value in entries if kind != "*" and not is_account(kind, value)]
-    candidates = [c for c in (*named, *_PRINCIPALS, *map(_short, _examples(dimension, wanted))) if c]
-    found = [(candidate, dimension.find(candidate)) for candidate in candidates]
-    # Better one of whom it is known that every clause speaks of them as wanted.
-    sure = (candidate for candidate, classes in found if classes and not classes & ~wanted)
-    return next(sure, None) or next((candidate for candidate, classes in found if classes & wanted), "")
-
-
-def _short(typed: str) -> str:
-    """A principal without its type, where the form says which type it is."""
-    plain = typed.partition(":")[2]
-    return plain if plain and canonical(plain) == canonical(typed) else typed
-
-
 def _actions(dimension: Dimension, wanted: int, clause: Clause) -> Iterator[tuple[str, bool]]:
     """Known actions, if there are any, else one that is not known."""
-    examples = _examples(dimension, wanted)
+    examples = dimension.shown(wanted)
     told = False
     for found in filter(None, map(catalogue.known, examples)):
         told = True

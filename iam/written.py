@@ -1,22 +1,26 @@
-"""Which statements cover others, as far as their texts tell: cheap, and enough for what a change leaves alone."""
+"""What of a statement others cover, as far as their texts tell: cheap, and enough for what a change leaves alone."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from iam.automaton import Budget
 from iam.keys import condition_identity
 from iam.model import Clause, Policy, Principals, Statement
+from iam.patterns import Glob
+from iam.touch import Touching
 from iam.values import identity
 
 Names = frozenset[tuple[object, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Text:
     """What a statement says, whatever the order of its lists."""
 
+    statement: Statement
     principals: tuple[frozenset[tuple[str, str]], bool] | None
-    actions: tuple[Names, bool]
-    resources: tuple[Names, bool] | None
+    actions: Names
+    resources: Names
     conditions: Names
 
 
@@ -24,24 +28,56 @@ class Written:
     """The statements of a policy that have an effect, by their texts."""
 
     def __init__(self, policy: Policy, effect: str) -> None:
-        self._texts = {_text(statement) for statement in policy.statements if statement.effect == effect}
+        self._texts = [_text(statement) for statement in policy.statements if statement.effect == effect]
+        self._covering: dict[int, Touching] = {}  # by a clause's id
 
     def include(self, statement: Statement, budget: Budget) -> bool:
-        """Whether one of the statements certainly covers all that this one covers; False may mean not looked at."""
+        """Whether the statements certainly cover all that this one covers; False may mean not looked at."""
+        return self.rest(statement, budget) is None
+
+    def rest(self, statement: Statement, budget: Budget) -> Statement | None:
+        """The statement without actions or resources that others certainly cover; None if nothing is left."""
         inner = _text(statement)
-        if inner in self._texts:
-            return True
         if budget.left < len(self._texts):
-            return False
+            return statement
         budget.spend(len(self._texts))
-        return any(_covers(outer, inner) for outer in self._texts)
+        left = statement
+        outers = [outer for outer in self._texts if _admits(outer, inner)]
+        for outer in sorted(outers, key=lambda text: text.actions != inner.actions):  # the same statement first
+            other = outer.statement
+            actions, resources = self._left(other.actions, left.actions), self._left(other.resources, left.resources)
+            if actions is None and resources is None:
+                return None
+            if resources is None and actions is not None:
+                left = replace(left, actions=actions)
+            elif actions is None and resources is not None:
+                left = replace(left, resources=resources)
+        return left
+
+    def _left(self, outer: Clause | None, inner: Clause | None) -> Clause | None:
+        """What of the inner clause the outer one does not cover for certain; None if it covers all."""
+        if outer is None:
+            return None
+        if inner is None:
+            return Clause((), negated=True)  # everything
+        if outer.negated or inner.negated:
+            same = outer.negated and inner.negated and _names(outer.patterns) <= _names(inner.patterns)
+            everything = not outer.negated and any(glob.text == "*" for glob in outer.patterns)
+            return None if same or everything else inner
+        found = self._covering.get(id(outer))
+        if found is None:
+            found = self._covering[id(outer)] = Touching(outer)
+        names = _names(outer.patterns)
+        left = tuple(g for g in inner.patterns if identity("glob", g) not in names and not found.covers(g))
+        return Clause(left, negated=False) if left else None
 
 
 def _text(statement: Statement) -> _Text:
     return _Text(
+        statement,
         _principals(statement.principals),
-        _names(statement.actions),
-        _names(statement.resources) if statement.resources else None,
+        _names(statement.actions.patterns),
+        _names(statement.resources.patterns) if statement.resources else frozenset(),
         frozenset(condition_identity(condition) for condition in statement.conditions),
     )
 
@@ -50,20 +86,11 @@ def _principals(source: Principals | None) -> tuple[frozenset[tuple[str, str]], 
     return None if source is None else (frozenset(source.entries), source.negated)
 
 
-def _names(clause: Clause) -> tuple[Names, bool]:
-    return frozenset(identity("glob", glob) for glob in clause.patterns), clause.negated
+def _names(patterns: Iterable[Glob]) -> Names:
+    return frozenset(identity("glob", glob) for glob in patterns)
 
 
-def _covers(outer: _Text, inner: _Text) -> bool:
-    return (
-        (outer.principals is None or outer.principals == inner.principals)
-        and _wider(outer.actions, inner.actions)
-        and (outer.resources is None or (inner.resources is not None and _wider(outer.resources, inner.resources)))
-        and outer.conditions <= inner.conditions
-    )
-
-
-def _wider(outer: tuple[Names, bool], inner: tuple[Names, bool]) -> bool:
-    if outer[1] != inner[1]:
-        return False
-    return outer[0] <= inner[0] if outer[1] else inner[0] <= outer[0]
+def _admits(outer: _Text, inner: _Text) -> bool:
+    """Whether the outer statement covers the inner one but for its actions and resources."""
+    same = outer.principals is None or outer.principals == inner.principals
+    return same and outer.conditions <= inner.conditions

@@ -78,7 +78,6 @@ class Cloud:
                 action=need.action,
                 resource=need.resource,
                 principal=caller.arn,
-                account=self.config.account,
                 identity=bounds.identity,
                 boundary=bounds.boundary,
                 session=bounds.session,

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -22,7 +21,7 @@ Kind = Literal["identity-based policy", "permissions boundary", "session policy"
 class Question:
     """Everything a decision depends on.
 
-    principal: the caller's ARN. account: its account's id, by which a resource-based policy leaves the decision to IAM.
+    principal: the caller's ARN.
     identity, boundary, session, resource_policy: policy documents; None where there is none.
     governed: nothing is allowed without the resource's own policy (KMS keys, the trust policies of roles).
     """
@@ -30,7 +29,6 @@ class Question:
     action: str
     resource: str
     principal: str
-    account: str
     identity: tuple[str, ...]
     boundary: str | None = None
     session: str | None = None
@@ -62,8 +60,9 @@ def _because(question: Question) -> str | None:
     effects = {kind: _decide(question, tuple(map(_parse, documents))) for kind, documents in limits}
     granted = left_to_iam = "implicit_deny"
     if question.resource_policy is not None:
-        granted = _decide(question, (_parse_attached(question.resource_policy, question.account),))
-        left_to_iam = _decide(question, (_parse_attached(question.resource_policy, None),))
+        # An Allow for the account itself grants its users nothing, it lets IAM decide.
+        attached = (_parse(question.resource_policy),)
+        granted, left_to_iam = _decide(question, attached, "silent"), _decide(question, attached, "allow")
     for kind, effect in [*effects.items(), ("resource-based policy", granted), ("resource-based policy", left_to_iam)]:
         if effect == "explicit_deny":
             return f"with an explicit deny in {_a(kind)}"
@@ -81,40 +80,11 @@ def _a(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
-def _decide(question: Question, policies: tuple[iam.Policy, ...]) -> str:
-    request = iam.Request(question.action, question.resource, question.principal, question.context)
+def _decide(question: Question, policies: tuple[iam.Policy, ...], own: iam.OwnPolicies | None = None) -> str:
+    request = iam.Request(question.action, question.resource, question.principal, question.context, own)
     return iam.decide(policies, request).effect
 
 
 @lru_cache(maxsize=512)
 def _parse(document: str) -> iam.Policy:
     return iam.parse(document)
-
-
-@lru_cache(maxsize=512)
-def _parse_attached(document: str, without_account: str | None) -> iam.Policy:
-    """A policy on a resource; ECR's and trust policies name no resource, since it is the one they are on.
-
-    An Allow for the account itself grants its users nothing, it lets IAM decide. Without such entries the policy says
-    what it grants on its own.
-    """
-    content = json.loads(document)
-    given = content["Statement"]
-    statements = []
-    for statement in given if isinstance(given, list) else [given]:
-        kept = dict(statement)
-        if without_account and kept["Effect"] == "Allow" and isinstance(kept.get("Principal"), dict):
-            kept["Principal"] = _without(kept["Principal"], without_account)
-            if not kept["Principal"]:
-                continue
-        statements.append(kept)
-    return iam.parse({**content, "Statement": statements})
-
-
-def _without(principals: Mapping[str, str | list[str]], account: str) -> dict[str, list[str]]:
-    account_entries = {account, f"arn:aws:iam::{account}:root"}
-    kept = {
-        kind: [entry for entry in ([entries] if isinstance(entries, str) else entries) if entry not in account_entries]
-        for kind, entries in principals.items()
-    }
-    return {kind: entries for kind, entries in kept.items() if entries}

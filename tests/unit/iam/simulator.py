@@ -51,4 +51,5 @@ def effects(asked: Iterable[tuple[dict[str, Any], Sequence[Request]]]) -> list[l
 
 def _plain(request: Request) -> dict[str, Any]:
     context = {key: value if isinstance(value, str) else list(value) for key, value in request.context.items()}
-    return {"action": request.action, "resource": request.resource, "principal": request.principal, "context": context}
+    found = {"action": request.action, "resource": request.resource, "principal": request.principal, "context": context}
+    return {**found, "own_policies": request.own_policies} if request.own_policies else found

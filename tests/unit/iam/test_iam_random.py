@@ -7,12 +7,13 @@ import sys
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from iam import compare, decide, parse
+from iam import Request, compare, decide, parse
 from iam.automaton import Automaton, Budget
 from iam.patterns import Glob, split
 from tests.unit.iam import simulator
 from tests.unit.iam.pairs import Pairs
 from tests.unit.iam.soundness import UnsoundError, check_pair, contradictions
+from tests.unit.iam.worlds import KNOWN, NAMED, document as written
 
 PAIRS = 200  # `make bench` tries many more
 REQUESTS = 20
@@ -84,6 +85,30 @@ def test_the_independent_evaluator_agrees_with_decisions_and_verdicts() -> None:
     for (old, new), asked, before, after in zip(drawn, requests, answers[::2], answers[1::2], strict=True):
         found = compare(parse(old), parse(new))
         assert not contradictions(found, asked, before, after), (old, new)
+
+
+def test_the_independent_evaluator_agrees_on_what_a_resource_policy_leaves_to_the_callers_own_policies() -> None:
+    if os.environ.get("E2E") == "0":
+        pytest.skip("E2E=0: the independent IAM evaluator was left out")
+    simulator.install()
+    # Of a role it knows sessions only, and that its root user needs no policy it leaves to the account.
+    known = [caller for caller in KNOWN if ":user/" in caller or ":sts:" in caller]
+    requests = [
+        Request("s3:GetObject", "arn:aws:s3:::b/x", caller, {}, own)
+        for caller in known
+        for own in ("allow", "silent", "limited")
+    ]
+    documents = [written({"Effect": "Allow", "Principal": named}) for named in NAMED]
+    answers = simulator.effects([(found, requests) for found in documents])
+    seen = set()
+    for found, effects in zip(documents, answers, strict=True):
+        for request, effect in zip(requests, effects, strict=True):
+            own = decide([parse(found)], request).effect
+            if request.own_policies == "allow":
+                own = "allow"  # the evaluator also counts what identity policies allow by themselves
+            assert own == effect, (found, request)
+            seen.add((own, request.own_policies))
+    assert {("allow", "silent"), ("implicit_deny", "silent"), ("allow", "limited")} < seen
 
 
 def test_the_check_notices_an_unsound_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

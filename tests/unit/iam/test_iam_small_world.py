@@ -7,12 +7,12 @@ import pytest
 
 from iam.keys import key_states
 from iam.patterns import Glob
-from iam.principals import patterns
+from iam.principals import NOTHING, grants
 from tests.unit.iam.soundness import UnsoundError
 from tests.unit.iam.worlds import search
 
 # `python -m benchmarks.iam_worlds` searches many more. Those below show each fault that is put in on purpose.
-PAIRS = {"conditions": 250, "resources": 60, "principals": 250}
+PAIRS = {"conditions": 250, "resources": 60, "principals": 250, "callers": 250}
 
 
 @pytest.mark.parametrize("world", PAIRS)
@@ -26,14 +26,20 @@ def _lose_a_class(*arguments: Any) -> dict[int, Any]:
     return dict(list(key_states(*arguments).items())[:-1])
 
 
-def _take_a_user_for_the_account(kind: str, value: str) -> tuple[Glob, ...] | None:
-    return patterns(kind, value.replace("user/a", "root"))
+def _take_an_account_for_its_users(kind: str, value: str) -> tuple[tuple[Glob, int], ...] | None:
+    found = grants(kind, value)
+    return None if found is None else tuple((glob, NOTHING) for glob, _ in found)
+
+
+def _tie_nothing(*_: Any) -> list[Any]:
+    return []
 
 
 FAULTS = {
     "conditions": ("iam.space", "key_states", _lose_a_class),
     "resources": ("iam.dimensions", "implications", lambda globs, _: [(a, b) for a in globs for b in globs]),
-    "principals": ("iam.space", "patterns", _take_a_user_for_the_account),
+    "callers": ("iam.callers", "_cuts", _tie_nothing),
+    "principals": ("iam.callers", "grants", _take_an_account_for_its_users),
 }
 
 

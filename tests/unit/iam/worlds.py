@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from iam import Request
+from iam.callers import OWN, derived
+from iam.principals import canonical
 from tests.unit.iam.soundness import check_pair
 
 Document = dict[str, Any]
@@ -222,7 +224,7 @@ CALLERS = (
 def principals(seed: int) -> Iterator[Case]:
     """Policies that differ in who they name, and callers of every kind."""
     draw = random.Random(seed)  # noqa: S311 - repeatable test data, no secret
-    requests = [Request("s3:GetObject", "arn:aws:s3:::b/x", caller) for caller in CALLERS]
+    requests = [Request("s3:GetObject", "arn:aws:s3:::b/x", caller, {}, own) for caller in CALLERS for own in OWN]
 
     def statement() -> Document:
         element = draw.choice(("Principal", "Principal", "NotPrincipal"))
@@ -233,10 +235,75 @@ def principals(seed: int) -> Iterator[Case]:
         yield old, new, requests, False
 
 
+KEYS: dict[str, tuple[Any, ...]] = {
+    "aws:PrincipalArn": (
+        "arn:aws:iam::123456789012:role/a",
+        "arn:aws:iam::123456789012:user/*",
+        "arn:aws:iam::*:user/a",
+        "arn:aws:iam::210987654321:root",
+        "arn:*:iam::123456789012:*",
+        "arn:aws:iam::?23456789012:role/p/*",
+    ),
+    "aws:PrincipalAccount": ("123456789012", "210987654321", "1*", "anonymous", "?23456789012"),
+    "aws:username": ("a", "b", "*"),
+    "aws:PrincipalType": ("User", "AssumedRole", "Account", "*"),
+}
+NAMED: tuple[Any, ...] = (*PRINCIPALS[:9], PRINCIPALS[11])
+KNOWN = (
+    "arn:aws:iam::123456789012:user/a",
+    "arn:aws:iam::123456789012:user/p/a",
+    "arn:aws:iam::123456789012:user/b",
+    "arn:aws:iam::123456789012:role/a",
+    "arn:aws:iam::123456789012:role/p/a",
+    "arn:aws:iam::123456789012:role/b",
+    "arn:aws:iam::123456789012:root",
+    "arn:aws:sts::123456789012:assumed-role/a/s",
+    "arn:aws:sts::123456789012:assumed-role/b/t",
+    "arn:aws:sts::123456789012:federated-user/a",
+    "arn:aws:iam::210987654321:user/a",
+    "arn:aws:iam::210987654321:role/a",
+    "arn:aws:iam::210987654321:root",
+    "ec2.amazonaws.com",
+    "*",
+)
+
+
+def callers(seed: int) -> Iterator[Case]:
+    """Policies that say who may call by Principal and by keys that follow from it, and callers with what follows."""
+    draw = random.Random(seed)  # noqa: S311 - repeatable test data, no secret
+    requests = [
+        Request("s3:GetObject", "arn:aws:s3:::b/x", caller, context, own)
+        for caller in KNOWN
+        for own in OWN[1:]
+        for context in [{key: value for key, value in derived(canonical(caller)).items() if isinstance(value, str)}]
+    ]
+
+    def statement(named: bool) -> Document:
+        found: Document = {"Effect": draw.choice(("Allow", "Allow", "Deny"))}
+        if named:
+            found["Principal"] = draw.choice(NAMED)
+        for key in draw.sample(list(KEYS), draw.choice((0, 1, 1, 2))):
+            operators: tuple[str, ...] = ("StringEquals", "StringLike", "StringNotLike", "StringNotEquals")
+            operators += ("ArnLike", "ArnNotLike") if key == "aws:PrincipalArn" else ()
+            operator = draw.choice((*operators, "StringLikeIfExists", "Null"))
+            value = draw.choice(("true", "false")) if operator == "Null" else draw.choice(KEYS[key])
+            found.setdefault("Condition", {}).setdefault(operator, {})[key] = value
+        return found
+
+    while True:
+        named = draw.random() < 0.7
+        old = document(*(statement(named) for _ in range(draw.choice((1, 1, 2)))))
+        new = document(*(statement(named) for _ in range(draw.choice((1, 1, 2)))))
+        if draw.random() < 0.5:
+            new = {**old, "Statement": [*old["Statement"][1:], *new["Statement"]]}
+        yield old, new, requests, False
+
+
 WORLDS: dict[str, Callable[[int], Iterator[Case]]] = {
     "conditions": conditions,
     "resources": resources,
     "principals": principals,
+    "callers": callers,
 }
 
 

@@ -23,7 +23,7 @@ def document(effect: str = "Allow", action: str = "ecr:PutImage", resource: str 
 
 
 def question(*identity: str, **more: Any) -> Question:
-    return Question("ecr:PutImage", APP, BOB, ACCOUNT, identity, **more)
+    return Question("ecr:PutImage", APP, BOB, identity, **more)
 
 
 HEAD = f"User: {BOB} is not authorized to perform: ecr:PutImage on resource: {APP} "
@@ -92,7 +92,7 @@ def test_a_repository_policy_for_the_account_grants_nothing_to_its_users(entry: 
 
 
 def kms(*identity: str, policy: str) -> Question:
-    return Question("kms:Decrypt", KEY, BOB, ACCOUNT, identity, resource_policy=policy, governed=True)
+    return Question("kms:Decrypt", KEY, BOB, identity, resource_policy=policy, governed=True)
 
 
 def test_a_key_is_used_by_whom_its_policy_names_and_by_iam_only_where_it_says_so() -> None:
