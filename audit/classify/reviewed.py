@@ -546,6 +546,16 @@ _FAMILIES = (
     (re.compile(r"pulumi:providers:[\w-]+"), _type("*", delete="change", replace="provider-moved")),
 )
 
+_REPLICAS = {"spec.replicas": _SIZE}
+"""Harmless besides the release of an image, which any type may have."""
+
+PARTLY: Mapping[str, Mapping[str, str]] = {
+    "kubernetes:apps:Deployment": _REPLICAS,
+    "kubernetes:apps:StatefulSet": _REPLICAS,
+    "kubernetes:apps:ReplicaSet": _REPLICAS,
+}
+"""Types without rules of which single properties are reviewed."""
+
 _ENGINE: dict[str, Ruled] = {
     "pulumi:pulumi:Stack": Ruled(
         harmless={"*": "the stack itself is nothing in a cloud"}, delete="change", replace="change"

@@ -14,7 +14,7 @@ from typing import Any
 from audit.changes import MAX_CHANGES, NOTES, announced, first_part, partly_hidden
 from audit.classify import access, documents, values
 from audit.classify.known import Known
-from audit.classify.reviewed import ALL, ANY_TYPE, ruled
+from audit.classify.reviewed import ALL, ANY_TYPE, PARTLY, ruled
 from audit.classify.words import MISSING, finding, show, subject
 from audit.model import QUIET_OPS, REPLACEMENT_OPS, Finding, Step, is_hidden, is_unknown
 
@@ -175,8 +175,11 @@ def _reason(kind: str, path: str, *, fresh: bool) -> str:
         found = prefixes & entry.harmless.keys()
         if found:
             return entry.harmless[min(found)]
-    found = prefixes & ANY_TYPE.keys()
-    return ANY_TYPE[min(found)] if found else ""
+    for table in (PARTLY.get(kind, {}), ANY_TYPE):
+        found = prefixes & table.keys()
+        if found:
+            return table[min(found)]
+    return ""
 
 
 _WORDS = ("tags", "tagsAll", "labels", "metadata.labels", "description", "comment", "displayName")
