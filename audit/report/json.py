@@ -5,10 +5,8 @@ from typing import Any
 
 from audit.model import Change, Finding
 from audit.report.model import Report, Row
-from audit.report.text import clean, cleaned, escaped_commands
+from audit.report.text import cleaned, cut, escaped_commands
 
-LONGEST = 16_384
-"""Characters of one text of a plan; longer ones are cut and say so."""
 SCHEMA, SCHEMA_VERSION = "app-one-audit-report", "1.0"
 
 
@@ -30,20 +28,20 @@ def plan(report: Report) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "version": SCHEMA_VERSION,
-        "stack": _text(report.stack),
-        "project": _text(report.project),
+        "stack": cut(report.stack),
+        "project": cut(report.project),
         "source": report.source,
         "incomplete": report.incomplete,
         "fingerprint": report.fingerprint,
         "worst": report.worst,
         "worstFamily": report.family,
-        "operations": {_text(name): count for name, count in report.counts.items()},
+        "operations": {cut(name): count for name, count in report.counts.items()},
         "classes": report.classes(),
         "waived": report.waived(),
         "findings": [_finding(finding, report) for finding in report.findings if finding.risk != "change"],
         "steps": [_row(row) for row in report.rows],
         "diagnostics": [
-            {"severity": _text(item.severity), "message": _text(item.message), "urn": _text(item.urn)}
+            {"severity": cut(item.severity), "message": cut(item.message), "urn": cut(item.urn)}
             for item in report.diagnostics
         ],
     }
@@ -53,15 +51,15 @@ def _finding(finding: Finding, report: Report) -> dict[str, Any]:
     result: dict[str, Any] = {
         "risk": finding.risk,
         "family": report.catalogue[finding.risk].family,
-        "urn": _text(finding.urn),
-        "reason": _text(finding.reason),
+        "urn": cut(finding.urn),
+        "reason": cut(finding.reason),
         "proved": finding.proved,
     }
     if finding.details:
         result["details"] = _value(finding.details)
     if finding.policy:
         result["policy"] = {
-            "property": _text(finding.policy.property),
+            "property": cut(finding.policy.property),
             "verdict": finding.policy.verdict,
             "old": _value(finding.policy.old),
             "new": _value(finding.policy.new),
@@ -88,9 +86,9 @@ def _proved(finding: Finding) -> dict[str, Any]:
 def _row(row: Row) -> dict[str, Any]:
     step = row.step
     return {
-        "urn": _text(step.urn),
-        "type": _text(step.type),
-        "op": _text(step.op),
+        "urn": cut(step.urn),
+        "type": cut(step.type),
+        "op": cut(step.op),
         "risk": row.risk,
         "planned": step.planned,
         "prior": step.prior,
@@ -99,7 +97,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _change(change: Change) -> dict[str, Any]:
-    result: dict[str, Any] = {"path": _text(change.path), "kind": change.kind}
+    result: dict[str, Any] = {"path": cut(change.path), "kind": change.kind}
     if change.old is not None:
         result["old"] = _value(change.old)
     if change.new is not None:
@@ -109,18 +107,13 @@ def _change(change: Change) -> dict[str, Any]:
     return result
 
 
-def _text(text: str) -> str:
-    text = clean(text)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
-
-
 def _value(value: Any) -> Any:
     if isinstance(value, str):
-        return _text(value)
+        return cut(value)
     if isinstance(value, list):
         return [_value(item) for item in value]
     if isinstance(value, dict):
-        return {_text(key): _value(item) for key, item in value.items()}
+        return {cut(key): _value(item) for key, item in value.items()}
     return value
 
 

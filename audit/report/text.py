@@ -9,6 +9,9 @@ from audit.model import ENGINE_SECRET, UNKNOWNS, Change, Finding, holds_unknown
 LONGEST_VALUE = 300
 """Characters of one value in formats for people; the JSON report holds more."""
 
+LONGEST_TEXT = 16_384
+"""Characters of one text in the JSON report of a plan."""
+
 KNOWN_LATER = "(known after apply)"
 
 _CONTROLS = re.compile(
@@ -36,6 +39,12 @@ def cleaned(item: Any) -> Any:
     if isinstance(item, dict):
         return {clean(str(name)): cleaned(entry) for name, entry in item.items()}
     return item
+
+
+def cut(text: str) -> str:
+    """The same, as long as a report holds one text; a longer one is cut and says so."""
+    text = clean(text)
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text):,} characters)"
 
 
 def line(text: str) -> str:

@@ -88,6 +88,16 @@ def test_any_other_change_or_prior_state_differs_and_is_named(
     assert result.records[0].lines
 
 
+def test_a_report_stands_for_its_preview_whatever_its_names_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report shows what could act on a terminal as an escape; it is the same report for that."""
+    preview, report = tmp_path / "p.json", tmp_path / "r.json"
+    preview.write_text(json.dumps(p.digest(p.step(p.USER, "a\x1b[31m\u202e\r\nb ##vso[x]", None, {"name": "u"}))))
+    assert entry(["plan", str(preview), "--format", "json", "-o", str(report)]) == 0
+    assert entry(["compare", str(report), str(preview)]) == 0, capsys.readouterr().err
+
+
 def test_a_report_stands_for_its_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preview, report = tmp_path / "p.json", tmp_path / "r.json"
     preview.write_text(json.dumps(p.digest(*STEPS)))

@@ -14,7 +14,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from audit.model import ENGINE_SECRET, REDACTED, UNKNOWN
-from audit.report import FORMATS, json as json_format, render
+from audit.report import FORMATS, render
+from audit.report.text import LONGEST_TEXT
 from audit.secrets import hidden
 from audit.secrets.redact import Redactor
 from tests.audit import fuzzing, previews as p
@@ -379,7 +380,7 @@ def test_the_fuzzers_own_check_sees_a_leak() -> None:
     """The net is tested with what must be caught, so that a blind check cannot pass."""
     for number, encode in enumerate(fuzzing.ENCODERS):
         assert fuzzing.leaks(f"x {encode('hunter2-secret')} y", "hunter2-secret"), number
-    assert json_format.LONGEST > 1000
+    assert LONGEST_TEXT > 1000
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+import boto3
+import moto
 import pytest
 
 from audit.clouds import Gone, NotOffered, Refused, found
@@ -109,6 +111,22 @@ def test_a_list_without_end_is_no_list(service: str) -> None:
     Service.body, Service.headers_sent = b'{"value": [1]}', {"x-ms-continuationtoken": "again"}
     with pytest.raises(Refused, match="do not end"):
         AzureDevOps().values("_apis/projects", "Project and Team (Read)")
+
+
+def test_a_list_of_aws_is_read_to_its_last_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IAM gives a hundred at once; the last one is the one that nobody declared."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_REGION", "us-east-2")
+    with moto.mock_aws():
+        iam = boto3.client("iam", region_name="us-east-2")
+        iam.create_user(UserName="push")
+        document = histories.policy("ecr:PutImage")
+        for number in range(101):
+            policy = iam.create_policy(PolicyName=f"p-{number}", PolicyDocument=document)["Policy"]
+            iam.attach_user_policy(UserName="push", PolicyArn=policy["Arn"])
+        assert iam.list_attached_user_policies(UserName="push")["IsTruncated"]
+        listed = Aws().pages("iam", "ListAttachedUserPolicies", "AttachedPolicies", UserName="push")
+    assert len(listed) == 101
 
 
 class Pages(Service):
