@@ -25,7 +25,9 @@ if __name__ == "__main__":
 
 import grpc
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+from pulumi.runtime.proto.codegen import loader_pb2
 
+from sandbox import program_code
 from sandbox.lifetime import Lifetime
 
 if TYPE_CHECKING:
@@ -81,6 +83,29 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             # The official host's words; the engine prints them after what the program has said.
             return language_pb2.RunResponse(error=f"program exited with non-zero exit code: {process.returncode}")
         return language_pb2.RunResponse()
+
+    def GenerateProgram(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC)
+        """`pulumi import`: the code of what was imported."""
+        with grpc.insecure_channel(request.loader_target, options=_UNLIMITED) as channel:
+            # The SDK's own stub of this service imports a module that is not in the SDK.
+            get_schema = channel.unary_unary(
+                "/codegen.Loader/GetSchema",
+                request_serializer=loader_pb2.GetSchemaRequest.SerializeToString,
+                response_deserializer=loader_pb2.GetSchemaResponse.FromString,
+            )
+
+            def schema_of(package: str) -> Any:
+                return json.loads(get_schema(loader_pb2.GetSchemaRequest(package=package)).schema)
+
+            try:
+                program = program_code.python_program(dict(request.source), schema_of)
+            except program_code.ProgramError as error:
+                context.abort(
+                    grpc.StatusCode.UNIMPLEMENTED,
+                    f"the sandbox's stand-in for the language host cannot write this program: {error}. The import "
+                    "itself is done; repeat it with --generate-code=false, or use the official language host",
+                )
+        return language_pb2.GenerateProgramResponse(source={"__main__.py": program.encode()})
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)
         """Run a plugin that is a Python program (a policy pack, a provider) and stream what it prints."""
