@@ -2,7 +2,7 @@
 
 from iam.compare import Cause, Comparison, Verdict, compare
 from iam.decide import decide
-from iam.lint import Finding, lint
+from iam.lint import Finding, exact, lint
 from iam.model import Decision, Effect, OwnPolicies, Policy, PolicyError, Request, RequestError, Statement, StatementRef
 from iam.parse import parse
 from iam.table import HEADINGS, Row, table
@@ -25,6 +25,7 @@ __all__ = [
     "Verdict",
     "compare",
     "decide",
+    "exact",
     "lint",
     "parse",
     "table",

@@ -40,9 +40,20 @@ def known(action: str) -> str | None:
     return f"{service}:{found}" if found else None
 
 
-@lru_cache(maxsize=1024)
 def resources(action: str) -> tuple[str, ...] | None:
     """Example ARNs of what a known action takes; empty if it has no resource level, None if the action is not known."""
+    arns = _arns(action)
+    return None if arns is None else tuple(_filled(arn) for arn in arns)
+
+
+def resource_patterns(action: str) -> tuple[str, ...] | None:
+    """The same as patterns of ARNs."""
+    arns = _arns(action)
+    return None if arns is None else tuple(_VARIABLE.sub("*", arn) for arn in arns)
+
+
+@lru_cache(maxsize=1024)
+def _arns(action: str) -> tuple[str, ...] | None:
     if known(action) is None:
         return None
     service, _, name = action.lower().partition(":")
@@ -51,12 +62,11 @@ def resources(action: str) -> tuple[str, ...] | None:
     if not details["resourceTypes"]:
         return ()
     kinds = set(data.get_resource_types_for_service(service))
-    arns = [
+    return tuple(
         data.get_resource_type_details(service, kind["name"])["arn"]
         for kind in details["resourceTypes"]
         if kind["name"] in kinds
-    ]
-    return tuple(_filled(arn) for arn in arns)
+    )
 
 
 @lru_cache(maxsize=512)

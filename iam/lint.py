@@ -3,13 +3,17 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import chain
+from typing import Any
 
-from iam import catalogue
 from iam.document import statement as as_document
+from iam.lint_conditions import conditions
+from iam.lint_exact import exactness
+from iam.lint_federation import federation
+from iam.lint_statements import Level, mistakes, risks
 from iam.model import Policy, Statement
 
-Level = Literal["error", "warning", "note"]
+LONGEST = 400  # characters of a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +31,33 @@ def lint(policy: Policy) -> list[Finding]:
     """All findings, in the order of the statements."""
     found = list(_policy_rules(policy))
     for statement in policy.statements:
-        told = [*_mistakes(statement), *_risks(statement)]
-        own = [
-            Finding(level, rule, statement.index, statement.sid, f"{statement.name}: {m}") for level, rule, m in told
-        ]
+        own = list(_own(statement))
         found += own
         found += _parliament(policy, statement, {finding.rule for finding in own})
     return found
+
+
+def exact(policy: Policy) -> list[Finding]:
+    """Errors of a policy that is meant to name exactly what it allows; by rules of our own alone, so it is quick."""
+    found = [*_policy_rules(policy)]
+    for statement in policy.statements:
+        found += _findings(statement, exactness(statement))
+        found += _own(statement)
+    return [finding for finding in found if finding.level == "error"]
+
+
+def _own(statement: Statement) -> Iterator[Finding]:
+    rules = (mistakes(statement), conditions(statement), risks(statement), federation(statement))
+    return _findings(statement, chain.from_iterable(rules))
+
+
+def _findings(statement: Statement, told: Iterator[tuple[Level, str, str]]) -> Iterator[Finding]:
+    for level, rule, message in told:
+        yield Finding(level, rule, statement.index, statement.sid, _short(f"{statement.name}: {message}"))
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= LONGEST else f"{message[: LONGEST - 3]}..."
 
 
 def _policy_rules(policy: Policy) -> Iterator[Finding]:
@@ -49,58 +73,24 @@ def _policy_rules(policy: Policy) -> Iterator[Finding]:
         )
 
 
-Told = tuple[Level, str, str]
-
-
-def _mistakes(statement: Statement) -> Iterator[Told]:
-    for action in _without_resource_level(statement):
-        message = f"{action} has no resource level, so this resource has no effect on it; allow it on Resource *"
-        yield "error", "no-resource-level", message
-    for glob in statement.actions.patterns:
-        if glob.is_literal and catalogue.known(glob.text) is None:
-            yield "warning", "unknown-action", f"AWS is not known to have the action {glob.text}"
-    for condition in statement.conditions:
-        if condition.kind is None:
-            yield "error", "unknown-operator", f"AWS is not known to have the operator {condition.operator}"
-
-
-def _risks(statement: Statement) -> Iterator[Told]:
-    if statement.effect == "Deny":
-        return
-    actions, resources, principals = statement.actions, statement.resources, statement.principals
-    everything = any(glob.text == "*" for glob in actions.patterns) and not actions.negated
-    anywhere = resources is not None and not resources.negated and any(glob.text == "*" for glob in resources.patterns)
-    if everything and anywhere and principals is None and not statement.conditions:
-        yield "error", "full-access", "allows every action on every resource; name the actions (Security Hub IAM.1)"
-    if actions.negated:
-        yield "warning", "allow-not-action", "allows all but what it names, also actions that AWS adds later"
-    if resources is not None and resources.negated:
-        yield "warning", "allow-not-resource", "allows all resources but those it names; name those that are meant"
-    if principals is not None and principals.negated:
-        yield "error", "allow-not-principal", "NotPrincipal with Allow admits everyone else, anonymous callers too"
-    elif principals is not None and not statement.conditions and any(v == "*" for _, v in principals.entries):
-        yield "warning", "everyone", "admits everyone, anonymous callers too; name a principal or add a condition"
-
-
-def _without_resource_level(statement: Statement) -> Iterator[str]:
-    clause = statement.resources
-    if clause is None or clause.negated or statement.actions.negated:
-        return
-    if any(glob.text == "*" for glob in clause.patterns):
-        return
-    for glob in statement.actions.patterns:
-        known = catalogue.known(glob.text) if glob.is_literal else None
-        if known and catalogue.resources(known) == ():
-            yield known
-
-
 _SEVERITIES: dict[str, Level] = {"CRITICAL": "error", "HIGH": "error", "MEDIUM": "error", "LOW": "warning"}
-# What parliament calls the rules above.
-_SAME = {
-    "UNKNOWN_ACTION": "unknown-action",
-    "RESOURCE_MISMATCH": "no-resource-level",
-    "UNKNOWN_OPERATOR": "unknown-operator",
-}
+# What rules of our own say, by data that is kept up to date: parliament's lists of actions, resources, condition keys
+# and identity providers are older.
+_OURS = frozenset(
+    {
+        "UNKNOWN_ACTION",
+        "UNKNOWN_PREFIX",
+        "RESOURCE_MISMATCH",
+        "UNKNOWN_OPERATOR",
+        "UNKNOWN_FEDERATION_SOURCE",
+        "UNKNOWN_CONDITION_FOR_ACTION",
+        "UNKNOWN_PRINCIPAL",
+        "MISMATCHED_TYPE",
+        "MISMATCHED_TYPE_BUT_USABLE",
+        "MISMATCHED_TYPE_OPERATION_TO_NULL",
+        "DUPLICATE_SID",
+    }
+)
 
 
 def _parliament(policy: Policy, statement: Statement, told: set[str]) -> Iterator[Finding]:
@@ -110,7 +100,7 @@ def _parliament(policy: Policy, statement: Statement, told: set[str]) -> Iterato
     text = json.dumps({"Version": policy.version, "Statement": [_single_values(as_document(statement))]})
 
     def finding(level: Level, rule: str, message: str) -> Finding:
-        return Finding(level, rule, statement.index, statement.sid, f"{statement.name}: {message}")
+        return Finding(level, rule, statement.index, statement.sid, _short(f"{statement.name}: {message}"))
 
     try:
         raw_findings = analyze_policy_string(text).findings
@@ -118,8 +108,8 @@ def _parliament(policy: Policy, statement: Statement, told: set[str]) -> Iterato
         yield finding("note", "parliament-failed", f"parliament could not read it ({type(error).__name__})")
         return
     for raw in raw_findings:
-        rule = _SAME.get(raw.issue, raw.issue.lower().replace("_", "-"))
-        if rule in told or (rule == "malformed" and statement.principals is not None):
+        rule = raw.issue.lower().replace("_", "-")
+        if raw.issue in _OURS or rule in told or (rule == "malformed" and statement.principals is not None):
             continue  # told above, or a resource policy, which parliament does not read
         known = enhance_finding(raw)
         detail = raw.detail if isinstance(raw.detail, str) else json.dumps(raw.detail, default=str)

@@ -49,7 +49,7 @@ def test_objects_below_a_prefix_of_a_named_bucket_are_a_thing() -> None:
     ],
 )
 def test_a_statement_that_is_too_wide_cannot_be_declared(actions: list[str], resources: list[str], why: str) -> None:
-    with pytest.raises(PolicyDeclarationError, match=rf"^statement One: .*{why}"):
+    with pytest.raises(PolicyDeclarationError, match=rf"""^statement "One": .*{why}"""):
         document([statement(actions, resources)])
 
 
