@@ -1,43 +1,50 @@
-"""The right to push to this one repository: policy, group, user, membership and access key."""
+"""Who may do what with this one repository: a policy, and a user with an access key or a role that holds it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 import pulumi_aws as aws
 
+import iam
 from infra import policy
+
+Kind = Literal["Push", "Read"]
+"""Pushing images, or only reading what the pipeline previews; each has names of resources of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PushAccessArgs:
-    """Who may push, and what else they may do; names are IAM's and are checked by `infra.settings`."""
+class PolicyArgs:
+    """An IAM policy, as a document and by its names."""
 
-    repository_arn: str
-    """The one repository; known in a preview, so that a reviewer can read the policy."""
-    policy_name: str
+    name: str
+    path: str
+    """IAM path of the policy and of who holds it, `/` or `/a/b/`."""
+    description: str
+    document: str
+    """Known in a preview, so that a reviewer can read it."""
+    tags: Mapping[str, str]
+    """Tags of whatever can carry them; groups and keys cannot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyArgs:
+    """An IAM user with an access key; names are IAM's and are checked by `infra.settings`."""
+
     group_name: str
     user_name: str
-    path: str
-    """IAM path of all three, `/` or `/a/b/`."""
     permissions_boundary_arn: str
     """Policy that bounds the user; empty for none."""
-    allow_pull: bool
-    """Also pull from the repository."""
-    allow_scan_findings: bool
-    """Also read image details and scan findings of the repository."""
-    allow_look_up: bool
-    """Also look the repository up, where the image's stack is another one."""
     key_generation: int
     """Number of the access key in use, from 1."""
     keep_previous_key: bool
     """Keep the key of the generation before besides it."""
-    tags: Mapping[str, str]
-    """Tags of the policy and the user; groups and keys cannot carry any."""
 
 
-class PushAccess(pulumi.ComponentResource):
-    """An IAM user that can push to one repository, and its access key.
+class KeyAccess(pulumi.ComponentResource):
+    """An IAM user with one policy, and its access key.
 
     The policy hangs on a group, not on the user (Security Hub IAM.2). A key is a resource named after its generation:
     the engine creates the new one first, the variable group is updated with it, and the old one is deleted last. IAM
@@ -51,33 +58,27 @@ class PushAccess(pulumi.ComponentResource):
     secret_access_key: pulumi.Output[str]
     """Always a secret."""
 
-    def __init__(self, name: str, args: PushAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("app-one:infra:PushAccess", name, None, opts)
+    def __init__(
+        self, name: str, kind: Kind, rights: PolicyArgs, args: KeyArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(f"app-one:infra:{kind}Access", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        push_policy = aws.iam.Policy(
-            f"{name}-policy",
-            name=args.policy_name,
-            path=args.path,
-            description="Push images to one ECR repository",
-            policy=push_policy_document(args),
-            tags=args.tags,
-            opts=child,
-        )
-        group = aws.iam.Group(f"{name}-group", name=args.group_name, path=args.path, opts=child)
-        aws.iam.GroupPolicyAttachment(f"{name}-group-policy", group=group.name, policy_arn=push_policy.arn, opts=child)
+        held = _policy(name, rights, child)
+        group = aws.iam.Group(f"{name}-group", name=args.group_name, path=rights.path, opts=child)
+        aws.iam.GroupPolicyAttachment(f"{name}-group-policy", group=group.name, policy_arn=held.arn, opts=child)
         user = aws.iam.User(
             f"{name}-user",
             name=args.user_name,
-            path=args.path,
+            path=rights.path,
             permissions_boundary=args.permissions_boundary_arn or None,
-            tags=args.tags,
+            tags=rights.tags,
             opts=child,
         )
         aws.iam.UserGroupMembership(f"{name}-membership", user=user.name, groups=[group.name], opts=child)
         if args.keep_previous_key:
             self._key(name, args.key_generation - 1, user)
         key = self._key(name, args.key_generation, user)
-        self.policy_arn = push_policy.arn
+        self.policy_arn = held.arn
         self.group_name = group.name
         self.user_name = user.name
         self.access_key_id = key.id
@@ -90,9 +91,107 @@ class PushAccess(pulumi.ComponentResource):
         return aws.iam.AccessKey(f"{name}-key-{generation}", user=user.name, opts=pulumi.ResourceOptions(parent=self))
 
 
-def push_policy_document(args: PushAccessArgs) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Whose tokens may take a role."""
+
+    provider_arn: str
+    """The account's OIDC provider; known in a preview, so that a reviewer can read the trust."""
+    issuer: str
+    """The issuer's URL without https://, which is the prefix of its condition keys."""
+    audience: str
+    subject: str
+    """Exactly; a pattern would let others in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleArgs:
+    """An IAM role for identity tokens."""
+
+    role_name: str
+    permissions_boundary_arn: str
+    """Policy that bounds the role; empty for none."""
+    trusted: Sequence[Trust]
+
+
+class RoleAccess(pulumi.ComponentResource):
+    """An IAM role with one policy, which a run of the pipeline takes by its identity token: there is no key."""
+
+    policy_arn: pulumi.Output[str]
+    role_name: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, kind: Kind, rights: PolicyArgs, args: RoleArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(f"app-one:infra:{kind}Role", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        held = _policy(name, rights, child)
+        role = aws.iam.Role(
+            f"{name}-role",
+            name=args.role_name,
+            path=rights.path,
+            description=rights.description,
+            assume_role_policy=trust_document(args.trusted),
+            max_session_duration=_SESSION_SECONDS,
+            permissions_boundary=args.permissions_boundary_arn or None,
+            tags=rights.tags,
+            opts=child,
+        )
+        aws.iam.RolePolicyAttachment(f"{name}-role-policy", role=role.name, policy_arn=held.arn, opts=child)
+        self.policy_arn = held.arn
+        self.role_name = role.name
+        self.role_arn = role.arn
+        self.register_outputs({"policy_arn": self.policy_arn, "role_arn": self.role_arn})
+
+
+_SESSION_SECONDS = 3600
+"""How long a session of a role is good; IAM's least."""
+
+
+def _policy(name: str, rights: PolicyArgs, child: pulumi.ResourceOptions) -> aws.iam.Policy:
+    return aws.iam.Policy(
+        f"{name}-policy",
+        name=rights.name,
+        path=rights.path,
+        description=rights.description,
+        policy=rights.document,
+        tags=rights.tags,
+        opts=child,
+    )
+
+
+def trust_document(trusted: Sequence[Trust]) -> str:
+    """A role's trust policy as JSON: a statement an issuer, so that two can be trusted while one takes over.
+
+    Audience and subject both have to be exactly what they are (StringEquals): every pipeline of every organisation
+    would meet a trust in the audience alone.
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html
+    """
+    statements = [
+        {
+            "Sid": f"Issuer{number}",
+            "Effect": "Allow",
+            "Principal": {"Federated": trust.provider_arn},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {f"{trust.issuer}:aud": trust.audience, f"{trust.issuer}:sub": trust.subject}
+            },
+        }
+        for number, trust in enumerate(trusted, 1)
+    ]
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.parse(text)
+    return text
+
+
+def push_policy_document(
+    repository_arn: str, *, allow_pull: bool, allow_scan_findings: bool, allow_look_up: bool
+) -> str:
     """The push policy as JSON.
 
+    allow_pull: also pull from the repository. allow_scan_findings: also read image details and scan findings.
+    allow_look_up: also look the repository up, where the image's stack is another one.
     Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html
     """
     statements = [
@@ -117,34 +216,62 @@ def push_policy_document(args: PushAccessArgs) -> str:
                 "ecr:PutImage",
                 "ecr:UploadLayerPart",
             ],
-            resources=[args.repository_arn],
+            resources=[repository_arn],
         ),
     ]
-    if args.allow_pull:
+    if allow_pull:
         statements.append(
             policy.Statement(
                 sid="PullImages",
                 reason="docker pull, where the same user deploys what it pushed",
                 actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                resources=[args.repository_arn],
+                resources=[repository_arn],
             )
         )
-    if args.allow_scan_findings:
+    if allow_scan_findings:
         statements.append(
             policy.Statement(
                 sid="ReadScanFindings",
                 reason="the pipeline's scan gate waits for the findings of the digest that it pushed",
                 actions=["ecr:DescribeImageScanFindings", "ecr:DescribeImages"],
-                resources=[args.repository_arn],
+                resources=[repository_arn],
             )
         )
-    if args.allow_look_up:
+    if allow_look_up:
+        statements.append(_look_up(repository_arn))
+    return policy.document(statements)
+
+
+def read_policy_document(repository_arn: str, user_arns: Sequence[str]) -> str:
+    """The reader's policy as JSON: what a preview, and the nightly look at the image, ask of this one repository.
+
+    user_arns: the users whose keys' age is looked at; none where there are no keys.
+    """
+    statements = [
+        _look_up(repository_arn),
+        policy.Statement(
+            sid="ReadImages",
+            reason="is the recorded image still there, as it was pushed, and what did its scan find",
+            actions=["ecr:BatchGetImage", "ecr:DescribeImageScanFindings"],
+            resources=[repository_arn],
+        ),
+    ]
+    if user_arns:
         statements.append(
             policy.Statement(
-                sid="LookUpRepository",
-                reason="the image's stack asks for the repository, its tags and newest images; another declares it",
-                actions=["ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:ListTagsForResource"],
-                resources=[args.repository_arn],
+                sid="ReadAgeOfKeys",
+                reason="the nightly run says which key is too old",
+                actions=["iam:GetAccessKeyLastUsed", "iam:GetUser", "iam:ListAccessKeys"],
+                resources=user_arns,
             )
         )
     return policy.document(statements)
+
+
+def _look_up(repository_arn: str) -> policy.Statement:
+    return policy.Statement(
+        sid="LookUpRepository",
+        reason="the image's stack asks for the repository, its tags and newest images; another declares it",
+        actions=["ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:ListTagsForResource"],
+        resources=[repository_arn],
+    )

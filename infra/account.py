@@ -35,6 +35,14 @@ class Account:
             ),
         )
 
+    def user_arn(self, path: str, name: str) -> str:
+        """ARN of the IAM user `name` below `path` (`/` or `/a/b/`) in this account."""
+        return f"arn:{self.partition}:iam::{self.id}:user{path}{name}"
+
+    def oidc_provider_arn(self, issuer: str) -> str:
+        """ARN of this account's OpenID Connect provider of the issuer `https://...`."""
+        return f"arn:{self.partition}:iam::{self.id}:oidc-provider/{issuer.removeprefix('https://')}"
+
     def repository_arn(self, name: str) -> str:
         """ARN of the ECR repository `name` in this account and region."""
         return f"arn:{self.partition}:ecr:{self.region}:{self.id}:repository/{name}"

@@ -48,6 +48,21 @@ def _group_id(project_id: str, name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Protected:
+    """A resource that this pipeline, and no other, may use, and only from runs of its branch."""
+
+    name: str
+    """Part of the names of what guards it."""
+    kind: str
+    """`variablegroup`, `endpoint` (a service connection) or `environment`."""
+    resource_id: pulumi.Input[str]
+    approval: bool = False
+    """A person approves each run before it may be used."""
+    lock: bool = False
+    """One run at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PipelineArgs:
     """The pipeline and its surroundings; everything is in one Azure DevOps project."""
 
@@ -57,15 +72,17 @@ class PipelineArgs:
     prerequisites: Prerequisites
     branch: str
     """Branch that is deployed and protected, without refs/heads/."""
+    reviewers: int
+    """How many others have to approve a pull request to the branch."""
     yaml_path: str
     """The pipeline's YAML in the repository."""
     environment_name: str
-    variable_group_id: pulumi.Input[str]
-    """The group that this pipeline, and no other, may use."""
+    protected: Sequence[Protected]
+    """What the pipeline uses besides the environment."""
 
 
 class Pipeline(pulumi.ComponentResource):
-    """A pipeline that alone may use the variable group, and that deploys through an environment with checks.
+    """A pipeline that alone may use what is protected, and that deploys through an environment with checks.
 
     None of its resources can carry tags: their provider takes none.
     """
@@ -74,14 +91,13 @@ class Pipeline(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("app-one:infra:Pipeline", name, None, opts)
+        self._args = args
         child = pulumi.ResourceOptions(parent=self)
         branch = f"refs/heads/{args.branch}"
         definition = azuredevops.BuildDefinition(
             name,
             project_id=args.project_id,
             name=args.pipeline_name,
-            # How far a run's token reaches is the project's own setting (docs/azure-devops.md, section 7): the provider
-            # has an input for it here, but never sends it.
             repository=azuredevops.BuildDefinitionRepositoryArgs(
                 repo_type="TfsGit",
                 repo_id=args.prerequisites.repository_id,
@@ -99,67 +115,92 @@ class Pipeline(pulumi.ComponentResource):
             opts=child,
         )
         pipeline_id = definition.id.apply(int)
-        for kind, resource_id in (("variablegroup", args.variable_group_id), ("environment", environment.id)):
-            azuredevops.PipelineAuthorization(
-                f"{name}-may-use-{kind}",
-                project_id=args.project_id,
-                type=kind,
-                resource_id=resource_id,
-                pipeline_id=pipeline_id,
-                opts=child,
-            )
-        azuredevops.CheckApproval(
-            f"{name}-approval",
-            project_id=args.project_id,
-            target_resource_type="environment",
-            target_resource_id=environment.id,
-            approvers=args.prerequisites.approver_ids,
-            requester_can_approve=False,
-            instructions="Read the run's audit report: it says what this deployment will change.",
-            timeout=_APPROVAL_MINUTES,
-            opts=child,
+        deploys_to = Protected(
+            name="environment", kind="environment", resource_id=environment.id, approval=True, lock=True
         )
-        azuredevops.CheckExclusiveLock(
-            f"{name}-lock",
-            project_id=args.project_id,
-            target_resource_type="environment",
-            target_resource_id=environment.id,
-            timeout=_LOCK_MINUTES,
-            opts=child,
-        )
-        # The pipeline's definition can be run on any branch, with that branch's YAML: without this, only the approver
-        # would stand between it and the environment. The variable group has no such check, since a pull request's run
-        # (refs/pull/N/merge) previews with it; see docs/azure-devops.md.
-        azuredevops.CheckBranchControl(
-            f"{name}-branch",
-            project_id=args.project_id,
-            display_name=f"Only {args.branch}, while it is protected",
-            target_resource_type="environment",
-            target_resource_id=environment.id,
-            allowed_branches=branch,
-            verify_branch_protection=True,
-            ignore_unknown_protection_status=False,
-            timeout=_BRANCH_MINUTES,
-            opts=child,
-        )
+        for protected in (*args.protected, deploys_to):
+            self._guard(name, protected, pipeline_id)
+        scope = {"repository_id": args.prerequisites.repository_id, "repository_ref": branch, "match_type": "Exact"}
         azuredevops.BranchPolicyBuildValidation(
             f"{name}-validation",
             project_id=args.project_id,
             enabled=True,
             blocking=True,
             settings=azuredevops.BranchPolicyBuildValidationSettingsArgs(
-                display_name=f"{args.pipeline_name}: checks and preview",
+                display_name=f"{args.pipeline_name}: checks and build",
                 build_definition_id=pipeline_id,
                 valid_duration=_VALID_MINUTES,
                 queue_on_source_update_only=True,
                 manual_queue_only=False,
-                scopes=[
-                    azuredevops.BranchPolicyBuildValidationSettingsScopeArgs(
-                        repository_id=args.prerequisites.repository_id, repository_ref=branch, match_type="Exact"
-                    )
-                ],
+                scopes=[azuredevops.BranchPolicyBuildValidationSettingsScopeArgs(**scope)],
+            ),
+            opts=child,
+        )
+        # The check above runs the pull request's own YAML: only a second person's eyes keep one from bringing code to
+        # the branch alone.
+        azuredevops.BranchPolicyMinReviewers(
+            f"{name}-reviewers",
+            project_id=args.project_id,
+            enabled=True,
+            blocking=True,
+            settings=azuredevops.BranchPolicyMinReviewersSettingsArgs(
+                reviewer_count=args.reviewers,
+                submitter_can_vote=False,
+                last_pusher_cannot_approve=True,
+                on_push_reset_approved_votes=True,
+                allow_completion_with_rejects_or_waits=False,
+                scopes=[azuredevops.BranchPolicyMinReviewersSettingsScopeArgs(**scope)],
             ),
             opts=child,
         )
         self.id = definition.id
         self.register_outputs({"id": self.id})
+
+    def _guard(self, name: str, protected: Protected, pipeline_id: pulumi.Output[int]) -> None:
+        """Open a resource to this pipeline, and set the checks that a run has to pass."""
+        args, child = self._args, pulumi.ResourceOptions(parent=self)
+        azuredevops.PipelineAuthorization(
+            f"{name}-may-use-{protected.name}",
+            project_id=args.project_id,
+            type=protected.kind,
+            resource_id=protected.resource_id,
+            pipeline_id=pipeline_id,
+            opts=child,
+        )
+        # The environment's checks were there first, and have no part for it in their names.
+        own = name if protected.kind == "environment" else f"{name}-{protected.name}"
+        # A definition can be run on any branch, with that branch's YAML: without this nothing but an approver would
+        # stand between unreviewed code and what is protected.
+        azuredevops.CheckBranchControl(
+            f"{own}-branch",
+            project_id=args.project_id,
+            display_name=f"Only {args.branch}, while it is protected",
+            target_resource_type=protected.kind,
+            target_resource_id=protected.resource_id,
+            allowed_branches=f"refs/heads/{args.branch}",
+            verify_branch_protection=True,
+            ignore_unknown_protection_status=False,
+            timeout=_BRANCH_MINUTES,
+            opts=child,
+        )
+        if protected.approval:
+            azuredevops.CheckApproval(
+                f"{own}-approval",
+                project_id=args.project_id,
+                target_resource_type=protected.kind,
+                target_resource_id=protected.resource_id,
+                approvers=args.prerequisites.approver_ids,
+                requester_can_approve=False,
+                instructions="Read the run's audit report: it says what this deployment will change.",
+                timeout=_APPROVAL_MINUTES,
+                opts=child,
+            )
+        if protected.lock:
+            azuredevops.CheckExclusiveLock(
+                f"{own}-lock",
+                project_id=args.project_id,
+                target_resource_type=protected.kind,
+                target_resource_id=protected.resource_id,
+                timeout=_LOCK_MINUTES,
+                opts=child,
+            )

@@ -1,7 +1,7 @@
 """Rules on single settings: a check, the sentence that states it, and a right example."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -58,6 +58,18 @@ def is_tag_map(value: Mapping[str, Any]) -> bool:
         and re.fullmatch(f"{text}{{0,256}}", content)
         and not name.casefold().startswith("aws:")
         for name, content in value.items()
+    )
+
+
+def is_trust(value: Sequence[Mapping[str, Any]]) -> bool:
+    """Issuers of identity tokens, each once, with the exact subjects that are trusted."""
+    issuers = [entry.get("issuer") for entry in value]
+    return len(set(issuers)) == len(issuers) and all(
+        set(entry) == {"issuer", "push", "reader"}
+        and all(isinstance(text, str) and text and not re.search(r"[*?\s]|\$\{", text) for text in entry.values())
+        and re.fullmatch(r"https://[a-z0-9.-]+(?:/[\w./-]*[\w.-])?", entry["issuer"])
+        and entry["push"] != entry["reader"]
+        for entry in value
     )
 
 

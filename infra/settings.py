@@ -28,6 +28,7 @@ from infra.rules import (
     is_devops_project_name,
     is_inner_path,
     is_tag_map,
+    is_trust,
     is_variable_name,
     matches,
     one_of,
@@ -163,20 +164,34 @@ class Settings:
         ),
     ]
 
-    state_bucket: Annotated[
-        str,
-        optional(
-            r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]|\.(?!\.))*[a-z0-9]",
-            "an S3 bucket name: 3 to 63 lower-case letters, digits, - and ., or empty",
-            "acme-pulumi-state",
+    pipeline_reviewers: Annotated[int, whole_number(1, 10)]
+    pipeline_identity: Annotated[str, one_of("key", "oidc")]
+    keep_access_key: bool
+    push_role_name: Annotated[str, matches(r"[\w+=,.@-]{1,64}", _IAM_NAME.format(64), "app-one-push")]
+    reader_name: Annotated[str, matches(r"[\w+=,.@-]{1,64}", _IAM_NAME.format(64), "app-one-reader")]
+    oidc_audience: Annotated[str, matches(r"[!-~]{1,255}", "1 to 255 characters", "api://AzureADTokenExchange")]
+    oidc_trust: Annotated[
+        tuple[Mapping[str, str], ...],
+        Rule(
+            is_trust,
+            "a list of {issuer, push, reader}: the issuer's https:// address, each once, and the exact subjects (no "
+            "wildcard) of the connections that push and that read",
+            '[{"issuer": "https://vstoken.dev.azure.com/6f1b4e3a-0000-4000-8000-000000000001", "push": '
+            '"sc://acme/app-one/app-one-push", "reader": "sc://acme/app-one/app-one-reader"}]',
         ),
     ]
-    state_prefix: Annotated[
+    image_backend: Annotated[
         str,
-        optional(r"[\w.-]+(?:/[\w.-]+)*", "a path of letters, digits and _ . - between single /, or empty", "team/app"),
+        optional(
+            r"s3://(?=[^/?]{3,63}(?:[/?]|$))[a-z0-9](?:[a-z0-9-]|\.(?!\.))*[a-z0-9](?:/[\w.-]+)*(?:\?[!-~]*)?|https://[!-~]+",
+            "as `pulumi login` takes it, s3://BUCKET/PREFIX?region=... or https://..., or empty",
+            "s3://acme-image-state/app-one?region=us-east-2&awssdk=v2",
+        ),
     ]
-    state_kms_key_arn: Annotated[str, optional(*_KMS_KEY)]
-    state_policy_name: Annotated[str, matches(r"[\w+=,.@-]{1,128}", _IAM_NAME.format(128), "app-one-state")]
+    image_stack: Annotated[
+        str, optional(r"[\w.-]{1,100}", "a stack's name: at most 100 letters, digits and _ . -, or empty", "dev-image")
+    ]
+    state_name: Annotated[str, matches(r"[\w+=,.@-]{1,64}", _IAM_NAME.format(64), "app-one-state")]
 
     tags: Annotated[
         Mapping[str, str],
@@ -236,10 +251,29 @@ _TOGETHER = (
         example="IMMUTABLE",
     ),
     _Together(
-        keys=("stateBucket", "statePrefix", "stateKmsKeyArn"),
-        holds=lambda bucket, prefix, key: bucket or not (prefix or key),
-        rule="must be set where statePrefix or stateKmsKeyArn is",
-        example="acme-pulumi-state",
+        keys=("imageBackend", "declares"),
+        holds=lambda backend, declares: not backend or declares == "foundation",
+        rule="only a foundation opens the state of another stack, the image's, to the pipeline",
+        example="app-one:declares foundation, or an empty app-one:imageBackend",
+    ),
+    _Together(
+        keys=("oidcTrust", "pipelineIdentity"),
+        holds=lambda trust, identity: trust or identity != "oidc",
+        rule="must name at least one issuer where runs come with identity tokens",
+        example='[{"issuer": "https://vstoken.dev.azure.com/ORGANIZATION-ID", "push": "sc://ORGANIZATION/PROJECT/'
+        'app-one-push", "reader": "sc://ORGANIZATION/PROJECT/app-one-reader"}]',
+    ),
+    _Together(
+        keys=("keepAccessKey", "pipelineIdentity"),
+        holds=lambda keep, identity: not keep or identity == "oidc",
+        rule="with an access key there is nothing else to keep it besides",
+        example="false",
+    ),
+    _Together(
+        keys=("readerName", "pushUserName", "pushGroupName", "pushPolicyName", "pushRoleName", "variableGroupName"),
+        holds=lambda reader, *names: reader.casefold() not in {name.casefold() for name in names},
+        rule="must differ from the names of what pushes, whatever the case",
+        example="app-one-reader",
     ),
     _Together(
         keys=("accessKeyKeepPrevious", "accessKeyGeneration"),
@@ -348,6 +382,9 @@ def _typed(kind: Any, text: str) -> Any:
         return None
     if kind == tuple[str, ...]:
         return tuple(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
+    if kind == tuple[Mapping[str, str], ...]:
+        mappings = isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        return tuple(MappingProxyType(item) for item in value) if mappings else None
     return MappingProxyType(value) if isinstance(value, dict) else None
 
 

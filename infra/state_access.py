@@ -1,83 +1,95 @@
-"""The pipeline's rights on this stack's state in an s3 backend, and on the KMS key of its secrets provider."""
+"""The pipeline's rights on the state of the image's stack in an s3 backend, and on nothing else there."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import policy
+from infra.access import PolicyArgs
 
 _COMPRESSIONS = ("", ".gz", ".zst")
 """What follows `.json` in a checkpoint's name: PULUMI_DIY_BACKEND_GZIP or _ZSTD has it compressed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateAccessArgs:
-    """Where the state is, and who uses it."""
+class StateFiles:
+    """Where one stack's state is."""
 
     partition: str
-    """AWS partition of bucket and key."""
-    bucket: str
-    """Name of the bucket in `PULUMI_BACKEND_URL`."""
-    prefix: str
-    """Path below the bucket in `PULUMI_BACKEND_URL`, without / at its ends; empty for none."""
-    kms_key_arn: str
-    """Key of the `awskms://` secrets provider; empty where the stack has another one."""
+    """AWS partition of the bucket."""
+    backend: str
+    """As `pulumi login` takes it, `s3://BUCKET[/PREFIX][?...]`."""
     project: str
     """Name of the Pulumi project."""
     stack: str
     """Name of the Pulumi stack."""
-    policy_name: str
-    policy_path: str
-    group_name: pulumi.Input[str]
-    """IAM group that gets the rights."""
-    tags: Mapping[str, str]
-    """Tags of the policy."""
+
+    @property
+    def bucket(self) -> str:
+        """ARN of the bucket."""
+        return f"arn:{self.partition}:s3:::{urlsplit(self.backend).netloc}"
+
+    @property
+    def root(self) -> str:
+        """Folder of the backend in the bucket."""
+        prefix = urlsplit(self.backend).path.strip("/")
+        return f"{prefix}/.pulumi" if prefix else ".pulumi"
 
 
 class StateAccess(pulumi.ComponentResource):
-    """A policy for `preview` and `up` of one existing stack, attached to a group.
+    """A policy on the state of one existing stack, attached to a group or to a role.
 
     The stack itself is made by an operator: `pulumi stack init` writes where these rights do not reach.
     """
 
-    def __init__(self, name: str, args: StateAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        rights: PolicyArgs,
+        *,
+        group_name: pulumi.Input[str] | None = None,
+        role_name: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("app-one:infra:StateAccess", name, None, opts)
-        state_policy = aws.iam.Policy(
+        child = pulumi.ResourceOptions(parent=self)
+        held = aws.iam.Policy(
             f"{name}-policy",
-            name=args.policy_name,
-            path=args.policy_path,
-            description="Read and write the Pulumi state of one stack",
-            policy=state_policy_document(args),
-            tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            name=rights.name,
+            path=rights.path,
+            description=rights.description,
+            policy=rights.document,
+            tags=rights.tags,
+            opts=child,
         )
-        aws.iam.GroupPolicyAttachment(
-            f"{name}-group-policy",
-            group=args.group_name,
-            policy_arn=state_policy.arn,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.register_outputs({"policy_arn": state_policy.arn})
+        if group_name is not None:
+            aws.iam.GroupPolicyAttachment(f"{name}-group-policy", group=group_name, policy_arn=held.arn, opts=child)
+        if role_name is not None:
+            aws.iam.RolePolicyAttachment(f"{name}-role-policy", role=role_name, policy_arn=held.arn, opts=child)
+        self.register_outputs({"policy_arn": held.arn})
 
 
-def state_policy_document(args: StateAccessArgs) -> str:
+def state_policy_document(files: StateFiles, *, write: bool) -> str:
     """The policy as JSON: what the engine's s3 backend calls for one stack, and no more.
+
+    write: for `up`, which takes the lock and leaves a new checkpoint; a preview only reads. The stack holds no secret,
+    so there is no key to decrypt with.
 
     The layout is that of the engine's version 1 (`backend/diy` of its source): a file `meta.yaml` and the folders
     `stacks`, `history`, `backups` and `locks` below `.pulumi`. The calls are those that engine 3.259.0 was seen to make
-    for preview, up, stack output and stack history of a stack with an awskms secrets provider. The backend's setting
-    to keep each checkpoint (PULUMI_DIY_BACKEND_RETAIN_CHECKPOINTS) needs names that this policy does not hold.
+    for preview, up, stack output and stack history. The backend's setting to keep each checkpoint
+    (PULUMI_DIY_BACKEND_RETAIN_CHECKPOINTS) needs names that this policy does not hold.
     """
-    root = f"{args.prefix}/.pulumi" if args.prefix else ".pulumi"
-    bucket = f"arn:{args.partition}:s3:::{args.bucket}"
+    root, bucket = files.root, files.bucket
     # Exact names: a stack's name may hold dots, so `dev.*` would be the files of a stack `dev.eu` too.
-    stack = f"{root}/stacks/{args.project}/{args.stack}"
+    stack = f"{root}/stacks/{files.project}/{files.stack}"
     checkpoints = [f"{stack}.json{compression}{copy}" for compression in _COMPRESSIONS for copy in ("", ".bak")]
-    history = f"{root}/history/{args.project}/{args.stack}/"
-    backups = f"{root}/backups/{args.project}/{args.stack}/"
-    locks = f"{root}/locks/organization/{args.project}/{args.stack}/"
+    history = f"{root}/history/{files.project}/{files.stack}/"
+    backups = f"{root}/backups/{files.project}/{files.stack}/"
+    locks = f"{root}/locks/organization/{files.project}/{files.stack}/"
     statements = [
         policy.Statement(
             sid="ListState",
@@ -100,9 +112,9 @@ def state_policy_document(args: StateAccessArgs) -> str:
             resources=[f"{bucket}/{root}/meta.yaml"],
         ),
         policy.Statement(
-            sid="ReadAndWriteState",
-            reason="read the checkpoint, copy it to its .bak and the history, write the new one; read the history",
-            actions=["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            sid="ReadState",
+            reason="read the checkpoint and the history",
+            actions=["s3:GetObject"],
             resources=[*(f"{bucket}/{checkpoint}" for checkpoint in checkpoints), f"{bucket}/{history}*"],
         ),
         policy.Statement(
@@ -112,6 +124,28 @@ def state_policy_document(args: StateAccessArgs) -> str:
             resources=[f"{bucket}/{stack}.pulumi-tags"],
         ),
         policy.Statement(
+            sid="ReadLocks",
+            reason="who else changes the stack now",
+            actions=["s3:GetObject"],
+            resources=[f"{bucket}/{locks}*"],
+        ),
+    ]
+    if write:
+        statements += _writing(bucket, checkpoints, history=history, backups=backups, locks=locks)
+    return policy.document(statements)
+
+
+def _writing(
+    bucket: str, checkpoints: Sequence[str], *, history: str, backups: str, locks: str
+) -> list[policy.Statement]:
+    return [
+        policy.Statement(
+            sid="WriteState",
+            reason="copy the checkpoint to its .bak and to the history, and write the new one",
+            actions=["s3:AbortMultipartUpload", "s3:PutObject"],
+            resources=[*(f"{bucket}/{checkpoint}" for checkpoint in checkpoints), f"{bucket}/{history}*"],
+        ),
+        policy.Statement(
             sid="WriteBackups",
             reason="each update leaves a backup behind, which only an operator reads",
             actions=["s3:AbortMultipartUpload", "s3:PutObject"],
@@ -119,18 +153,8 @@ def state_policy_document(args: StateAccessArgs) -> str:
         ),
         policy.Statement(
             sid="TakeAndReleaseLock",
-            reason="one update at a time: write a lock, read who else has one, delete it; nothing else is deleted",
-            actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            reason="one update at a time: write a lock and delete it; nothing else is deleted",
+            actions=["s3:DeleteObject", "s3:PutObject"],
             resources=[f"{bucket}/{locks}*"],
         ),
     ]
-    if args.kms_key_arn:
-        statements.append(
-            policy.Statement(
-                sid="DecryptStateKey",
-                reason="the stack's data key is decrypted once a run; it was encrypted once, when the stack was made",
-                actions=["kms:Decrypt"],
-                resources=[args.kms_key_arn],
-            )
-        )
-    return policy.document(statements)

@@ -1,6 +1,7 @@
-"""The Azure DevOps variable group that hands the access key to the pipeline."""
+"""An Azure DevOps variable group: what the pipeline is told, and where there is a key, the key."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_azuredevops as azuredevops
@@ -13,20 +14,16 @@ class VariableGroupArgs:
     project_id: pulumi.Input[str]
     """UUID of the Azure DevOps project; the service takes no name here."""
     group_name: str
-    account_variable: str
-    account_id: str
-    """Number of the AWS account."""
-    access_key_variable: str
-    access_key_id: pulumi.Input[str]
-    secret_key_variable: str
-    secret_access_key: pulumi.Input[str]
-    """Kept as a secret by Azure DevOps and in the state."""
-    allow_all_pipelines: bool
+    variables: Mapping[str, pulumi.Input[str]]
+    """By name, in the order in which they are listed."""
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """Kept as secrets by Azure DevOps and in the state."""
+    allow_all_pipelines: bool = False
     """Open the group to every pipeline of the project."""
 
 
 class VariableGroup(pulumi.ComponentResource):
-    """A variable group with the account's number, the access key's id and, as a secret, its secret.
+    """A variable group.
 
     It cannot carry tags: Azure DevOps has none for variable groups.
     """
@@ -45,16 +42,19 @@ class VariableGroup(pulumi.ComponentResource):
             # `is_secret` is left out where it would be false: the provider passes it in a preview and fails in the
             # update that follows.
             variables=[
-                azuredevops.VariableGroupVariableArgs(name=args.account_variable, value=args.account_id),
-                azuredevops.VariableGroupVariableArgs(name=args.access_key_variable, value=args.access_key_id),
-                azuredevops.VariableGroupVariableArgs(
-                    name=args.secret_key_variable,
-                    secret_value=pulumi.Output.secret(args.secret_access_key),
-                    is_secret=True,
+                *(
+                    azuredevops.VariableGroupVariableArgs(name=variable, value=value)
+                    for variable, value in args.variables.items()
+                ),
+                *(
+                    azuredevops.VariableGroupVariableArgs(
+                        name=variable, secret_value=pulumi.Output.secret(value), is_secret=True
+                    )
+                    for variable, value in args.secrets.items()
                 ),
             ],
             # The SDK marks none of a group's outputs as secret.
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["variables"]),
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["variables"] if args.secrets else None),
         )
         self.id = group.id
         self.name = group.name

@@ -103,6 +103,7 @@ class Cloud(pulumi_mocks.Mocks):
                 "registryId": "123456789012",
             },
             "aws:iam/policy:Policy": {"arn": f"{arn}:policy{inputs.get('path')}{inputs.get('name')}"},
+            "aws:iam/role:Role": {"arn": f"{arn}:role{inputs.get('path')}{inputs.get('name')}"},
             "aws:iam/accessKey:AccessKey": {"secret": f"secret-of-{args.name}"},
             "docker:index/image:Image": {"repoDigest": f"{str(inputs.get('imageName')).rpartition(':')[0]}@{DIGEST}"},
         }

@@ -1,5 +1,6 @@
 """The pipeline as code, run under mocks: declared behind a setting, closed to everybody else, approved by others."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -79,21 +80,26 @@ def test_a_deployment_waits_for_the_approval_of_another_person_and_for_its_turn(
     assert looked_up == [{"projectId": PROJECT, "name": "Release Managers"}]
 
 
-def test_only_the_protected_branch_deploys_and_pull_requests_still_preview_with_the_group(
-    run_program: RunProgram,
-) -> None:
+def test_only_runs_of_the_protected_branch_reach_what_is_protected(run_program: RunProgram) -> None:
     program = run_program(
         {"app-one:pipelineEnabled": True, "app-one:pipelineBranch": "release/1", "app-one:pipelineYaml": "its-own.yml"}
     )
-    assert program.one(devops("CheckBranchControl")).inputs == {
+    controls = {
+        one.inputs.pop("targetResourceType"): (one.name, one.inputs.pop("targetResourceId"), one.inputs)
+        for one in program.resources
+        if one.type == devops("CheckBranchControl")
+    }
+    inputs = {
         "projectId": PROJECT,
-        "targetResourceType": "environment",
-        "targetResourceId": "34",
         "displayName": "Only release/1, while it is protected",
         "allowedBranches": "refs/heads/release/1",
         "verifyBranchProtection": True,
         "ignoreUnknownProtectionStatus": False,
         "timeout": 5,
+    }
+    assert controls == {
+        "environment": ("pipeline-branch", "34", inputs),
+        "variablegroup": ("pipeline-variablegroup-branch", "56", inputs),
     }
 
 
@@ -122,7 +128,7 @@ def test_a_pull_request_to_the_branch_cannot_merge_before_the_pipeline_has_passe
         "enabled": True,
         "blocking": True,
         "settings": {
-            "displayName": "app-one: checks and preview",
+            "displayName": "app-one: checks and build",
             "buildDefinitionId": 12,
             "validDuration": 720,
             "queueOnSourceUpdateOnly": True,
@@ -131,4 +137,144 @@ def test_a_pull_request_to_the_branch_cannot_merge_before_the_pipeline_has_passe
                 {"repositoryId": REPOSITORY, "repositoryRef": "refs/heads/release/1", "matchType": "Exact"},
             ],
         },
+    }
+
+
+def test_nobody_brings_code_to_the_branch_alone(run_program: RunProgram) -> None:
+    policy = run_program({"app-one:pipelineEnabled": True, "app-one:pipelineReviewers": 2}).one(
+        devops("BranchPolicyMinReviewers")
+    )
+    assert policy.inputs == {
+        "projectId": PROJECT,
+        "enabled": True,
+        "blocking": True,
+        "settings": {
+            "reviewerCount": 2,
+            "submitterCanVote": False,
+            "lastPusherCannotApprove": True,
+            "onPushResetApprovedVotes": True,
+            "allowCompletionWithRejectsOrWaits": False,
+            "scopes": [{"repositoryId": REPOSITORY, "repositoryRef": "refs/heads/main", "matchType": "Exact"}],
+        },
+    }
+
+
+# --- the foundation: two parties, by keys or by identity tokens ---
+
+FOUNDATION = {"app-one:declares": "foundation", "app-one:pipelineEnabled": True}
+ORGANIZATION = "vstoken.dev.azure.com/6f1b4e3a-0000-4000-8000-000000000001"
+ENTRA = "login.microsoftonline.com/6f1b4e3a-0000-4000-8000-000000000002/v2.0"
+OIDC = FOUNDATION | {
+    "app-one:pipelineIdentity": "oidc",
+    "app-one:imageBackend": "s3://acme-image-state",
+    "app-one:oidcTrust": [
+        {"issuer": f"https://{ORGANIZATION}", "push": "sc://acme/app-one/push", "reader": "sc://acme/app-one/reader"},
+        {"issuer": f"https://{ENTRA}", "push": "/eid1/push", "reader": "/eid1/reader"},
+    ],
+}
+
+
+def variables_of(program: Any, name: str) -> dict[str, str]:
+    """What a variable group holds, by name; a secret is its value in brackets."""
+    (group,) = (one for one in program.resources if one.name == name and one.type == devops("VariableGroup"))
+    return {one["name"]: one.get("value") or f"[{one['secretValue']}]" for one in group.inputs["variables"]}
+
+
+def test_a_foundation_has_a_party_that_pushes_and_one_that_only_reads(run_program: RunProgram) -> None:
+    program = run_program(FOUNDATION)
+    assert program.names("aws:iam/user:User") == ["access-user", "reader-user"]
+    assert variables_of(program, "reader-group") == {
+        "aws_account_number": "123456789012",
+        "App-One.AccessKey": "AKIAREADER-KEY-1",
+        "App-One.Users": "app-one-push,app-one-reader",
+        "App-One.SecretKey": "[secret-of-reader-key-1]",
+    }
+    (policy,) = (one for one in program.resources if one.name == "reader-policy")
+    actions = {
+        action: statement["Resource"]
+        for statement in json.loads(policy.inputs["policy"])["Statement"]
+        for action in statement["Action"]
+    }
+    repository = "arn:aws:ecr:us-east-2:123456789012:repository/app-one"
+    users = [f"arn:aws:iam::123456789012:user/{name}" for name in ("app-one-push", "app-one-reader")]
+    assert actions == {
+        "ecr:BatchGetImage": repository,
+        "ecr:DescribeImageScanFindings": repository,
+        "ecr:DescribeImages": repository,
+        "ecr:DescribeRepositories": repository,
+        "ecr:ListTagsForResource": repository,
+        "iam:GetAccessKeyLastUsed": users,
+        "iam:GetUser": users,
+        "iam:ListAccessKeys": users,
+    }
+
+
+def test_with_identity_tokens_there_is_no_key_no_secret_and_no_user(run_program: RunProgram) -> None:
+    program = run_program(OIDC)
+    assert not [one.name for one in program.resources if one.secrets]
+    assert program.secret_outputs == set()
+    kinds = {one.type.rpartition(":")[2] for one in program.resources if one.type.startswith("aws:iam")}
+    assert kinds == {"OpenIdConnectProvider", "Policy", "Role", "RolePolicyAttachment"}
+    assert variables_of(program, "variable-group") == {
+        "aws_account_number": "123456789012",
+        "App-One.Role": "arn:aws:iam::123456789012:role/app-one-push",
+        "App-One.Connection": "id-of-push-connection",
+    }
+    assert variables_of(program, "reader-group")["App-One.Role"] == "arn:aws:iam::123456789012:role/app-one-reader"
+
+
+def test_a_role_trusts_exact_subjects_and_audiences_of_each_issuer(run_program: RunProgram) -> None:
+    program = run_program(OIDC)
+    assert {one.inputs["url"]: one.inputs["clientIdLists"] for one in program.resources if "openId" in one.type} == {
+        f"https://{issuer}": ["api://AzureADTokenExchange"] for issuer in (ORGANIZATION, ENTRA)
+    }
+    (role,) = (one for one in program.resources if one.name == "push-role-role")
+    statements = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+    assert [(one["Principal"], one["Condition"]) for one in statements] == [
+        (
+            {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{issuer}"},
+            {"StringEquals": {f"{issuer}:aud": "api://AzureADTokenExchange", f"{issuer}:sub": subject}},
+        )
+        for issuer, subject in ((ORGANIZATION, "sc://acme/app-one/push"), (ENTRA, "/eid1/push"))
+    ]
+    assert {(one["Effect"], one["Action"]) for one in statements} == {("Allow", "sts:AssumeRoleWithWebIdentity")}
+
+
+def test_each_connection_is_this_pipelines_alone_and_the_one_that_pushes_waits_for_an_approval(
+    run_program: RunProgram,
+) -> None:
+    program = run_program(OIDC)
+    connections = {one.name: one.inputs for one in program.resources if one.type == devops("ServiceEndpointAws")}
+    assert {name: (one["useOidc"], one["serviceEndpointName"]) for name, one in connections.items()} == {
+        "push-connection": (True, "app-one-push"),
+        "reader-connection": (True, "app-one-reader"),
+    }
+    on_endpoints = sorted(
+        (one.inputs.get("targetResourceId") or one.inputs["resourceId"], one.type.rpartition(":")[2])
+        for one in program.resources
+        if "endpoint" in {one.inputs.get("type"), one.inputs.get("targetResourceType")}
+    )
+    assert on_endpoints == [
+        ("id-of-push-connection", "CheckApproval"),
+        ("id-of-push-connection", "CheckBranchControl"),
+        ("id-of-push-connection", "PipelineAuthorization"),
+        ("id-of-reader-connection", "CheckBranchControl"),
+        ("id-of-reader-connection", "PipelineAuthorization"),
+    ]
+
+
+def test_while_keys_are_kept_both_ways_lead_to_the_same_rights(run_program: RunProgram) -> None:
+    program = run_program(OIDC | {"app-one:keepAccessKey": True})
+    documents = {one.name: one.inputs["policy"] for one in program.resources if one.type == "aws:iam/policy:Policy"}
+    assert documents["access-policy"] == documents["push-role-policy"]
+    assert documents["state-access-policy"] == documents["push-role-state-access-policy"]
+    assert documents["reader-state-access-policy"] == documents["reader-role-state-access-policy"]
+    names = [one.inputs["name"] for one in program.resources if one.type == "aws:iam/policy:Policy"]
+    assert len(set(names)) == len(names)
+    assert set(variables_of(program, "variable-group")) == {
+        "aws_account_number",
+        "App-One.AccessKey",
+        "App-One.SecretKey",
+        "App-One.Role",
+        "App-One.Connection",
     }

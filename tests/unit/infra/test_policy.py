@@ -5,7 +5,7 @@ import json
 import parliament
 import pytest
 
-from infra.access import PushAccessArgs, push_policy_document
+from infra.access import push_policy_document, read_policy_document
 from infra.policy import PolicyDeclarationError, Statement, document
 
 REPOSITORY = "arn:aws:ecr:us-east-2:123456789012:repository/app-one"
@@ -60,21 +60,13 @@ def test_statement_ids_are_unique() -> None:
 
 @pytest.mark.parametrize("more", [False, True])
 def test_the_linter_finds_nothing_in_the_push_policy(more: bool) -> None:
-    args = PushAccessArgs(
-        repository_arn=REPOSITORY,
-        policy_name="push",
-        group_name="push",
-        user_name="push",
-        path="/",
-        permissions_boundary_arn="",
-        allow_pull=more,
-        allow_scan_findings=more,
-        allow_look_up=more,
-        key_generation=1,
-        keep_previous_key=False,
-        tags={},
-    )
-    assert findings(push_policy_document(args)) == []
+    document = push_policy_document(REPOSITORY, allow_pull=more, allow_scan_findings=more, allow_look_up=more)
+    assert findings(document) == []
+
+
+@pytest.mark.parametrize("users", [[], ["arn:aws:iam::123456789012:user/a/b/app-one-push"]])
+def test_the_linter_finds_nothing_in_the_readers_policy(users: list[str]) -> None:
+    assert findings(read_policy_document(REPOSITORY, users)) == []
 
 
 def findings(document: str) -> list[str]:

@@ -39,6 +39,18 @@ def errors(changed: Mapping[str, Any], **options: Any) -> list[str]:
 
 
 KEY = "arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+TRUST = [
+    {
+        "issuer": "https://vstoken.dev.azure.com/6f1b4e3a-0000-4000-8000-000000000001",
+        "push": "sc://acme/app-one/app-one-push",
+        "reader": "sc://acme/app-one/app-one-reader",
+    },
+    {
+        "issuer": "https://login.microsoftonline.com/6f1b4e3a-0000-4000-8000-000000000002/v2.0",
+        "push": "/eid1/c/pub/t/AAA/a/BBB/sc/6f1b/1",
+        "reader": "/eid1/c/pub/t/AAA/a/BBB/sc/6f1b/2",
+    },
+]
 BAD: list[tuple[str, Any, str]] = [
     ("declares", "all", "one of everything, foundation, image"),
     ("repositoryName", "App-One", "lower-case"),
@@ -86,10 +98,21 @@ BAD: list[tuple[str, Any, str]] = [
     ("pipelineYaml", "../azure-pipelines.yml", "a file of the repository"),
     ("pipelineEnvironment", "", "1 to 128 characters"),
     ("pipelineApprovers", [], "a list of group names or ids"),
-    ("stateBucket", "State", "an S3 bucket name"),
-    ("statePrefix", "/team/", "a path of"),
-    ("stateKmsKeyArn", "alias/pulumi", "the ARN of a KMS key"),
-    ("statePolicyName", "state policy", "letters, digits"),
+    ("pipelineReviewers", 0, "a whole number from 1 to 10"),
+    ("pipelineIdentity", "OIDC", "one of key, oidc"),
+    ("pushRoleName", "push role", "letters, digits"),
+    ("readerName", "", "letters, digits"),
+    ("oidcAudience", "", "1 to 255 characters"),
+    ("oidcTrust", {}, "a list of {issuer, push, reader}"),
+    ("oidcTrust", [{"issuer": "https://a.b"}], "a list of {issuer, push, reader}"),
+    ("oidcTrust", [{"issuer": "http://a.b", "push": "sc://a/b/c", "reader": "sc://a/b/d"}], "https:// address"),
+    ("oidcTrust", [{"issuer": "https://a.b", "push": "sc://a/b/*", "reader": "sc://a/b/d"}], "no wildcard"),
+    ("oidcTrust", [{"issuer": "https://a.b", "push": "sc://a/b/c", "reader": "sc://a/b/c"}], "exact subjects"),
+    ("oidcTrust", [{"issuer": "https://a.b", "push": "x", "reader": "y"}] * 2, "each once"),
+    ("imageBackend", "file:///tmp", "as `pulumi login` takes it"),
+    ("imageBackend", "s3://Acme", "s3://BUCKET/PREFIX"),
+    ("imageStack", "dev image", "a stack's name"),
+    ("stateName", "state policy", "letters, digits"),
     ("tags", {"aws:owner": "me"}, "not beginning with aws:"),
     ("tags", {"owner": "a&b"}, "at most 50"),
     ("tags", {"cost": 12}, "texts"),
@@ -143,8 +166,10 @@ def test_a_secret_value_is_never_shown() -> None:
         ({"imageTagMutabilityExclusions": ["content-*"]}, "imageTagMutabilityExclusions"),
         ({"kmsKeyArn": KEY}, "kmsKeyArn"),
         ({"accessKeyKeepPrevious": True}, "accessKeyKeepPrevious"),
-        ({"statePrefix": "team"}, "stateBucket"),
-        ({"stateKmsKeyArn": KEY}, "stateBucket"),
+        ({"imageBackend": "s3://acme-image-state"}, "imageBackend"),
+        ({"pipelineIdentity": "oidc"}, "oidcTrust"),
+        ({"keepAccessKey": True}, "keepAccessKey"),
+        ({"readerName": "App-One-Push"}, "readerName"),
         ({"accessKeyVariable": "app-one.secretkey"}, "secretKeyVariable"),
     ],
 )
@@ -183,7 +208,9 @@ def test_settings_that_do_not_go_together_are_shown_with_their_values() -> None:
         {"azureDevOpsProject": "Shop (new)"},
         {"tags": {"Größe": "", "a/b:c": "x y"}},
         {"pipelineBranch": "release/1.x", "pipelineApprovers": ["Release Managers (new)"]},
-        {"stateBucket": "acme.pulumi-state", "statePrefix": "team_1/app.one", "stateKmsKeyArn": KEY},
+        {"imageBackend": "s3://acme.pulumi-state/team_1/app.one?region=us-east-2", "declares": "foundation"},
+        {"imageBackend": "https://api.pulumi.com", "declares": "foundation"},
+        {"pipelineIdentity": "oidc", "keepAccessKey": True, "oidcTrust": TRUST},
         {"buildContext": "app", "dockerfile": "docker/Dockerfile"},
     ],
 )

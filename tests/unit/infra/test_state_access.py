@@ -9,27 +9,19 @@ import parliament
 import pytest
 
 import iam
-from infra.state_access import StateAccessArgs, state_policy_document
+from infra.state_access import StateFiles, state_policy_document
 
 KEY = "arn:aws:kms:us-east-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-ARGS = StateAccessArgs(
-    partition="aws",
-    bucket="acme-state",
-    prefix="team",
-    kms_key_arn=KEY,
-    project="app-one",
-    stack="dev",
-    policy_name="app-one-state",
-    policy_path="/",
-    group_name="app-one-push",
-    tags={},
-)
+BACKEND = "s3://acme-state/team?region=us-east-2&awssdk=v2"
+ARGS = StateFiles(partition="aws", backend=BACKEND, project="app-one", stack="dev")
 BUCKET = "arn:aws:s3:::acme-state"
 ROOT = f"{BUCKET}/team/.pulumi"
 
 
-def allowed(action: str, resource: str, args: StateAccessArgs = ARGS, prefix: str | None = None) -> bool:
-    policy = iam.parse(state_policy_document(args))
+def allowed(
+    action: str, resource: str, args: StateFiles = ARGS, prefix: str | None = None, *, write: bool = True
+) -> bool:
+    policy = iam.parse(state_policy_document(args, write=write))
     context = {} if prefix is None else {"s3:prefix": prefix}
     return iam.decide([policy], iam.Request(action, resource, context=context)).effect == "allow"
 
@@ -51,7 +43,6 @@ def allowed(action: str, resource: str, args: StateAccessArgs = ARGS, prefix: st
         ("s3:PutObject", f"{ROOT}/locks/organization/app-one/dev/1.json"),
         ("s3:GetObject", f"{ROOT}/locks/organization/app-one/dev/1.json"),
         ("s3:DeleteObject", f"{ROOT}/locks/organization/app-one/dev/1.json"),
-        ("kms:Decrypt", KEY),
     ],
 )
 def test_what_the_engine_calls_for_this_stack_is_allowed(action: str, resource: str) -> None:
@@ -75,7 +66,7 @@ def test_what_the_engine_calls_for_this_stack_is_allowed(action: str, resource: 
         ("s3:GetObject", "arn:aws:s3:::other-state/team/.pulumi/stacks/app-one/dev.json"),
         ("s3:PutBucketPolicy", BUCKET),
         ("kms:Encrypt", KEY),
-        ("kms:Decrypt", KEY.replace("1234abcd", "aaaaaaaa")),
+        ("kms:Decrypt", KEY),
     ],
 )
 def test_everything_else_is_refused(action: str, resource: str) -> None:
@@ -119,32 +110,64 @@ def test_a_list_is_allowed_below_this_stacks_prefixes(prefix: str | None, expect
     assert allowed("s3:ListBucket", BUCKET, prefix=prefix) is expected
 
 
-def test_the_layout_may_begin_at_the_bucket_and_the_key_may_be_missing() -> None:
-    args = dataclasses.replace(ARGS, prefix="", kms_key_arn="")
+def test_the_layout_may_begin_at_the_bucket() -> None:
+    args = dataclasses.replace(ARGS, backend="s3://acme-state")
     assert allowed("s3:GetObject", f"{BUCKET}/.pulumi/stacks/app-one/dev.json", args)
-    assert not allowed("kms:Decrypt", KEY, args)
 
 
-def test_the_linter_finds_nothing() -> None:
-    assert [str(finding) for finding in parliament.analyze_policy_string(state_policy_document(ARGS)).findings] == []
+@pytest.mark.parametrize(
+    ("action", "resource", "expected"),
+    [
+        ("s3:GetObject", f"{ROOT}/stacks/app-one/dev.json", True),
+        ("s3:GetObject", f"{ROOT}/history/app-one/dev/dev-17.history.json", True),
+        ("s3:GetObject", f"{ROOT}/stacks/app-one/prod.json", False),
+        ("s3:PutObject", f"{ROOT}/stacks/app-one/dev.json", False),
+        ("s3:PutObject", f"{ROOT}/locks/organization/app-one/dev/1.json", False),
+        ("s3:DeleteObject", f"{ROOT}/locks/organization/app-one/dev/1.json", False),
+        ("kms:Decrypt", KEY, False),
+    ],
+)
+def test_who_only_reads_changes_nothing(action: str, resource: str, expected: bool) -> None:
+    assert allowed(action, resource, write=False) is expected
 
 
-def test_the_program_attaches_the_rights_to_the_group_behind_a_setting(run_program: Callable[..., Any]) -> None:
-    assert run_program().names("aws:iam/policy:Policy") == ["access-policy"]
-    program = run_program(
-        {"app-one:stateBucket": "acme-state", "app-one:statePrefix": "team", "app-one:stateKmsKeyArn": KEY}
-    )
-    (policy,) = (resource for resource in program.resources if resource.name == "state-access-policy")
-    assert policy.parent == "state-access"
-    assert json.loads(policy.inputs.pop("policy")) == json.loads(state_policy_document(ARGS))
-    assert policy.inputs == {
-        "name": "app-one-state",
-        "path": "/",
-        "description": "Read and write the Pulumi state of one stack",
-        "tags": {},
+@pytest.mark.parametrize("write", [False, True])
+def test_the_linter_finds_nothing(write: bool) -> None:
+    document = state_policy_document(ARGS, write=write)
+    assert [str(finding) for finding in parliament.analyze_policy_string(document).findings] == []
+
+
+def test_a_foundation_attaches_the_rights_behind_a_setting(run_program: Callable[..., Any]) -> None:
+    foundation = {"app-one:declares": "foundation", "app-one:pipelineEnabled": True}
+    assert run_program(foundation).names("aws:iam/policy:Policy") == ["access-policy", "reader-policy"]
+    program = run_program(foundation | {"app-one:imageBackend": BACKEND})
+    policies = {one.name: one for one in program.resources if one.type == "aws:iam/policy:Policy"}
+    files = dataclasses.replace(ARGS, stack="dev-image")
+    for name, write, own in (
+        ("state-access-policy", True, "app-one-state"),
+        ("reader-state-access-policy", False, "app-one-state-app-one-reader"),
+    ):
+        inputs = dict(policies[name].inputs)
+        assert json.loads(inputs.pop("policy")) == json.loads(state_policy_document(files, write=write))
+        assert (inputs["name"], inputs["path"], inputs["tags"]) == (own, "/", {})
+    attached = {
+        one.inputs["policyArn"].rpartition("/")[2]: one.inputs["group"]
+        for one in program.resources
+        if one.type == "aws:iam/groupPolicyAttachment:GroupPolicyAttachment"
     }
-    (attachment,) = (resource for resource in program.resources if resource.name == "state-access-group-policy")
-    assert attachment.inputs == {
-        "group": "app-one-push",
-        "policyArn": "arn:aws:iam::123456789012:policy/app-one-state",
+    assert attached == {
+        "app-one-push": "app-one-push",
+        "app-one-state": "app-one-push",
+        "app-one-reader": "app-one-reader",
+        "app-one-state-app-one-reader": "app-one-reader",
     }
+
+
+def test_the_group_that_says_where_the_state_is_holds_no_secret(run_program: Callable[..., Any]) -> None:
+    changed = {"app-one:declares": "foundation", "app-one:imageBackend": BACKEND, "app-one:imageStack": "one-image"}
+    (group,) = (one for one in run_program(changed).resources if one.name == "state-group" and "azure" in one.type)
+    assert group.inputs["variables"] == [
+        {"name": "Pulumi.Backend", "value": BACKEND},
+        {"name": "Pulumi.Stack", "value": "one-image"},
+    ]
+    assert group.secrets == set()
