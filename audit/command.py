@@ -166,7 +166,7 @@ def _write_all(report: "Report", wanted: Sequence[tuple[str, str | None]], *, fa
 
 
 def write(path: str | None, text: str) -> None:
-    """Writes to standard output, or to a file that appears whole or not at all."""
+    """Writes to standard output, to a file that appears whole or not at all, or into a device or a pipe."""
     if path is None or path == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
@@ -174,8 +174,13 @@ def write(path: str | None, text: str) -> None:
         return
     import tempfile  # brings much that a report on standard output does not need
 
-    target = Path(path)
+    # A link's target is what is meant: a rename would put a file in the link's own place.
+    target = Path(path).resolve()
     try:
+        if target.exists() and not target.is_file():  # /dev/null, a pipe: a rename would put a file in its place
+            with target.open("wb") as device:
+                device.write(text.encode("utf-8", "backslashreplace"))
+            return
         with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
             temporary = Path(stream.name)
             stream.write(text.encode("utf-8", "backslashreplace"))

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,21 @@ def test_a_wrong_waiver_file_names_the_entry_and_the_field(
     path.write_text(text)
     assert entry(["plan", str(preview), "--waivers", str(path)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_report_is_written_into_a_pipe_and_through_a_link_and_takes_nothings_place(
+    preview: Path, tmp_path: Path
+) -> None:
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    assert entry(["plan", str(preview), "--format", "json", "-o", str(pipe)]) == 0
+    reader.join(60)
+    assert json.loads(read[0])["steps"]
+    assert pipe.is_fifo()
+    assert entry(["plan", str(preview), "--format", "json", "-o", str(link)]) == 0
+    assert link.is_symlink()
+    assert file.read_bytes() == read[0]
