@@ -1,5 +1,6 @@
 """The IAM policy language: parse a document, decide a request, compare two policies, lint, table. Pure: no network."""
 
+from iam.caveats import caveats
 from iam.compare import Cause, Comparison, Verdict, compare
 from iam.decide import decide
 from iam.lint import Finding, exact, lint
@@ -23,6 +24,7 @@ __all__ = [
     "Statement",
     "StatementRef",
     "Verdict",
+    "caveats",
     "compare",
     "decide",
     "exact",

@@ -4,12 +4,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from iam import Comparison, Policy, PolicyError, Request, RequestError, compare, decide, parse
+from iam import Comparison, Policy, PolicyError, Request, RequestError, caveats, compare, decide, parse
 from iam.parse import LARGEST, decode
 
 EXIT_CODES = """exit codes:
@@ -89,26 +89,26 @@ def _compare(options: argparse.Namespace) -> int:
         options.parser.error("name two policies, OLD.json and NEW.json, or --pairs")
     old, new = (_policy(file) for file in options.files)
     found = compare(old, new)
-    print(json.dumps(comparison_as_json(found)))
+    print(json.dumps(comparison_as_json(found, caveats(old, new, *options.files))))
     return 3 if found.verdict in options.fail_on else 0
 
 
 def _compare_line(line: dict[str, Any]) -> dict[str, Any]:
-    policies = []
     for name in ("old", "new"):
         if name not in line:
             raise InputError(f'"{name}" is missing; a line is {{"old": {{}}, "new": {{}}}}')
-        policies.append(_named(name, line[name]))
-    return comparison_as_json(compare(*policies))
+    old, new = (_named(name, line[name]) for name in ("old", "new"))
+    return comparison_as_json(compare(old, new), caveats(old, new))
 
 
-def comparison_as_json(found: Comparison) -> dict[str, Any]:
-    """A comparison as the object that the command line prints."""
+def comparison_as_json(found: Comparison, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """A comparison as the object that the command line prints; `warnings` only where there are some."""
     return {
         "verdict": found.verdict,
         "newly_allowed": [request_as_json(request) for request in found.newly_allowed],
         "newly_refused": [request_as_json(request) for request in found.newly_refused],
         "because": [asdict(cause) for cause in found.because],
+        **({"warnings": list(warnings)} if warnings else {}),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iam import Comparison, Request, compare, decide
+from iam import Comparison, Request, caveats, compare, decide
 from iam.callers import consistent, is_valid
 from iam.key_types import can_be
 from iam.principals import canonical
@@ -291,6 +291,31 @@ def test_a_variable_that_is_written_otherwise_than_documented_is_unknown(variabl
     plain = policy(allow(resource="arn:aws:s3:::b/${aws:username, 'a'}"))
     assert decide([plain], Request("s3:GetObject", "arn:aws:s3:::b/a")).effect == "allow"
     assert compare(document, plain).verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warned"),
+    [
+        ([deny("s3:*")], [deny("s3:Put*")], "only denies, .* beside one that allows everything it is broadened"),
+        ([deny("s3:*")], [], "the old document only denies, .* it is broadened"),
+        ([allow("s3:*")], [deny("s3:Put*")], "the new document only denies, .* it is narrowed"),
+        ([deny("s3:*", Principal="*")], [deny("s3:Put*", Principal="*")], "it is broadened"),
+        ([allow("*"), deny("iam:*")], [allow("*"), deny("iam:Create*")], "looks like a boundary"),
+        ([allow("s3:*", Sid="PermissionsBoundary")], [allow("s3:*")], "looks like a boundary"),
+        ([allow("s3:*")], [allow("s3:Get*"), deny("s3:GetObject")], None),
+        ([allow("*")], [allow("s3:*")], None),
+        ([], [allow("s3:*")], None),
+    ],
+)
+def test_a_document_that_alone_proves_little_is_warned_of(old: Any, new: Any, warned: str | None) -> None:
+    found = caveats(policy(*old), policy(*new))
+    assert [bool(re.search(warned or "", text)) for text in found] == ([True] if warned else [])
+
+
+def test_a_boundary_is_known_by_its_file_name_too() -> None:
+    same = policy(allow("s3:*"))
+    assert caveats(same, same, "policies/developer-boundary.json")
+    assert not caveats(same, same, "policies/developer.json")
 
 
 def test_patterns_of_other_services_cost_nothing() -> None:
