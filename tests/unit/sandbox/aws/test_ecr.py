@@ -555,7 +555,7 @@ def test_a_repository_keeps_what_it_was_made_with(aws: Service) -> None:
 
 
 def test_an_empty_scanning_configuration_switches_scanning_off(aws: Service) -> None:
-    ecr, name = aws.client("ecr"), create(aws, "scanned", imageScanningConfiguration={"scanOnPush": True})
+    ecr, name = aws.client("ecr"), create(aws, "not-scanned", imageScanningConfiguration={"scanOnPush": True})
     answer = ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration={})
     assert answer["imageScanningConfiguration"] == {"scanOnPush": False}
     (shown,) = ecr.describe_repositories(repositoryNames=[name])["repositories"]
