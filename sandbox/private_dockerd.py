@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import fcntl
 import hashlib
 import os
@@ -16,6 +17,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from sandbox.host_network import Network
 
 SHARED = Path("/run/app-one-sandbox")  # sockets have short paths (unix(7): 107 bytes), checkouts may not
-_STOP_LIMIT = 10.0  # seconds for containers to end before the kernel ends them
+_STOP_LIMIT = 10.0  # seconds for containers to end before the kernel ends them, and for what it ended to go
 # Where docker and containerd write or listen outside the folders that they are given, whatever their settings: hidden
 # behind empty file systems, so that nothing of it is left behind and a containerd of the machine is not used.
 _HIDDEN = tuple(map(Path, ("/etc/docker", "/opt/containerd", "/run/containerd", "/run/docker", "/run/runc")))
@@ -110,9 +112,23 @@ def _clean(home: Path) -> None:
     name = f"app1-{identity(home)}"
     for group in (*Path("/sys/fs/cgroup").glob(name), *Path("/sys/fs/cgroup").glob(f"*/{name}")):
         for inner in sorted(group.glob("**/"), reverse=True):
-            inner.rmdir()
+            _rmdir(inner)
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def _rmdir(group: Path) -> None:
+    """Remove a cgroup, which is busy for a moment after its last process was killed: version 1 does not say when."""
+    deadline = time.monotonic() + _STOP_LIMIT
+    while True:
+        try:
+            group.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _leave(home: Path) -> None:

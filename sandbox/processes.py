@@ -23,6 +23,7 @@ START_LIMIT = 300.0
 """Seconds that a process may take to serve; one that ends is noticed at once, so only a hanging one waits so long."""
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 STOP_LIMIT = 15.0
+KILL_LIMIT = 60.0
 
 
 class Ready(Protocol):
@@ -165,20 +166,41 @@ def pid(run: Path, name: str) -> int | None:
     return int(known["pid"]) if known["started"] and _start_time(known["pid"]) == known["started"] else None
 
 
-def stop(run: Path, name: str) -> bool:
-    """Stop NAME: SIGTERM, then SIGKILL after a limit. True when there was something to stop."""
-    running = pid(run, name)
-    if running is not None:
-        pidfd = os.pidfd_open(running)
-        try:
-            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-            ended, _, _ = select.select([pidfd], [], [], STOP_LIMIT)
-            if not ended:
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                select.select([pidfd], [], [], STOP_LIMIT)
-        finally:
-            os.close(pidfd)
-        with suppress(ChildProcessError):  # started by an earlier command: its parent reaps it
-            os.waitpid(running, os.WNOHANG)
-    (run / f"{name}.json").unlink(missing_ok=True)
-    return running is not None
+def stop(run: Path, *names: str, at_once: bool = False) -> list[str]:
+    """Stop processes together: SIGTERM, and SIGKILL for those that are not gone after a limit; which of them ran.
+
+    at_once: SIGKILL, for what has nothing to save.
+    """
+    running, handles = {}, {}
+    for name in names:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            if (found := pid(run, name)) is not None:
+                running[name], handles[name] = found, os.pidfd_open(found)
+    try:
+        left = set(handles.values())
+        for number, limit in ((signal.SIGTERM, STOP_LIMIT), (signal.SIGKILL, KILL_LIMIT))[at_once:]:
+            for handle in left:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, number)
+            left = _living(left, limit)
+        for name, handle in handles.items():
+            if handle in left:
+                raise SandboxError(f"{name}, process {running[name]}, was killed and does not end: the system holds it")
+    finally:
+        for handle in handles.values():
+            os.close(handle)
+    for name in names:
+        if name in running:
+            with suppress(ChildProcessError):  # started by an earlier command: its parent reaps it
+                os.waitpid(running[name], os.WNOHANG)
+        (run / f"{name}.json").unlink(missing_ok=True)
+    return list(running)
+
+
+def _living(handles: set[int], limit: float) -> set[int]:
+    """Those of some processes that have not ended after a limit (seconds)."""
+    left, deadline = set(handles), time.monotonic() + limit
+    while left and (rest := deadline - time.monotonic()) > 0:
+        ended, _, _ = select.select(left, [], [], rest)
+        left -= set(ended)
+    return left

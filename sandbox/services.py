@@ -173,13 +173,19 @@ def down(layout: Layout, *, keep: bool) -> None:
         say("there is no sandbox here")
         return
     with files.lock(layout.lock, say), step("Stopping the sandbox"):
-        for name in (*SERVICES, PRIVATE_ENGINE):
-            if processes.stop(layout.run, name):
-                say(f"stopped {name}")
+        # What is about to be removed need not be saved first.
+        for name in processes.stop(layout.run, *SERVICES, PRIVATE_ENGINE, at_once=not keep):
+            say(f"stopped {name}")
         docker_engine.clean(layout.home)
         if not keep:
             _leave_users_engine(layout)
-            shutil.rmtree(layout.home)
+            try:
+                files.remove(layout.home)
+            except OSError as error:
+                raise SandboxError(
+                    f"{error.filename} could not be removed ({(error.strerror or str(error)).lower()}): "
+                    f"remove {_short(layout.home)} as the user who made it, or as root"
+                ) from None
 
 
 def _leave_users_engine(layout: Layout) -> None:

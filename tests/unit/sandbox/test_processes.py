@@ -21,6 +21,29 @@ import os, signal, sys
 os.write(int(sys.argv[-1]), b"ready\\n")
 signal.pause()
 """
+SAVES = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+os.write(int(sys.argv[-1]), b"ready\\n")
+signal.sigwait([signal.SIGTERM])
+pathlib.Path(FOLDER, "saved").touch()
+"""
+# Told to stop, each saves when the other has been told, too: so neither does where one is waited for first.
+NEEDS_THE_OTHER = """
+import os, signal, sys
+from pathlib import Path
+own, other = sys.argv[1:3]
+os.mkfifo(own)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+os.write(int(sys.argv[-1]), b"ready\\n")
+signal.sigwait([signal.SIGTERM])
+for pipe in sorted((own, other)):
+    if pipe == own:
+        Path(own).write_text("told")
+    else:
+        Path(other).read_text()
+Path(own + ".saved").touch()
+"""
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVES
 
 
@@ -57,6 +80,32 @@ def test_a_process_that_ignores_a_polite_stop_is_killed(tmp_path: Path, monkeypa
     assert processes.stop(tmp_path / "run", "service")
     assert processes.pid(tmp_path / "run", "service") is None
     starting.process.wait()
+
+
+def test_several_are_told_together_before_the_first_is_waited_for(tmp_path: Path) -> None:
+    started = []
+    for name, other in (("one", "two"), ("two", "one")):
+        argv = [sys.executable, "-c", NEEDS_THE_OTHER, str(tmp_path / name), str(tmp_path / other)]
+        started.append(processes.start(name, argv, run=tmp_path, logs=tmp_path, ready=processes.ReadyPipe()))
+    for each in started:
+        assert each is not None
+        each.wait()
+    assert processes.stop(tmp_path, "one", "two", "none") == ["one", "two"]
+    for each in started:
+        assert each is not None
+        each.process.wait()
+    assert {path.name for path in tmp_path.glob("*.saved")} == {"one.saved", "two.saved"}
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_what_has_nothing_to_save_is_killed_at_once(tmp_path: Path) -> None:
+    starting = start(tmp_path, f"import pathlib\n{SAVES}".replace("FOLDER", repr(str(tmp_path))))
+    assert starting is not None
+    starting.wait()
+    assert processes.stop(tmp_path / "run", "service", at_once=True) == ["service"]
+    assert processes.pid(tmp_path / "run", "service") is None
+    starting.process.wait()
+    assert not (tmp_path / "saved").exists()
 
 
 def test_another_process_with_a_recorded_id_is_never_taken_for_ours(tmp_path: Path) -> None:
