@@ -10,7 +10,7 @@ from pathlib import Path
 import pulumi
 
 from infra.build_context import prepare_context
-from infra.ending import end_quietly_at_interrupts, errors_told
+from infra.ending import end_quietly_with_the_engine, errors_told
 from infra.foundation import Foundation, Surroundings
 from infra.image import Build, Image, RegistryToken, plan_build
 from infra.repository import ExistingRepository, Repository
@@ -58,6 +58,6 @@ def declare_image(build: Build, repository: Repository | ExistingRepository, tok
     pulumi.export("image_by_digest", image.by_digest)
 
 
-end_quietly_at_interrupts()
+end_quietly_with_the_engine()
 with errors_told():
     main(load_settings(PROJECT))

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import grpc
 import pulumi
+from pulumi.runtime.stack import wait_for_rpcs
 
 ALREADY_TOLD = 32
 """Exit status by which the language host knows that the error has been read. After any other one it adds an error of
 its own below: that the program exited with that status."""
+_STOPPED = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
 
 
 @contextmanager
@@ -20,12 +23,36 @@ def errors_told() -> Iterator[None]:
         yield
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
-        sys.exit(ALREADY_TOLD)
+        _leave()
 
 
-def end_quietly_at_interrupts() -> None:
-    """When a resource has failed, the language host interrupts the program: Python's traceback of that helps nobody.
+def end_quietly_with_the_engine() -> None:
+    """When a resource has failed, the engine tells why, and stops. What the program was waiting for then fails, and the
+    language host interrupts it: the tracebacks of both help nobody."""
+    signal.signal(signal.SIGINT, lambda *_: _leave())
+    pulumi.run(_wait)
 
-    The process ends at once; all that it could still do is wait for an engine that does not answer any more.
-    """
-    signal.signal(signal.SIGINT, lambda *_: os._exit(ALREADY_TOLD))
+
+async def _wait() -> None:
+    try:
+        await wait_for_rpcs()
+    except Exception as error:
+        if has_stopped(error):
+            _leave()
+        raise
+
+
+def has_stopped(error: BaseException | None) -> bool:
+    """Whether an error comes from an engine that does not answer any more."""
+    while error is not None:
+        if isinstance(error, grpc.RpcError) and error.code() in _STOPPED:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _leave() -> None:
+    """Ends the process at once: the SDK would wait for the engine first, and could fail a second time at it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ALREADY_TOLD)

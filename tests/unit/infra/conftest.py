@@ -6,6 +6,7 @@ import json
 import logging
 import runpy
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -232,6 +233,8 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Program]:
             monkeypatch.delenv(name, raising=False)
         for name, value in (environment or {}).items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr("infra.ending._leave", lambda: sys.exit(ALREADY_TOLD))
+        monkeypatch.setattr("pulumi.run", lambda _: None)  # the mocks' stack takes no entry point; no engine can stop
         monkeypatch.chdir(project)
         recorded = program or Program()
         contextvars.copy_context().run(

@@ -4,7 +4,11 @@ import signal
 import subprocess
 import sys
 
-from infra.ending import ALREADY_TOLD
+import grpc
+import pytest
+from pulumi.runtime.settings import grpc_error_to_exception
+
+from infra.ending import ALREADY_TOLD, has_stopped
 from tests.workstation import CHECKOUT
 
 SAYS_SO = """
@@ -14,9 +18,11 @@ with errors_told():
     raise pulumi.RunError("the account could not be looked up: sign in first")
 """
 WAITS = """
-import time
-from infra.ending import end_quietly_at_interrupts
-end_quietly_at_interrupts()
+import contextlib, time
+import pulumi
+from infra.ending import end_quietly_with_the_engine
+with contextlib.suppress(pulumi.RunError):  # no engine is there to wait with
+    end_quietly_with_the_engine()
 print("waiting", flush=True)
 time.sleep(600)
 """
@@ -38,3 +44,35 @@ def test_an_interrupt_ends_it_without_a_traceback() -> None:
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == ""
     assert process.returncode == ALREADY_TOLD
+
+
+class Refused(grpc.RpcError):
+    """The engine's answer, with a status."""
+
+    def __init__(self, status: grpc.StatusCode) -> None:
+        self.status = status
+
+    def code(self) -> grpc.StatusCode:
+        return self.status
+
+    def details(self) -> str:
+        return "context canceled"
+
+
+@pytest.mark.parametrize(
+    ("status", "stopped"),
+    [(grpc.StatusCode.CANCELLED, True), (grpc.StatusCode.UNAVAILABLE, True), (grpc.StatusCode.UNKNOWN, False)],
+)
+def test_only_an_engine_that_does_not_answer_any_more_is_left_in_silence(
+    status: grpc.StatusCode, stopped: bool
+) -> None:
+    def asked() -> None:
+        try:
+            raise Refused(status)
+        except grpc.RpcError as error:
+            raise grpc_error_to_exception(error)  # noqa: B904 (as the SDK raises it)
+
+    with pytest.raises(Exception) as failed:  # noqa: PT011 (the SDK raises Exception itself)
+        asked()
+    assert has_stopped(failed.value) is stopped
+    assert not has_stopped(ValueError("of the program"))
