@@ -208,7 +208,7 @@ def _encryption(step: Step, new: State) -> Iterator[Finding]:
         return
     for name in ENCRYPTION:
         before, after = step.old.get(name), new.inputs.get(name)
-        if not differs(step, name) or (before is None and name not in new.inputs):
+        if (before is None and name not in new.inputs) or not differs(step, name):
             continue
         if is_unknown(after) or holds_hidden(after):
             yield Finding(
@@ -231,6 +231,9 @@ def _encryption(step: Step, new: State) -> Iterator[Finding]:
                 step.urn,
                 f"Encryption of '{step.name}' leaves its own key for the service's.",
             )
+        elif old_key and old_key != new_key:
+            reason = f"Encryption of '{step.name}' goes from key {old_key} to {new_key}: who may use that one can read."
+            yield Finding("exposure-encryption-weaker", step.urn, reason)
     encrypted = step.old.get("encrypted"), new.inputs.get("encrypted")
     if encrypted[0] is True and encrypted[1] is not True:
         yield Finding(

@@ -58,7 +58,7 @@ def _judged(step: Step, known: Known) -> list[Finding]:
         who = list(_stays(step, known, who))
     found = [*who, *loss.judge(step, known), *exposure.judge(step)]
     entry = ruled(step.kind)
-    if entry is not None and (step.deletes or step.replaces):
+    if entry is not None and (step.deletes or step.replaces) and not known.stays(step):
         risk = entry.delete if step.deletes else entry.replace
         if risk in GUARDS and risk not in {item.risk for item in found}:
             found.append(Finding(risk, step.urn, f"{subject(step)} goes, and with it what it guards."))

@@ -30,12 +30,12 @@ def judge(step: Step, known: Known) -> Iterator[Finding]:
     if step.kind.startswith(PROVIDER):
         yield from _provider(step, known)
     elif step.old is not None and step.new is not None:
-        old, new = target_of(step.old.provider), target_of(step.new.provider)
-        if old != new and old and new:
-            reason = f"{subject(step)} moves from provider {_name(old)} to {_name(new)}"
+        old, new = step.old.provider, step.new.provider
+        if old != new and old and new and target_of(old) != target_of(new):
+            reason = f"{subject(step)} moves from provider {_name(target_of(old))} to {_name(target_of(new))}"
             detail = "Another provider can be another account, region, endpoint or plugin."
             yield finding(step, "provider-moved", reason, detail, proved=False)
-        before, after = both(step, "region")
+        before, after = both(step, "region") if "region" in step.new.inputs else (None, None)
         if before is not None and after is not None and before != after:
             yield finding(step, "provider-moved", f"{subject(step)} moves from region {show(before)} to {show(after)}")
 

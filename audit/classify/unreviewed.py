@@ -6,7 +6,7 @@ network or an address.
 """
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
@@ -16,7 +16,7 @@ from audit.classify import access, documents, values
 from audit.classify.known import Known
 from audit.classify.reviewed import ALL, ANY_TYPE, PARTLY, ruled
 from audit.classify.words import MISSING, finding, show, subject
-from audit.model import QUIET_OPS, REPLACEMENT_OPS, Finding, Step, is_hidden, is_unknown
+from audit.model import QUIET_OPS, REPLACEMENT_OPS, Change, Finding, Step, is_hidden, is_unknown
 
 OPERATIONS = frozenset({"create", "update", "delete", "import", "same"}) | REPLACEMENT_OPS | QUIET_OPS
 SHOWN = 20
@@ -43,30 +43,54 @@ def judge(step: Step, known: Known) -> Iterator[Finding]:
         return
     leaves: list[Leaf] = []
     kind, fresh = step.kind, step.old is None
-    for name in _properties(step):
-        old = step.old.get(name) if step.old is not None else MISSING
-        new = step.new.inputs.get(name) if step.new is not None else MISSING
+    for name, changes in _properties(step).items():
         if _judged(kind, name):
+            old, new = _sides(step, name)
             if old == new and not fresh and not partly_hidden([old, new]) and announced(step, name):
                 leaves.append((name, old, new))
-        elif values.speaks(new) or values.speaks(old) or not _reason(kind, name, fresh=fresh):
-            leaves += yield from _property(step, name, old, new, known)
+        elif changes and all(map(_is_plain, changes)):
+            found = ((change.path, change.old, change.new) for change in changes)
+            leaves += [leaf for leaf in found if not _harmless(step, *leaf, fresh=fresh, known=known)]
+        else:
+            leaves += yield from _property(step, name, *_sides(step, name), known)
     yield from _unreviewed(step, leaves)
 
 
-def _properties(step: Step) -> Iterable[str]:
-    """Top-level properties that a step can change."""
+def _properties(step: Step) -> dict[str, list[Change]]:
+    """Top-level properties that a step can change, with their changes where all are known."""
     old, new = step.old, step.new
-    if old is None or new is None:
-        side = old or new
-        return [name for name in side.inputs if name not in NOTES] if side is not None else []
-    if len(step.changes) < MAX_CHANGES:
-        names = dict.fromkeys([first_part(change.path) for change in step.changes])
+    names: dict[str, list[Change]] = {}
+    if old is not None and new is not None and len(step.changes) < MAX_CHANGES:
+        for change in step.changes:
+            names.setdefault(first_part(change.path), []).append(change)
     else:
-        names = dict.fromkeys((*old.inputs, *new.inputs))
-    if old.provider != new.provider:
+        told = (first_part(path) for path in (*step.detailed_diff, *step.diff_reasons, *step.replace_reasons))
+        sides = (name for side in (old, new) if side is not None for name in side.inputs)
+        names = {name: [] for name in (*sides, *told) if name not in NOTES}
+    names.pop("(protect)", None)  # judged as a loss, as the next
+    names.pop("(retainOnDelete)", None)
+    if old is not None and new is not None and old.provider != new.provider:
         names.pop("provider", None)  # as the engine calls it; a rule judges it
-    return [name for name in names if name not in ("(protect)", "(retainOnDelete)")]  # these are judged as losses
+    return names
+
+
+def _sides(step: Step, name: str) -> tuple[Any, Any]:
+    return (
+        step.old.get(name) if step.old is not None else MISSING,
+        step.new.inputs.get(name) if step.new is not None else MISSING,
+    )
+
+
+def _is_plain(change: Change) -> bool:
+    """Whether a change is of one plain value that holds nothing and stands in no policy."""
+    old, new = change.old, change.new
+    if change.kind == "hidden" or old == new or isinstance(old, _HOLDS) or isinstance(new, _HOLDS):
+        return False
+    return not (_IN_POLICY.search(change.path) or values.may_hold(old) or values.may_hold(new))
+
+
+_HOLDS = (dict, list)
+_IN_POLICY = re.compile(r"Statement|Effect|Action|Resource|Principal|Condition|Version|Sid|\bId$")
 
 
 def _property(step: Step, name: str, old: Any, new: Any, known: Known) -> Generator[Finding, None, list[Leaf]]:
@@ -148,14 +172,14 @@ def _either(old: Any, new: Any, kind: type) -> bool:
 
 
 def _harmless(step: Step, path: str, old: Any, new: Any, *, fresh: bool, known: Known) -> bool:
-    why = _reason(step.kind, _PLACE.sub("[]", path), fresh=fresh)
+    why = _reason(step.kind, _PLACE.sub("[]", path) if "[" in path else path, fresh=fresh)
     if why == RULE:
         return True
-    plain = _PLACE.sub("", path)
-    if is_unknown(new) and (plain == "registry.server" or _IMAGE.search(plain)):
+    image = _IMAGE.search(_PLACE.sub("", path))
+    if is_unknown(new) and (image or path == "registry.server"):
         urns = step.new.property_dependencies.get(first_part(path), ()) if step.new is not None else ()
         return known.releases(urns)
-    if _IMAGE.search(plain) and _same_release(old, new):
+    if image and _same_release(old, new):
         return True
     return bool(why) and not _is_somebody(path, old, new)
 
@@ -275,7 +299,7 @@ def _options_differ(step: Step) -> bool:
 
 def _ignored(step: Step) -> Iterator[Finding]:
     """`ignoreChanges` that covers more than before: what is declared there does not count any more."""
-    if step.old is None or step.new is None:
+    if step.old is None or step.new is None or not step.new.options:
         return
     added = [path for path in _paths(step.new) if path not in _paths(step.old)]
     entry = ruled(step.kind)

@@ -39,7 +39,7 @@ def opened(value: Any, depth: int = DEPTH) -> Any:
 def _held(text: str) -> Any:
     """What a text of JSON or YAML holds; the text itself where it is neither."""
     start = text.lstrip()[:1]
-    if start in ("{", "[", '"'):
+    if start in _OPENERS:
         try:
             # A document by the strict rules of IAM (a name twice is an error), other texts by those of JSON.
             held = documents.plain(text) if _ELEMENT.search(text) else json.loads(text)
@@ -49,6 +49,16 @@ def _held(text: str) -> Any:
     if ":" in text and _IN_YAML.search(text):
         return _yaml(text)
     return text
+
+
+def may_hold(value: Any) -> bool:
+    """Whether a value can be a text that holds something else."""
+    return isinstance(value, str) and (
+        value.lstrip()[:1] in _OPENERS or (":" in value and bool(_IN_YAML.search(value)))
+    )
+
+
+_OPENERS = frozenset('{["')
 
 
 class _Broken(str):
@@ -161,13 +171,6 @@ _OPENS = re.compile(
 )
 _MATTERS = re.compile(r"[:.*]|\d{12}|all(?:Users|Auth)|Everyone")
 """What a text has to hold before it is looked at closely."""
-
-
-def speaks(value: Any) -> bool:
-    """Whether a value can say more than its own word: name somebody, or hold something."""
-    if isinstance(value, str):
-        return bool(_MATTERS.search(value))
-    return isinstance(value, (dict, list)) or (isinstance(value, int) and value >= 10**11)
 
 
 @lru_cache(maxsize=8192)
