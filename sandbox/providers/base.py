@@ -19,6 +19,7 @@ import grpc
 from google.protobuf import any_pb2, empty_pb2, message
 
 from sandbox.lifetime import Lifetime
+from sandbox.providers.differences import Difference, differences
 from sandbox.providers.protocol import (
     UNKNOWN,
     Properties,
@@ -33,20 +34,8 @@ from sandbox.providers.protocol import (
     status_pb2,
 )
 from sandbox.providers.recorded import DELTA, META, delta, known_only, meta, nulls_kept, with_blanks
-from sandbox.providers.schema import (
-    Difference,
-    Failure,
-    Fields,
-    check,
-    differences,
-    keep_wording,
-    physical_name,
-    planned,
-    refreshed_inputs,
-    with_defaults,
-    with_secrets,
-    without_marks,
-)
+from sandbox.providers.schema import Failure, Fields, check, physical_name, with_defaults, without_marks
+from sandbox.providers.states import keep_wording, planned, refreshed_inputs, with_secrets
 
 # Contexts and states may be larger than gRPC's default of 4 MB; the engine allows 400 MB.
 _MESSAGE_LIMIT = 400 * 1024 * 1024

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.providers.base import Diff, Found, Naming, PlainError, Resource
+from sandbox.providers.differences import Difference
 from sandbox.providers.docker.context import archive, digest, relative_dockerfile
 from sandbox.providers.docker.engine import DockerEngine, DockerError, split_tag, stored_credentials
 from sandbox.providers.docker.ignore import IgnoreError
 from sandbox.providers.docker.protobuf import progress
 from sandbox.providers.protocol import UNKNOWN, Properties, Secret, has_unknown
-from sandbox.providers.schema import Difference, Failure, Fields, block, check, flag, given, items, mapping, text
+from sandbox.providers.schema import Failure, Fields, block, check, flag, given, items, mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

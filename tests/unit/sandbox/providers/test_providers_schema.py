@@ -6,22 +6,19 @@ import json
 
 import pytest
 
+from sandbox.providers.differences import differences
 from sandbox.providers.protocol import UNKNOWN, Secret, decode, encode, has_unknown
 from sandbox.providers.schema import (
     Fields,
     block,
     check,
-    differences,
     flag,
     given,
     items,
-    keep_wording,
     mapping,
     number,
     one_of,
     physical_name,
-    planned,
-    refreshed_inputs,
     same_policy,
     snake,
     text,
@@ -29,6 +26,7 @@ from sandbox.providers.schema import (
     with_defaults,
     without_marks,
 )
+from sandbox.providers.states import keep_wording, planned, refreshed_inputs
 
 FIELDS: Fields = {
     "name": text(required=True, replace=True),
