@@ -116,7 +116,7 @@ def _weaker(rule: Rule, old: Any, new: Any, *, created: bool) -> bool:
     if rule.weaker == "off":
         return not is_true(new) and (new is not MISSING if created else is_true(old))
     if rule.weaker == "order":
-        if created and new is MISSING:
+        if created and (new is MISSING or new == rule.default):
             return False
         return _rank(rule, new) == len(rule.order) or _rank(rule, new) > (0 if created else _rank(rule, old))
     if rule.weaker in ("less", "more"):

@@ -512,3 +512,27 @@ def test_an_arn_of_another_account_is_named_in_the_finding(tmp_path: Path) -> No
     )
     assert found.details[0] == "destination.account: 210987654321 (account 210987654321)"
     assert ARN.split(":")[4] not in str(found.details)
+
+
+def test_the_engines_own_provider_that_moves_to_another_region_is_seen_in_an_event_log(tmp_path: Path) -> None:
+    token = "pulumi:providers:aws"
+    step = p.step(token, "default_7_1_0", {"region": "us-east-2"}, {"region": "us-west-2"})
+    assert p.report_of(tmp_path, p.events(step)).worst == "provider-moved"
+    same = p.step(token, "default_7_1_0", {"region": "us-east-2"}, {"region": "us-east-2"}, op="same")
+    assert p.report_of(tmp_path, p.events(same)).worst == "none"
+
+
+def test_what_a_service_does_by_default_is_no_weakness_of_a_new_thing(tmp_path: Path) -> None:
+    rules = [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]
+    token = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    assert p.risks_of(tmp_path, p.step(token, "x", None, {"bucket": "b", "rules": rules})) == {"change"}
+
+
+def test_another_key_of_ones_own_is_seen(tmp_path: Path) -> None:
+    one_key, other = (
+        {"name": "r", "imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"scanOnPush": True},
+         "encryptionConfigurations": [{"encryptionType": "KMS", "kmsKey": f"arn:aws:kms:us-east-2:{account}:key/k"}]}
+        for account in ("123456789012", "210987654321")
+    )  # fmt: skip
+    risks = p.risks_of(tmp_path, p.step(p.REPOSITORY, "r", one_key, other, op="replace"))
+    assert "exposure-encryption-weaker" in risks
