@@ -274,7 +274,10 @@ class Workstation:
 
     @classmethod
     def deployed(cls, folder: Path, sandbox: Sandbox) -> Workstation:
-        """A checkout after the first `make up` has made everything; what that printed is in folder/make-up.json."""
+        """A checkout after the first `make up` has made everything; what that printed is in folder/make-up.json.
+
+        The first test of a worker that begins here takes over 10 s: it starts the sandbox, builds and pushes.
+        """
 
         def make(folder: Path) -> None:
             cls.make(folder / "checkout", sandbox)

@@ -559,6 +559,7 @@ def changed_variables(audited: Audited, **variables: dict[str, Any]) -> None:
 
 
 def test_variables_changed_by_hand_are_named_one_by_one_from_an_open_state(audited: Audited) -> None:
+    # Over 10 s: a refresh and an update.
     changed_variables(audited, EXTRA={"value": "x"}, aws_account_number={"value": "999999999999"})
     found = audited.drift(audited.export("--show-secrets"))
     assert [finding["rule"] for finding in found] == ["drift-variables"] * 2
@@ -573,6 +574,7 @@ def test_variables_changed_by_hand_are_named_one_by_one_from_an_open_state(audit
 
 
 def test_a_secret_changed_by_hand_shows_by_its_time_and_no_report_shows_a_value(audited: Audited) -> None:
+    # Over 10 s: nine look-ups of drift, seven of them as commands, and an update.
     before = next(
         item for item in json.loads(audited.export("--show-secrets"))["deployment"]["resources"]
         if item["type"] == "aws:iam/accessKey:AccessKey"

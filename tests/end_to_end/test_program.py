@@ -255,6 +255,7 @@ def test_a_container_of_the_pushed_digest_answers(first: Workstation) -> None:
 
 
 def test_a_second_up_a_preview_and_a_refresh_change_nothing(first: Workstation) -> None:
+    # Over 10 s: four runs of the engine.
     first.up("--expect-no-changes")
     first.pulumi("preview", "--expect-no-changes")
     first.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
@@ -413,6 +414,7 @@ def test_a_program_run_under_the_stacks_key_pushes_a_new_build_and_nobody_pushes
 
 
 def test_pulling_is_granted_by_its_setting(first: Workstation, engine: Any, pushers_key: dict[str, str]) -> None:
+    # Over 10 s: a preview and two updates.
     image = first.outputs()["image_by_tag"]
     first.config(allowPull="true")
     assert first.steps() == {"update": ["access-policy"]}
@@ -425,6 +427,7 @@ def test_pulling_is_granted_by_its_setting(first: Workstation, engine: Any, push
 
 
 def test_a_rotated_key_overlaps_with_the_one_before(first: Workstation, pushers_key: dict[str, str]) -> None:
+    # Over 10 s: two updates.
     iam = first.sandbox.client("iam")
     first.config(accessKeyGeneration="2", accessKeyKeepPrevious="true")
     first.up()
@@ -496,6 +499,7 @@ def test_a_bad_setting_alone_is_refused(checkout: Callable[..., Workstation], na
 
 
 def test_a_registry_that_is_down_is_named_and_the_next_up_converges(first: Workstation) -> None:
+    # Over 10 s: three updates, two of which build, and an `up` of the sandbox.
     number = {"BUILD_BUILDNUMBER": "20261123.7"}
     assert processes.stop(first.sandbox.home / "run", "registry")
     said = errors(first.up(env=number, expect=None))
@@ -556,6 +560,7 @@ def test_an_unknown_project_is_named_and_the_next_up_converges(first: Workstatio
 
 @pytest.mark.usefixtures("pushers_key")
 def test_no_secret_value_occurs_in_clear_outside_of_the_key_store(first: Workstation) -> None:
+    # Over 10 s: two previews, and a search of all files, those of the Docker engine too.
     first.pulumi("preview", "--diff")
     first.pulumi("preview", "--json", env={"BUILD_BUILDNUMBER": "20261123.9"})
     first.pulumi("stack", "output")

@@ -168,7 +168,8 @@ def _wait_gone(pid: int) -> None:
 
 def test_another_sandbox_works_beside_keeps_its_state_when_asked_and_leaves_nothing(
     sandbox: Sandbox, tmp_path: Path
-) -> None:  # over 10 s: a whole second sandbox starts, twice
+) -> None:
+    # Over 10 s: a whole second sandbox starts, twice.
     home = tmp_path / "second"
     up = run("up", home)
     assert up.returncode == 0, up.stderr
@@ -192,6 +193,7 @@ def test_another_sandbox_works_beside_keeps_its_state_when_asked_and_leaves_noth
 
 
 def test_what_was_saved_comes_back_while_everything_runs_and_after_a_restart(sandbox: Sandbox, engine: Any) -> None:
+    # Over 10 s: the sandbox stops and starts twice.
     ecr, iam = sandbox.client("ecr"), sandbox.client("iam")
     image = f"{ecr.create_repository(repositoryName='kept')['repository']['repositoryUri']}:1"
     engine.api.import_image_from_data(small_image(b"kept"), *image.rsplit(":", 1))
