@@ -136,7 +136,7 @@ class Sandbox:
         else:
             self._put_back(EMPTY)
             make(folder)
-            shutil.copytree(folder, seed, symlinks=True)
+            shutil.copytree(folder, seed, symlinks=True, dirs_exist_ok=True)
             saves.save(self.layout, state)
 
     def _put_back(self, state: str) -> None:
