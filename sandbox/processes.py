@@ -94,6 +94,11 @@ def listening(pid: int) -> set[int]:
     return ports
 
 
+def lives(pid: int) -> bool:
+    """Whether a process runs: one that has ended and is not reaped, a zombie, does not."""
+    return _start_time(pid) is not None
+
+
 def _start_time(pid: int) -> str | None:
     """Field 22 of /proc/PID/stat: with the id it names one process, though ids are used again. None when it ended."""
     try:
@@ -120,7 +125,10 @@ class Starting:
             serves = self.ready.wait(self.process.pid, pidfd, START_LIMIT)
         finally:
             os.close(pidfd)
-        if not serves:
+        if serves:
+            known = json.loads(self.record.read_text(encoding="utf-8"))
+            write(self.record, json.dumps({**known, "serves": True}))
+        else:
             stop(self.record.parent, self.name)
             tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
             raise SandboxError(
@@ -133,9 +141,13 @@ class Starting:
 def start(
     name: str, argv: Sequence[str], *, run: Path, logs: Path, ready: Ready, env: Mapping[str, str] | None = None
 ) -> Starting | None:
-    """Start a process in a session of its own, unless it runs already (then None). Its id is kept in run/NAME.json."""
-    if pid(run, name) is not None:
+    """Start a process in a session of its own, unless it serves already (then None). Its id is kept in run/NAME.json.
+
+    One that runs, but was never seen to serve, is of a starter that was killed: it is ended and started anew.
+    """
+    if serving(run, name) is not None:
         return None
+    stop(run, name, at_once=True)
     run.mkdir(parents=True, exist_ok=True)
     logs.mkdir(parents=True, exist_ok=True)
     command, environment = list(argv), dict(os.environ if env is None else env)
@@ -164,6 +176,14 @@ def pid(run: Path, name: str) -> int | None:
     except FileNotFoundError:
         return None
     return int(known["pid"]) if known["started"] and _start_time(known["pid"]) == known["started"] else None
+
+
+def serving(run: Path, name: str) -> int | None:
+    """The id of the running process NAME if whoever started it has seen it serve, or None."""
+    running = pid(run, name)
+    if running is None or not json.loads((run / f"{name}.json").read_text(encoding="utf-8")).get("serves"):
+        return None
+    return running
 
 
 def stop(run: Path, *names: str, at_once: bool = False) -> list[str]:

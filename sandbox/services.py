@@ -60,7 +60,7 @@ def _up(layout: Layout) -> dict[str, str]:
     used = plugins.install(layout.pulumi_home, pulumi)
     environment = variables.variables(layout, key_store, chosen, docker.result())
     complete = variables.full(environment)
-    stack.unlock(layout, complete, say)
+    stack.unlock(layout, say)
     stack.init(layout, complete, say)
     say(used)
     return environment
@@ -69,11 +69,13 @@ def _up(layout: Layout) -> dict[str, str]:
 def _docker(layout: Layout) -> str:
     """DOCKER_HOST of the engine that is there, or of a private one; with the base image in it."""
     private = docker_engine.host(layout.home)
-    runs = processes.pid(layout.run, PRIVATE_ENGINE) is not None
+    runs = processes.serving(layout.run, PRIVATE_ENGINE) is not None
     address = private if runs else docker_engine.find(layout.home)  # an engine that the user starts later is left alone
     if address is None:
         address = private
         root = docker_engine.prepare(layout.cache, say)
+        processes.stop(layout.run, PRIVATE_ENGINE, at_once=True)  # of a start that was killed
+        docker_engine.clean(layout.home)
         say("starting a Docker engine of our own")
         _start(layout, PRIVATE_ENGINE, docker_engine.argv(layout.home, root))
     files.write(layout.run / "docker-host", address)
@@ -85,7 +87,7 @@ def _services(layout: Layout, chosen: Ports) -> None:
     """The registry and the two clouds: all are started before the first is waited for."""
     starting = []
     for name, argv, ready in _commands(layout, chosen):
-        if processes.pid(layout.run, name) is None:
+        if processes.serving(layout.run, name) is None:
             say(f"starting {name}")
             environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
             started = processes.start(name, argv, run=layout.run, logs=layout.logs, ready=ready, env=environment)

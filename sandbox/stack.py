@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import layout as names
+from sandbox import layout as names, processes
 from sandbox.errors import SandboxError
 from sandbox.files import write
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from sandbox.layout import Layout
 
+_LAST_MOMENT = 2.0
+"""Seconds that a killed engine may take to end."""
 READS_STACK_FILE = {"up", "preview", "refresh", "destroy", "import", "watch"}
 
 
@@ -46,20 +49,46 @@ def init(layout: Layout, environment: dict[str, str], say: Callable[[str], None]
         raise SandboxError(f"the stack {names.STACK} could not be made: {done.stderr.strip()}")
 
 
-def unlock(layout: Layout, environment: dict[str, str], say: Callable[[str], None]) -> None:
-    """Take away the locks of engines of this machine that are dead; a living one keeps its lock."""
-    for lock in (layout.state / ".pulumi" / "locks").rglob("*.json"):
+def unlock(layout: Layout, say: Callable[[str], None]) -> None:
+    """Take away the locks of engines that have ended, and name the owner of each that lives: it keeps its lock."""
+    for lock in sorted((layout.state / ".pulumi" / "locks").rglob("*.json")):
         try:
             holder = json.loads(lock.read_text(encoding="utf-8"))
-        except ValueError:  # half written: its writer died, or is about to finish
+            host, number = str(holder["hostname"]), int(holder["pid"])
+        except FileNotFoundError:  # given back meanwhile
             continue
-        if holder.get("hostname") == os.uname().nodename and not Path(f"/proc/{holder.get('pid')}").exists():
-            say(f"process {holder['pid']} ended without unlocking the stack: unlocking it")
-            pulumi(layout, ["cancel", "--yes", "--stack", names.STACK], environment, quiet=True)
-            return
+        except (ValueError, TypeError, KeyError):  # the engine writes its lock whole: nobody holds this one
+            host, number = os.uname().nodename, 0
+        if host != os.uname().nodename:
+            say(
+                f"the stack is locked by process {number} on {host}; if it ended: python -m sandbox pulumi cancel --yes"
+            )
+        elif _is_engine(number):
+            say(f"the stack is locked by process {number}, which runs: wait for it, or end it")
+        else:
+            say(f"process {number or 'unknown'} ended without unlocking the stack: unlocking it")
+            for file in (lock, lock.with_name(f"{lock.name}.attrs")):
+                file.unlink(missing_ok=True)
 
 
-def pulumi(layout: Layout, arguments: Sequence[str], environment: dict[str, str], *, quiet: bool = False) -> int:
+def _is_engine(number: int) -> bool:
+    """Whether a process is a living engine. One that was killed a moment ago is waited for; an id is used again."""
+    try:
+        handle = os.pidfd_open(number)
+    except OSError:  # there is no such process
+        return False
+    try:
+        if Path(f"/proc/{number}/comm").read_text(encoding="utf-8").strip() != "pulumi" or not processes.lives(number):
+            return False
+        select.select([handle], [], [], _LAST_MOMENT)
+        return processes.lives(number)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    finally:
+        os.close(handle)
+
+
+def pulumi(layout: Layout, arguments: Sequence[str], environment: dict[str, str]) -> int:
     """Run the engine in the checkout; the exit status is the engine's.
 
     Commands that read the stack file are given a copy: with a passphrase the engine would add a salt to it.
@@ -69,10 +98,7 @@ def pulumi(layout: Layout, arguments: Sequence[str], environment: dict[str, str]
         copy = layout.run / f"Pulumi.{names.STACK}.yaml"
         write(copy, (layout.checkout / f"Pulumi.{names.STACK}.yaml").read_bytes())
         extra["PULUMI_OPTION_CONFIG_FILE"] = str(copy)
-    output = subprocess.DEVNULL if quiet else None
-    process = subprocess.Popen(
-        ["pulumi", *arguments], cwd=layout.checkout, env=environment | extra, stdout=output, stderr=output
-    )
+    process = subprocess.Popen(["pulumi", *arguments], cwd=layout.checkout, env=environment | extra)
     while True:
         try:
             return process.wait()

@@ -140,3 +140,18 @@ def test_a_server_is_ready_when_it_listens_itself(tmp_path: Path) -> None:
     assert processes.listening(starting.process.pid) == {port}
     assert processes.stop(tmp_path, "service")
     starting.process.wait()
+
+
+def test_a_process_whose_starter_was_killed_before_it_served_is_started_anew(tmp_path: Path) -> None:
+    first = start(tmp_path, SERVES)
+    assert first is not None
+    assert processes.serving(tmp_path / "run", "service") is None
+    second = start(tmp_path, SERVES)
+    assert second is not None
+    assert second.process.pid != first.process.pid
+    first.process.wait()
+    second.wait()
+    assert processes.serving(tmp_path / "run", "service") == second.process.pid
+    assert start(tmp_path, SERVES) is None
+    assert processes.stop(tmp_path / "run", "service")
+    second.process.wait()
