@@ -1,21 +1,22 @@
 """Install the pinned Pulumi CLI, checked, and put it before PATH.
 
 A CLI of exactly the pinned version that is on PATH already is used as it is, its checksum unseen: the agent's image is
-trusted, as it is for Python and Docker. Else the official release is downloaded
-and its SHA-256 compared with its line in pipelines/pulumi.sha256. An archive without a line is refused on an agent; a
-workstation takes the list that is published beside the release. `--pin` writes those published lines into
-pipelines/pulumi.sha256, to be reviewed and committed. A second run changes nothing.
+trusted, as it is for Python and Docker. Else the official release is downloaded and its SHA-256 compared with its line
+in pipelines/pulumi.sha256; an archive without a line is refused, since a list beside an archive could change with it.
+`--pin` writes what is published for the version into that file, once, to be reviewed and committed. A second run
+changes nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import platform
+import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -23,8 +24,18 @@ from pipelines import agent
 
 RELEASE = "https://github.com/pulumi/pulumi/releases/download/v{version}/{file}"
 PINS = Path(__file__).with_name("pulumi.sha256")
+VARIABLES = Path(__file__).parent / "templates" / "variables.yml"
+"""Where the version stands, for the pipeline and for whoever else installs it."""
 SECONDS = 60.0
 """How long a silent connection is waited for."""
+
+
+def pinned_version() -> str:
+    """The version that the pipeline names."""
+    found = re.search(r"name: pulumiVersion\n +value: *'?([0-9.]+)", VARIABLES.read_text(encoding="utf-8"))
+    if found is None:
+        raise agent.Stop(f"{VARIABLES} names no pulumiVersion: restore it", agent.USAGE)
+    return found[1]
 
 
 def archive(version: str) -> str:
@@ -45,13 +56,13 @@ def on_path(version: str) -> Path | None:
     return Path(found) if done.stdout.strip().removeprefix("v") == version else None
 
 
-def read(version: str, file: str) -> bytes:
+def read(version: str, file: str, seconds: float = SECONDS) -> bytes:
     """One file of a release. Raises Stop where it can't be had."""
     url = RELEASE.format(version=version, file=file)
     try:
-        with urllib.request.urlopen(url, timeout=SECONDS) as answer:  # noqa: S310 (a constant https address)
+        with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 (a constant https address)
             return bytes(answer.read())
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError, as are TLS's
         raise agent.Stop(f"{url} could not be read: {getattr(error, 'reason', error)}") from None
 
 
@@ -66,19 +77,17 @@ def listed(sums: str, file: str) -> str | None:
     return next((row[0].lower() for row in rows if len(row) == 2 and row[1].lstrip("*") == file), None)
 
 
-def install(version: str, folder: Path) -> Path:
+def install(version: str, folder: Path, seconds: float = SECONDS) -> Path:
     """Download, check and unpack into a folder by a temporary one and a rename; give the folder with the CLI."""
     file = archive(version)
     expected = listed(PINS.read_text(encoding="utf-8"), file)
-    if expected is None and agent.on_agent():
-        raise agent.Stop(
-            f"{PINS.name} lists no {file}: run python -m pipelines.install_pulumi --version {version} --pin, review it",
-            agent.REFUSED,
-        )
-    expected = expected or listed(published(version), file)
     if expected is None:
-        raise agent.Stop(f"no checksum is published for {file}: take a version that has one")
-    content = read(version, file)
+        raise agent.Stop(
+            f"pipelines/{PINS.name} lists no {file}: run `python -m pipelines.install_pulumi --pin` where the release "
+            "can be reached, review and commit the list",
+            agent.USAGE,
+        )
+    content = read(version, file, seconds)
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise agent.Stop(f"{file} has the checksum {found}, not {expected}: nothing was installed", agent.REFUSED)
@@ -103,20 +112,22 @@ def pin(version: str) -> None:
 def main() -> None:
     """Entry point."""
     parser = agent.parser(__doc__ or "")
-    parser.add_argument("--version", required=True, help="the version to install, such as 3.259.0")
+    parser.add_argument("--version", help="the version to install (default: pulumiVersion of templates/variables.yml)")
     parser.add_argument("--into", type=Path, default=Path("~/.pulumi-cli").expanduser(), help="folder of versions")
     parser.add_argument("--pin", action="store_true", help="write the published checksums and install nothing")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="how long a silent connection is waited for")
     options = parser.parse_args()
+    version = options.version or pinned_version()
     if options.pin:
-        pin(options.version)
+        pin(version)
         return
-    if found := on_path(options.version):
-        print(f"pulumi {options.version} is on PATH: {found}")
+    if found := on_path(version):
+        print(f"pulumi {version} is on PATH: {found}")
         return
-    folder = options.into / options.version
+    folder = options.into / version
     if not (folder / "pulumi").exists():
-        install(options.version, folder)
-    print(f"pulumi {options.version} is in {folder}")
+        install(version, folder, options.seconds)
+    print(f"pulumi {version} is in {folder}")
     agent.prepend_path(folder)
 
 

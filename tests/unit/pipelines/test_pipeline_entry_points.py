@@ -531,33 +531,19 @@ def release_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
         server.shutdown()
 
 
-@pytest.mark.parametrize("machine", ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"])
-def test_the_pipelines_version_has_its_checksum_for_every_machine(machine: str) -> None:
-    text = (CHECKOUT / "pipelines/templates/variables.yml").read_text(encoding="utf-8")
-    version = text.partition("name: pulumiVersion\n    value: ")[2].splitlines()[0]
-    total = install_pulumi.listed(
-        install_pulumi.PINS.read_text(encoding="utf-8"), f"pulumi-v{version}-{machine}.tar.gz"
-    )
-    assert total is not None
-    assert len(bytes.fromhex(total)) == hashlib.sha256().digest_size
-
-
-def test_an_agent_refuses_a_version_that_is_not_pinned(
-    release_host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_version_that_is_not_pinned_is_refused_with_the_command_that_pins_it(
+    release_host: Path, tmp_path: Path
 ) -> None:
     assert (release_host / install_pulumi.archive("9.9.9")).is_file()
-    monkeypatch.setenv("TF_BUILD", "True")
-    with pytest.raises(agent.Stop, match="--pin") as stop:
+    with pytest.raises(agent.Stop, match=r"`python -m pipelines\.install_pulumi --pin`") as stop:
         install_pulumi.install("9.9.9", tmp_path / "cli" / "9.9.9")
-    assert stop.value.code == agent.REFUSED
+    assert stop.value.code == agent.USAGE
     assert not (tmp_path / "cli").exists()
 
 
-def test_a_release_with_its_published_checksum_is_installed(
-    release_host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("TF_BUILD", raising=False)
+def test_a_release_with_its_pinned_checksum_is_installed(release_host: Path, tmp_path: Path) -> None:
     assert release_host.is_dir()
+    install_pulumi.pin("9.9.9")
     folder = install_pulumi.install("9.9.9", tmp_path / "cli" / "9.9.9")
     assert subprocess.run([folder / "pulumi"], capture_output=True, text=True, check=True).stdout == "v9.9.9\n"
 
@@ -584,6 +570,7 @@ def test_pinning_keeps_the_lists_comment_and_replaces_its_sums(release_host: Pat
 
 
 def test_a_release_out_of_reach_is_one_clear_error(release_host: Path, tmp_path: Path) -> None:
+    install_pulumi.pin("9.9.9")
     (release_host / install_pulumi.archive("9.9.9")).unlink()
     with pytest.raises(agent.Stop, match="could not be read"):
         install_pulumi.install("9.9.9", tmp_path / "cli")

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
+import importlib.metadata
 import io
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
-import urllib.error
+import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelines import install_pulumi
 from sandbox import engine
 from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def executable(path: Path, script: str) -> Path:
@@ -24,8 +33,8 @@ def executable(path: Path, script: str) -> Path:
     return path
 
 
-def out_of_reach(_file: str) -> bytes:
-    raise urllib.error.URLError("no such host")
+def out_of_reach(*_: object) -> None:
+    """No release can be had."""
 
 
 def test_an_engine_on_path_of_an_accepted_version_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,65 +74,102 @@ def archive(engine_says: str) -> bytes:
     return packed.getvalue()
 
 
+@dataclass
+class Host:
+    """A host of releases on this machine, and a checkout whose installer asks it."""
+
+    folder: Path
+    checkout: Path
+    archive: str
+
+    def publish(self, content: bytes) -> None:
+        (self.folder / self.archive).write_bytes(content)
+
+    def pin(self, content: bytes) -> None:
+        line = f"{hashlib.sha256(content).hexdigest()}  {self.archive}"
+        (self.checkout / "pipelines" / "pulumi.sha256").write_text(f"# SUM  FILE\n{line}\n", encoding="utf-8")
+
+
 @pytest.fixture
-def linux(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A machine without an engine or a Go toolchain on PATH; the name of its release."""
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """On a machine without an engine or a Go toolchain on PATH. The installer is the pipeline's but for the address."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's name)
+            """Silence."""
+
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    monkeypatch.setattr("platform.system", lambda: "Linux")
-    return f"pulumi-v{engine.VERSION}-linux-x64.tar.gz"
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        rooms = tmp_path / "checkout" / "pipelines"
+        rooms.mkdir(parents=True)
+        for name in ("__init__.py", "agent.py", "install_pulumi.py", "pulumi.sha256"):
+            if (engine.CHECKOUT / "pipelines" / name).exists():
+                shutil.copy(engine.CHECKOUT / "pipelines" / name, rooms)
+        text = (rooms / "install_pulumi.py").read_text(encoding="utf-8")
+        assert install_pulumi.RELEASE in text
+        there = f"http://127.0.0.1:{server.server_port}/{{file}}"
+        (rooms / "install_pulumi.py").write_text(text.replace(install_pulumi.RELEASE, there), encoding="utf-8")
+        monkeypatch.setattr(engine, "CHECKOUT", rooms.parent)
+        yield Host(folder, rooms.parent, install_pulumi.archive(engine.VERSION))
+        server.shutdown()
 
 
-def pin(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: str) -> None:
-    """Let the sandbox read another list of sums."""
-    sums = folder / "pipelines" / "pulumi.sha256"
-    sums.parent.mkdir()
-    sums.write_text("# SUM  FILE\n" + "".join(f"{line}\n" for line in lines), encoding="utf-8")
-    monkeypatch.setattr(engine, "CHECKOUT", folder)
-    monkeypatch.setattr(engine, "SUMS", sums)
-
-
-def test_a_release_of_the_pinned_checksum_is_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linux: str
-) -> None:
+def test_a_release_of_the_pinned_checksum_is_installed(tmp_path: Path, host: Host) -> None:
     published = archive("the release")
-    pin(monkeypatch, tmp_path, f"{hashlib.sha256(published).hexdigest()}  {linux}")
-    asked: list[str] = []
-
-    def read(file: str) -> bytes:
-        asked.append(file)
-        return published
-
-    monkeypatch.setattr(engine, "_read", read)
+    host.publish(published)
+    host.pin(published)
     found = engine.find(tmp_path / "cache", print)
     assert subprocess.run([found], capture_output=True, text=True, check=True).stdout == "the release\n"
-    assert asked == [linux], "what is published beside an archive proves nothing"
+    assert [path.name for path in found.parent.parent.iterdir()] == [".lock", found.parent.name]
 
 
-def test_a_release_with_another_checksum_is_refused_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linux: str
-) -> None:
-    monkeypatch.setattr(engine, "_read", lambda file: archive(f"not {file}"))
-    with pytest.raises(SandboxError, match=rf"checksum of {linux} is not the one pinned in pipelines/pulumi\.sha256"):
+def test_a_release_with_another_checksum_is_refused_and_leaves_nothing(tmp_path: Path, host: Host) -> None:
+    host.publish(archive("another"))
+    host.pin(archive("the release"))
+    with pytest.raises(SandboxError, match=rf"{host.archive} has the checksum .*nothing was installed"):
         engine.find(tmp_path, print)
     assert [path.name for path in (tmp_path / "engine").iterdir()] == [".lock"]
 
 
-def test_without_a_pinned_checksum_nothing_is_downloaded_and_the_engine_is_built(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linux: str
+@pytest.mark.parametrize("pinned", [False, True], ids=["not pinned", "out of reach"])
+def test_a_release_that_cannot_be_had_is_said_and_the_engine_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: Host, *, pinned: bool
 ) -> None:
-    pin(monkeypatch, tmp_path, f"{'0' * 64}  another.tar.gz")
-    monkeypatch.setattr(engine, "_read", lambda file: pytest.fail(f"{file} was asked for"))
+    if pinned:
+        host.pin(b"")
+    else:
+        host.publish(archive("what nobody has looked at"))
+        (host.checkout / "pipelines" / "pulumi.sha256").write_text("# SUM  FILE\n", encoding="utf-8")
     monkeypatch.setattr(engine, "_build", lambda made, *_: (made / "pulumi").write_text("built"))
     said: list[str] = []
     assert engine.find(tmp_path / "cache", said.append).read_text(encoding="utf-8") == "built"
-    assert said[0] == f"pipelines/pulumi.sha256 pins no {linux}, so that no download could be trusted"
+    assert ("could not be read" if pinned else "--pin`") in said[1]
 
 
-@pytest.mark.parametrize("system", ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"])
-def test_the_sandboxs_engine_is_pinned_for_every_machine_that_the_release_is_taken_for(system: str) -> None:
-    # One list for the sandbox and the pipeline: a newer engine is pinned once.
-    assert re.fullmatch(r"[0-9a-f]{64}", engine._pinned()[f"pulumi-v{engine.VERSION}-{system}.tar.gz"])
+def test_each_version_stands_in_one_place_and_the_others_follow() -> None:
+    module = (engine.MODULE / "go.mod").read_text(encoding="utf-8")
+    assert f"require github.com/pulumi/pulumi/pkg/v3 v{engine.VERSION}\n" in module
+    assert f"github.com/pulumi/pulumi/sdk/v3 v{engine.VERSION} " in module
+    assert install_pulumi.pinned_version() == engine.VERSION
+    lines = [line for line in install_pulumi.PINS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    wanted = {
+        f"pulumi-v{engine.VERSION}-{system}-{arch}" for system in ("linux", "darwin") for arch in ("x64", "arm64")
+    }
+    for line in lines:
+        assert re.fullmatch(rf"[0-9a-f]{{64}}  pulumi-v{engine.VERSION}-\w+-\w+\.(tar\.gz|zip)", line), line
+    assert not lines or wanted <= {line.split()[1].removesuffix(".tar.gz") for line in lines}, "pinned for all or none"
+
+
+def test_the_engine_is_at_least_as_new_as_the_sdk() -> None:
+    sdk = tuple(map(int, importlib.metadata.version("pulumi").split(".")))
+    assert tuple(map(int, engine.VERSION.split("."))) >= sdk
 
 
 def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +177,7 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypa
         tmp_path / "bin" / "go", 'test "$1" = version && echo go1.99.0 || { echo "module is gone" >&2; exit 1; }'
     )
     monkeypatch.setenv("PATH", f"{go.parent}:/usr/bin:/bin")
-    monkeypatch.setattr(engine, "_read", out_of_reach)
+    monkeypatch.setattr(engine, "_release", out_of_reach)
     with pytest.raises(SandboxError, match=r"neither downloaded nor built(.|\n)*module is gone"):
         engine.find(tmp_path / "cache", print)
     assert [path.name for path in (tmp_path / "cache" / "engine").iterdir()] == [".lock"]
@@ -146,9 +192,8 @@ def test_two_builds_at_once_make_one_engine(tmp_path: Path) -> None:
         'while [ "$1" != -o ]; do shift; done; echo engine >"$2"',
     )
     program = (
-        "import urllib.error; from pathlib import Path; from sandbox import engine\n"
-        "def unreachable(file): raise urllib.error.URLError('no such host')\n"
-        "engine._read = unreachable\n"
+        "from pathlib import Path; from sandbox import engine\n"
+        "engine._release = lambda *_: None\n"
         f"print(engine.find(Path({str(cache)!r}), print).read_text())"
     )
     environment = {"PATH": f"{go.parent}:/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
