@@ -21,6 +21,7 @@ import pytest
 from pipelines import install_pulumi
 from sandbox import engine
 from sandbox.errors import SandboxError
+from sandbox.layout import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +111,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         rooms = tmp_path / "checkout" / "pipelines"
         rooms.mkdir(parents=True)
         for name in ("__init__.py", "agent.py", "install_pulumi.py", "pulumi.sha256"):
-            if (engine.CHECKOUT / "pipelines" / name).exists():
-                shutil.copy(engine.CHECKOUT / "pipelines" / name, rooms)
+            if (CHECKOUT / "pipelines" / name).exists():
+                shutil.copy(CHECKOUT / "pipelines" / name, rooms)
         text = (rooms / "install_pulumi.py").read_text(encoding="utf-8")
         assert install_pulumi.RELEASE in text
         there = f"http://127.0.0.1:{server.server_port}/{{file}}"
