@@ -31,6 +31,9 @@ POLICY_PROPERTIES = {
     "aws:sqs:Queue": "policy",
     "aws:iam:Role": "assumeRolePolicy",
 }
+DOCUMENTS = frozenset({*POLICY_PROPERTIES.values(), "inlinePolicies"})
+"""Properties whose documents are judged by the rules of their types."""
+
 HOLDERS = ("user", "group", "role", "repository", "bucket", "keyId", "queueUrl", "arn", "secretArn")
 """Properties that say whose policy it is: the same document for another holder is new to it."""
 

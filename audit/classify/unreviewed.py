@@ -48,6 +48,8 @@ def judge(step: Step, known: Known) -> Iterator[Finding]:
             old, new = _sides(step, name)
             if old == new and not fresh and not partly_hidden([old, new]) and announced(step, name):
                 leaves.append((name, old, new))
+            if name not in access.DOCUMENTS and (values.mentions(old) or values.mentions(new)):
+                yield from _property(step, name, old, new, known)  # its rule does not look for documents
         elif changes and all(map(_is_plain, changes)):
             found = ((change.path, change.old, change.new) for change in changes)
             leaves += [leaf for leaf in found if not _harmless(step, *leaf, fresh=fresh, known=known)]

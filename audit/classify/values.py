@@ -51,6 +51,13 @@ def _held(text: str) -> Any:
     return text
 
 
+def mentions(value: Any) -> bool:
+    """Whether a value can hold a policy statement."""
+    if isinstance(value, (dict, list)):
+        return "Effect" in repr(value)
+    return isinstance(value, str) and "Effect" in value
+
+
 def may_hold(value: Any) -> bool:
     """Whether a value can be a text that holds something else."""
     return isinstance(value, str) and (

@@ -1,8 +1,17 @@
 """No crying wolf: ordinary previews, and how many of their steps nobody has reviewed."""
 
+import json
+import random
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from audit.risks import RANK
+from tests.audit import previews as p
+from tests.audit.fuzzing import places
 from tests.audit.public_previews import PREVIEWS, Public, golden, judged, rate
+from tests.audit.scenarios import GOLDEN
 
 
 @pytest.mark.parametrize("public", PREVIEWS, ids=[public.what.replace(" ", "-") for public in PREVIEWS])
@@ -28,3 +37,32 @@ def test_there_are_enough_public_previews_and_most_of_their_steps_are_reviewed()
     assert steps >= 40
     assert loud / steps <= 0.30
     assert previews / len(PREVIEWS) <= 0.40
+
+
+DANGEROUS: tuple[Any, ...] = (
+    p.policy(p.allow("*", "*")),
+    json.loads(p.policy(p.allow("*", "*"))),
+    {"inner": [json.dumps({"PolicyDocument": p.policy(p.allow("iam:*", "*"))})]},
+)
+
+
+def _previews() -> list[dict[str, Any]]:
+    golden = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(GOLDEN.glob("*.json"))]
+    found = [*golden, *(p.digest(*public.steps) for public in PREVIEWS)]
+    return [preview for preview in found if any(step.get("newState") for step in preview["steps"])]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_policy_that_is_put_anywhere_into_an_ordinary_preview_is_never_green(tmp_path: Path, seed: int) -> None:
+    """Into any object of what a step declares, under a name of its own: at the top, in tags, in a build, in a rule."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    preview = json.loads(json.dumps(chance.choice(_previews())))
+    steps = [step for step in preview["steps"] if step.get("newState") and step["newState"].get("custom")]
+    step = chance.choice([step for step in steps if step["op"] != "same"] or steps)
+    step["op"] = "update" if step["op"] == "same" else step["op"]
+    inputs = step["newState"].setdefault("inputs", {})
+    objects = [inputs, *(item[key] for item, key in places(inputs) if isinstance(item[key], dict))]
+    chance.choice(objects)["added"] = chance.choice(DANGEROUS)
+    report = p.report_of(tmp_path, preview)
+    found = [item for item in report.findings if item.urn == step["urn"]]
+    assert any(RANK[item.risk] <= RANK["access-unknown"] for item in found), [item.reason for item in found]
