@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sandbox.errors import SandboxError
 from sandbox.files import lock
 from sandbox.layout import CHECKOUT
+from sandbox.progress import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,16 +107,29 @@ def _build(into: Path, cache: Path, say: Callable[[str], None]) -> None:
     go = _go(cache, say)
     say(f"building pulumi {VERSION} from its Go module: minutes, once a machine")
     module = "github.com/pulumi/pulumi"
+    program = f"{module}/pkg/v3/cmd/pulumi"
     flags = f"-s -w -X {module}/sdk/v3/go/common/version.Version=v{VERSION}"
-    command = [str(go), "build", "-trimpath", "-mod=readonly", "-ldflags", flags]
-    command += ["-o", str(into / "pulumi"), f"{module}/pkg/v3/cmd/pulumi"]
+    command = [str(go), "build", "-v", "-trimpath", "-mod=readonly", "-ldflags", flags]
+    command += ["-o", str(into / "pulumi"), program]
     # -modcacherw: whoever deletes the cache need not change the mode of every folder first.
     environment = {**os.environ, "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    done = subprocess.run(command, cwd=MODULE, env=environment, capture_output=True, text=True, check=False)
+    # What is compiled is known when the modules are there; where they are not to be had, the build says why.
+    listed = [str(go), "list", "-deps", program]
+    known = subprocess.run(listed, cwd=MODULE, env=environment, capture_output=True, text=True, check=False)
+    packages = set(known.stdout.split())
+    share, errors = Share(f"pulumi {VERSION}: packages compiled", len(packages)), []
+    with subprocess.Popen(command, cwd=MODULE, env=environment, stderr=subprocess.PIPE, text=True) as done:
+        assert done.stderr is not None  # noqa: S101 (a pipe was asked for)
+        for line in done.stderr:  # -v names each package when its turn comes
+            if line.strip() in packages:
+                share.one_more()
+            else:
+                errors.append(line.rstrip())
+    share.over()
     if done.returncode:
         raise SandboxError(
             f"pulumi {VERSION} could be neither downloaded nor built; put one on PATH. go build said:\n"
-            + "\n".join(done.stderr.strip().splitlines()[-5:])
+            + "\n".join(errors[-5:])
         )
 
 

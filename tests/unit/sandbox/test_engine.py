@@ -184,12 +184,27 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypa
     assert [path.name for path in (tmp_path / "cache" / "engine").iterdir()] == [".lock"]
 
 
+def test_a_build_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    go = executable(
+        tmp_path / "bin" / "go",
+        'case $1 in version) echo go1.99.0;; list) seq 20;; *) seq 20 >&2; echo "go: a warning" >&2\n'
+        'while [ "$1" != -o ]; do shift; done; echo engine >"$2";; esac',
+    )
+    monkeypatch.setenv("PATH", f"{go.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(engine, "_release", out_of_reach)
+    assert engine.find(tmp_path / "cache", print).read_text(encoding="utf-8") == "engine\n"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"  pulumi {engine.VERSION}: packages compiled: {done} of 20" for done in range(2, 21, 2)]
+
+
 def test_two_builds_at_once_make_one_engine(tmp_path: Path) -> None:
     """The second waits for the first, is told so, and finds its engine."""
     cache = tmp_path / "cache"
     go = executable(
         tmp_path / "bin" / "go",
-        f'test "$1" = version && echo go1.99.0 && exit; echo built >>{tmp_path}/builds; sleep 0.5\n'
+        f"case $1 in version) echo go1.99.0; exit;; list) exit;; esac; echo built >>{tmp_path}/builds; sleep 0.5\n"
         'while [ "$1" != -o ]; do shift; done; echo engine >"$2"',
     )
     program = (
