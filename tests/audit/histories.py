@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ STACK, PROJECT = "dev", "app-one"
 FIRST = 1_767_225_600
 """Second of the first update: 2026-01-01."""
 
-# About as long as a real one: a checkpoint of this stack is about 50 KB.
 # About as long as a real one: a checkpoint of this stack is about 50 KB.
 TRACE = [
     {"sourcePosition": f"project:///../../engineer/app-one/.venv/lib/python3.11/site-packages/pulumi/module.py#{line}"}
@@ -119,7 +119,11 @@ def stack(
             "image",
             {
                 "imageName": f"registry.example/app-one:{tag}",
-                "build": {"context": ".", "contextDigest": f"{abs(hash(tag)):x}", "platform": "linux/amd64"},
+                "build": {
+                    "context": ".",
+                    "contextDigest": hashlib.sha256(tag.encode()).hexdigest(),
+                    "platform": "linux/amd64",
+                },
                 "registry": {"server": "registry.example", "username": "AWS", "password": sealed(f"token-{seal}")},
             },
             modified=f"2026-01-01T00:00:00.{len(tag):03d}Z",
