@@ -192,8 +192,8 @@ class PolicyDiff:
 
 @dataclass(slots=True)
 class Finding:
-    """One judgement. `risk` is a name of audit.risks; `proved` is False where the preview does not show enough to be
-    sure."""
+    """One judgement. `risk` is a name of audit.report.catalogue; `proved` is False where the preview does not show
+    enough to be sure."""
 
     risk: str
     urn: str

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from audit.classify import documents
 from audit.clouds import Gone, found
 from audit.drift import lifecycle
 from audit.drift.sheet import Clouds, Sheet
+from audit.plan.classify import documents
 from audit.state import Resource, StackState
 
 HOST = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?[.-](?P<region>[a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)\S*")

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from audit.classify import documents
 from audit.clouds import NotOffered, Refused
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import AzureDevOps
 from audit.model import Finding, is_hidden
+from audit.plan.classify import documents
 from audit.report.model import Status, Table, TableRow
 from audit.state import Resource, StackState
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.classify import judge
 from audit.model import ENGINE_SECRET, NO_SECRETS, Finding, Plan, State, Step, without
-from audit.preview import KEPT
+from audit.plan.classify import judge
+from audit.plan.preview import KEPT
 from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE, Redactor
 from audit.state import raw_resources, secrets_in
 

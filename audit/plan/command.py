@@ -31,9 +31,9 @@ def plan(arguments: argparse.Namespace) -> Report:
     """The report of a preview. Raises AuditError."""
     if not arguments.preview:
         raise AuditError("PREVIEW is missing: name a file, or - for standard input")
-    from audit import waivers
+    from audit.plan import waivers
+    from audit.plan.preview import MAX_BYTES
     from audit.plan.report import from_file
-    from audit.preview import MAX_BYTES
 
     accepted = waivers.load(arguments.waivers) if arguments.waivers else []
     limit = arguments.max_bytes or MAX_BYTES
@@ -50,7 +50,7 @@ def compare(arguments: argparse.Namespace) -> Report:
     if arguments.approved == arguments.now == "-":
         raise AuditError("only one of APPROVED and NOW can be standard input")
     from audit.plan import comparison
-    from audit.preview import MAX_BYTES
+    from audit.plan.preview import MAX_BYTES
 
     limit, secrets = arguments.max_bytes or MAX_BYTES, known(arguments.known_secrets)
     approved, now = (comparison.load(path, secrets, limit) for path in (arguments.approved, arguments.now))

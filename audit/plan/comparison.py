@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import AuditError
-from audit.fingerprint import combine
+from audit.plan.fingerprint import combine
 from audit.plan.report import from_file
 from audit.report import json as json_format
 from audit.report.json import SCHEMA, SCHEMA_VERSION

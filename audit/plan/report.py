@@ -3,11 +3,11 @@
 import datetime
 from collections.abc import Sequence
 
-from audit import waivers as waiving
-from audit.classify import judge
-from audit.fingerprint import fingerprint
 from audit.model import Finding, Plan
-from audit.preview import MAX_BYTES, read
+from audit.plan import waivers as waiving
+from audit.plan.classify import judge
+from audit.plan.fingerprint import fingerprint
+from audit.plan.preview import MAX_BYTES, read
 from audit.report.catalogue import CLASSES
 from audit.report.model import Report, Row
 from audit.secrets.redact import Redactor

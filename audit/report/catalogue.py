@@ -4,8 +4,8 @@ stable names, from worst to none, in families."""
 from collections.abc import Iterable, Sequence
 
 from audit.errors import AuditError
+from audit.report.classes import RISKS, Risk
 from audit.report.rules import RULES as _RULES
-from audit.risks import RISKS, Risk
 
 
 class Catalogue:

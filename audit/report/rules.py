@@ -1,7 +1,7 @@
 """The rules of surveys: stable names, from worst to least, each with what it says, why it matters, what to check and
 what to do. A family groups rules for --fail-on, as in `audit plan`."""
 
-from audit.risks import Risk
+from audit.report.classes import Risk
 
 RULES: tuple[Risk, ...] = (
     Risk(

@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 from audit.model import Finding, Step
+from audit.report.classes import Risk
 from audit.report.model import Report
 from audit.report.text import clean, escaped_commands, policy_lines, proof
-from audit.risks import Risk
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVEL = {"incomplete": "error", "access": "error", "loss": "error", "exposure": "error", "policy": "warning",

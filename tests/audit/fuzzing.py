@@ -22,8 +22,8 @@ from urllib.parse import quote, unquote
 from audit.errors import AuditError
 from audit.model import UNKNOWN
 from audit.plan import comparison
+from audit.plan.preview import read_stream
 from audit.plan.report import build
-from audit.preview import read_stream
 from audit.report import FORMATS, json as json_format, render
 from audit.secrets.redact import Redactor
 from tests.audit import previews as p

@@ -11,8 +11,8 @@ from io import BytesIO
 from typing import Any
 
 from audit.model import UNKNOWN
+from audit.plan.preview import read_stream
 from audit.plan.report import build
-from audit.preview import read_stream
 from audit.report import Report
 from audit.secrets.redact import Redactor
 from tests.audit import previews as p

@@ -8,7 +8,7 @@ import pytest
 
 from audit.model import UNKNOWN, Finding
 from audit.report import Report
-from audit.risks import RANK
+from audit.report.classes import RANK
 from tests.audit import previews as p
 from tests.audit.previews import ARN, allow, deny, policy
 

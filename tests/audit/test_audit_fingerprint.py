@@ -9,9 +9,9 @@ import pytest
 
 from audit.command import entry
 from audit.errors import AuditError
-from audit.fingerprint import fingerprint
 from audit.model import UNKNOWN, Plan
 from audit.plan import comparison
+from audit.plan.fingerprint import fingerprint
 from audit.plan.report import from_file
 from audit.report import json as json_format, render
 from tests.audit import previews as p

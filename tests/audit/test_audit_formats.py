@@ -12,8 +12,8 @@ import xmlschema
 
 from audit.model import UNKNOWN
 from audit.report import FORMATS, Report, azure, markdown, render
+from audit.report.classes import RISKS
 from audit.report.text import clean, neutralised
-from audit.risks import RISKS
 from tests.audit import previews as p
 
 CHECKOUT = Path(__file__).resolve().parents[2]

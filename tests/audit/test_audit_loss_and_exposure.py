@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from audit.classify.loss import expires_more
 from audit.model import UNKNOWN
+from audit.plan.classify.loss import expires_more
 from audit.report import Report
 from tests.audit import previews as p
 

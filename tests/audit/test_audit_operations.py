@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from audit.classify.reviewed import ALL, TYPES, ruled
 from audit.model import UNKNOWN, kind_of
-from audit.risks import RANK
+from audit.plan.classify.reviewed import ALL, TYPES, ruled
+from audit.report.classes import RANK
 from tests.audit import previews as p
 
 FAMILY = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audit.risks import RANK
+from audit.report.classes import RANK
 from tests.audit import previews as p
 from tests.audit.fuzzing import places
 from tests.audit.public_previews import PREVIEWS, Public, golden, judged, rate

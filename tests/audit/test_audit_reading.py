@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from audit import preview
 from audit.errors import AuditError
 from audit.model import UNKNOWN, Plan
-from audit.plan import comparison
+from audit.plan import comparison, preview
 from audit.report import FORMATS, Report, render
 from tests.audit import previews as p
 

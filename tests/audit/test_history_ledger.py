@@ -14,7 +14,7 @@ from audit.history import ledger as ledgers
 from audit.history.report import filled
 from audit.history.sources import open_source
 from audit.report import render
-from audit.risks import RISKS
+from audit.report.classes import RISKS
 from audit.secrets.redact import Redactor
 from tests.audit import histories
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from audit.classify import documents
 from audit.model import UNKNOWN, is_hidden, is_unknown
+from audit.plan.classify import documents
 from iam import PolicyError
 
 DEPTH = 6

@@ -11,12 +11,12 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
 
-from audit.changes import MAX_CHANGES, NOTES, announced, first_part, partly_hidden
-from audit.classify import access, documents, values
-from audit.classify.known import Known
-from audit.classify.reviewed import ALL, ANY_TYPE, PARTLY, ruled
-from audit.classify.words import MISSING, finding, show, subject
 from audit.model import QUIET_OPS, REPLACEMENT_OPS, Change, Finding, Step, is_hidden, is_unknown
+from audit.plan.changes import MAX_CHANGES, NOTES, announced, first_part, partly_hidden
+from audit.plan.classify import access, documents, values
+from audit.plan.classify.known import Known
+from audit.plan.classify.reviewed import ALL, ANY_TYPE, PARTLY, ruled
+from audit.plan.classify.words import MISSING, finding, show, subject
 
 OPERATIONS = frozenset({"create", "update", "delete", "import", "same"}) | REPLACEMENT_OPS | QUIET_OPS
 SHOWN = 20

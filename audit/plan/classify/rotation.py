@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from audit.classify.access import CREDENTIALS
-from audit.classify.known import Known
 from audit.model import Finding, Plan, Step, is_hidden, is_unknown
+from audit.plan.classify.access import CREDENTIALS
+from audit.plan.classify.known import Known
 
 _PLACE = re.compile(r"variables\[\d+\]")
 

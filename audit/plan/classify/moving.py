@@ -3,10 +3,10 @@ moves everything below it, without any property of what is moved."""
 
 from collections.abc import Iterator
 
-from audit.changes import first_part
-from audit.classify.known import Known
-from audit.classify.words import both, finding, show, subject
 from audit.model import Finding, Step, target_of
+from audit.plan.changes import first_part
+from audit.plan.classify.known import Known
+from audit.plan.classify.words import both, finding, show, subject
 
 PROVIDER = "pulumi:providers:"
 WORDS = frozenset({"defaultTags", "retryMode", "maxRetries"})

@@ -2,17 +2,17 @@
 are harmless and why. Everything else is `unreviewed`: a table of what is dangerous would never be complete.
 
 A path stands for all below it; `[]` for any place of a list. Values are looked at even under a harmless name
-(audit.classify.unreviewed).
+(audit.plan.classify.unreviewed).
 """
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from audit.classify.properties import Rule
-from audit.classify.reviewed import aws_access, aws_stores, devops, running
-from audit.classify.reviewed.entry import ALL, Ruled, entry
-from audit.classify.reviewed.running import PARTLY
+from audit.plan.classify.properties import Rule
+from audit.plan.classify.reviewed import aws_access, aws_stores, devops, running
+from audit.plan.classify.reviewed.entry import ALL, Ruled, entry
+from audit.plan.classify.reviewed.running import PARTLY
 
 __all__ = ["ALL", "ANY_TYPE", "PARTLY", "TYPES", "Ruled", "ruled"]
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from audit.changes import as_recorded, changes_of
-from audit.classify import access, exposure, loss, moving, rotation, unreviewed
-from audit.classify.known import Known
-from audit.classify.reviewed import ruled
-from audit.classify.words import subject
 from audit.model import Finding, Plan, Step
-from audit.risks import RANK
+from audit.plan.changes import as_recorded, changes_of
+from audit.plan.classify import access, exposure, loss, moving, rotation, unreviewed
+from audit.plan.classify.known import Known
+from audit.plan.classify.reviewed import ruled
+from audit.plan.classify.words import subject
+from audit.report.classes import RANK
 
 VERBS = {
     "create": "is created",

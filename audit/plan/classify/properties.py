@@ -6,10 +6,10 @@ A rule sees the value before and after; a create has no value before, and then o
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from audit.changes import announced, first_part, holds_hidden
-from audit.classify.values import opened
-from audit.classify.words import MISSING, is_true, number, show, subject
 from audit.model import Finding, Step, holds_unknown, is_hidden, is_unknown
+from audit.plan.changes import announced, first_part, holds_hidden
+from audit.plan.classify.values import opened
+from audit.plan.classify.words import MISSING, is_true, number, show, subject
 
 
 class Rule(NamedTuple):

@@ -1,7 +1,7 @@
 """Reviewed types of Azure DevOps."""
 
-from audit.classify.properties import Rule
-from audit.classify.reviewed.entry import Ruled, entry
+from audit.plan.classify.properties import Rule
+from audit.plan.classify.reviewed.entry import Ruled, entry
 
 _OTHER_CODE = "the pipeline runs other code, with the rights that it has"
 _OTHER_MACHINES = Rule("access-unknown", "changes", "its secrets and rights go to other machines")

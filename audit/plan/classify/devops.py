@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from audit.changes import differs, first_part
-from audit.classify.words import (
+from audit.model import Finding, Step, is_hidden, is_unknown
+from audit.plan.changes import differs, first_part
+from audit.plan.classify.words import (
     both,
     empty,
     finding,
@@ -17,7 +18,6 @@ from audit.classify.words import (
     subject,
     visible,
 )
-from audit.model import Finding, Step, is_hidden, is_unknown
 
 
 def _variable_group(step: Step) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from audit.classify.properties import Rule
-from audit.classify.reviewed.entry import Ruled, entry
+from audit.plan.classify.properties import Rule
+from audit.plan.classify.reviewed.entry import Ruled, entry
 
 _DOCUMENT = entry(
     "policy user group role repository bucket keyId queueUrl arn secretArn", delete="change", replace="change"

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from audit.classify.properties import Rule
-from audit.classify.reviewed.aws_stores import ENCRYPTED_BY
-from audit.classify.reviewed.entry import Ruled, entry
+from audit.plan.classify.properties import Rule
+from audit.plan.classify.reviewed.aws_stores import ENCRYPTED_BY
+from audit.plan.classify.reviewed.entry import Ruled, entry
 
 _RELEASE = "a release: what runs is reviewed with its source, and keeps the rights that it has"
 _SIZE = "how much of it runs"

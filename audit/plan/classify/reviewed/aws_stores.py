@@ -1,7 +1,7 @@
 """Reviewed types of AWS: what holds things, and the keys that it is encrypted with."""
 
-from audit.classify.properties import Rule
-from audit.classify.reviewed.entry import Ruled, entry
+from audit.plan.classify.properties import Rule
+from audit.plan.classify.reviewed.entry import Ruled, entry
 
 _REPOSITORY = (
     "encryptionConfigurations encryptionConfiguration forceDelete forceDestroy emptyOnDelete "

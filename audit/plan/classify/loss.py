@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from audit.changes import differs
-from audit.classify.known import Known
-from audit.classify.reviewed import ruled
-from audit.classify.words import is_true
 from audit.model import Finding, Step, is_hidden, is_unknown
+from audit.plan.changes import differs
+from audit.plan.classify.known import Known
+from audit.plan.classify.reviewed import ruled
+from audit.plan.classify.words import is_true
 
 REPOSITORIES = frozenset({"aws:ecr:Repository", "aws:ecrpublic:Repository", "aws-native:ecr:Repository"})
 FORCE = frozenset({"forceDelete", "forceDestroy", "forceDetachPolicies", "emptyOnDelete"})

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from audit.changes import announced, differs, first_part
-from audit.classify import devops, documents, properties
-from audit.classify.known import Known
-from audit.classify.reviewed import ruled
-from audit.classify.words import both, empty, finding, is_true, property_details, show, subject, visible
 from audit.model import Finding, Step, holds_unknown, is_hidden, is_unknown
+from audit.plan.changes import announced, differs, first_part
+from audit.plan.classify import devops, documents, properties
+from audit.plan.classify.known import Known
+from audit.plan.classify.reviewed import ruled
+from audit.plan.classify.words import both, empty, finding, is_true, property_details, show, subject, visible
 from iam import PolicyError
 
 POLICY_PROPERTIES = {
@@ -236,7 +236,7 @@ def _boundary(step: Step, known: Known) -> Iterator[Finding]:
 def _attachment(step: Step, known: Known) -> Iterator[Finding]:
     holder_name = ATTACHMENTS[step.kind]
     side = step.new or step.old
-    assert side is not None  # noqa: S101 - a step has at least one side (audit.classify.judge)
+    assert side is not None  # noqa: S101 - a step has at least one side (audit.plan.classify.judge)
     kind = {"name": "entities"}.get(holder_name, holder_name)
     arn = step.old.get("policyArn") if step.old else None
     if step.new is None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from audit.errors import AuditError
 from audit.model import Finding
-from audit.risks import BY_NAME
+from audit.report.classes import BY_NAME
 
 FIELDS = ("rule", "urn", "reason", "owner", "expires")
 NEVER = frozenset({"preview-incomplete", "waiver-expired", "waiver-unused", "none"})

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.changes import differs, holds_hidden
-from audit.classify.loss import REPOSITORIES
 from audit.model import ENGINE_SECRET, REDACTED, Change, Finding, State, Step, is_hidden, is_unknown
+from audit.plan.changes import differs, holds_hidden
+from audit.plan.classify.loss import REPOSITORIES
 
 STRENGTH = {None: 0, "": 0, "AES256": 1, "KMS": 2, "KMS_DSSE": 3, "aws:kms": 2, "aws:kms:dsse": 3}
 ENCRYPTION = ("encryptionConfigurations", "encryptionConfiguration")

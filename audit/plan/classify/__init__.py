@@ -1,5 +1,5 @@
 """Judges every step of a redacted plan: one module for each family of risks."""
 
-from audit.classify.judge import judge
+from audit.plan.classify.judge import judge
 
 __all__ = ["judge"]

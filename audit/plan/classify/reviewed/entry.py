@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from audit.classify.properties import Rules
+from audit.plan.classify.properties import Rules
 
 LOSSES = frozenset({"loss-resource", "loss-credential", "loss-variable-group"})
 NOTHING: Mapping[str, Any] = MappingProxyType({})
