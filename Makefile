@@ -37,10 +37,8 @@ test: check ## check, then every test: units, conformance, and end to end with t
 	@tests/prepare.sh
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20 $(PYTEST_ARGS)
 
-bench: venv ## long random searches and what is measured; not part of `make test`
-	.venv/bin/python -m benchmarks.iam_worlds
-	.venv/bin/python -m benchmarks.iam_compare --pairs 5000
-	.venv/bin/python -m benchmarks.iam_compare --pairs 5000 --seed 2 --evaluator
+bench: venv ## long random searches and what is measured, written into docs/iam.md; not part of `make test`
+	.venv/bin/python -m benchmarks.iam_report
 
 lock: venv ## lock the dependencies anew after a change of requirements*.in
 	@set -e; for name in requirements requirements-audit requirements-dev; do \

@@ -63,8 +63,16 @@ _TYPES = {
     "assumed-role": "AssumedRole",
     "federated-user": "FederatedUser",
 }
+_USER_IDS = {
+    "Account": re.compile(r"[0-9]{12}"),
+    "User": re.compile(r"AIDA[A-Z0-9]+"),
+    "AssumedRole": re.compile(r"AROA[A-Z0-9]+:.+"),
+    "FederatedUser": re.compile(r"[0-9]{12}:.+"),
+    "Anonymous": re.compile(r"anonymous"),
+}
 TIED = frozenset(
     {
+        "kms:calleraccount",
         "aws:principalarn",
         "aws:principalaccount",
         "aws:principaltype",
@@ -92,7 +100,8 @@ def derived(principal: str) -> Derived:
     """
     if principal == ANONYMOUS:
         values = dict.fromkeys(TIED, ())
-        return {**values, **dict.fromkeys(("aws:principalaccount", "aws:userid"), "anonymous"), **_TYPE_ANONYMOUS}
+        said = dict.fromkeys(("aws:principalaccount", "kms:calleraccount", "aws:userid"), "anonymous")
+        return {**values, **said, "aws:principaltype": "Anonymous"}
     if principal.startswith("Service:"):
         name = principal.removeprefix("Service:")
         return {"aws:principalisawsservice": "true", "aws:principalservicename": name, "aws:username": ()}
@@ -102,6 +111,7 @@ def derived(principal: str) -> Derived:
     kind, rest = found["type"], found["rest"] or ""
     values_: dict[str, str | tuple[()]] = {
         "aws:principalaccount": found["account"],
+        "kms:calleraccount": found["account"],
         "aws:principaltype": _TYPES[kind],
         "aws:principalisawsservice": "false",
         "aws:principalservicename": (),
@@ -119,9 +129,6 @@ def _role(session: str) -> str:
     """The role of a session, as if it had no path."""
     start, _, rest = session.partition(":assumed-role/")
     return f"{start.replace(':sts:', ':iam:')}:role/{rest.partition('/')[0]}"
-
-
-_TYPE_ANONYMOUS = {"aws:principaltype": "Anonymous"}
 
 
 def name_of(statement: Statement) -> Name:
@@ -200,6 +207,7 @@ class Callers:
                 possible = dimension.all
                 if value is not None:
                     possible = (dimension.find(value) if isinstance(value, str) else dimension.missing) or possible
+                    possible |= dimension.missing if key == "kms:calleraccount" else 0  # only requests to KMS have it
                 same = sum(1 << at for at, origin in enumerate(self._origin) if origin == number)
                 callers[possible] = callers.get(possible, 0) | same
             for possible, same in callers.items():
@@ -300,7 +308,7 @@ def _cut(key: str, kind: str, glob: Glob) -> list[Glob] | None:
         return [Glob(glob.text, ("AWS:", *glob.parts))]
     if key == "aws:principalservicename":
         return [Glob(glob.text, ("Service:", *glob.parts))]
-    if key == "aws:principalaccount":
+    if key in ("aws:principalaccount", "kms:calleraccount"):
         account = tuple(_IN_FIELD.get(part, part) for part in glob.parts)
         return [Glob(glob.text, ("AWS:arn:", Wild.FIELD_STAR, f":{s}::", *account, ":", Wild.STAR)) for s in _SERVICES]
     if key == "aws:username" and glob.is_literal:
@@ -328,4 +336,7 @@ def consistent(principal: str | None, values: Mapping[str, object]) -> bool:
         start, _, name = str(follows.pop("aws:principalarn")).partition(":role/")
         if not arn.startswith(f"{start}:role/") or arn.rpartition("/")[2] != name:
             return False
-    return all(key not in values or values[key] == value for key, value in follows.items())
+    if any(key in values and values[key] != value for key, value in follows.items()):
+        return False
+    identifier, form = values.get("aws:userid"), _USER_IDS.get(str({**values, **follows}.get("aws:principaltype")))
+    return not isinstance(identifier, str) or form is None or form.fullmatch(identifier) is not None

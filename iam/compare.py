@@ -30,6 +30,7 @@ _OWN = {
     "limited": " to a caller whose boundary or session policy does not allow it",
 }
 _MOST_WITNESSES = 10
+_ENOUGH_WITNESSES = 3  # to leave out the guesses where a search is too hard
 _MOST_LEAVES = 8  # boxes left over for one statement that are searched for a request
 
 
@@ -96,6 +97,11 @@ class _Spaces:
         self._shared = Shared()
         self._budget = Budget(STEPS_OF_SPACES, "the patterns overlap in too many ways")
 
+    @property
+    def tired(self) -> bool:
+        """Whether a quarter of the steps is used up."""
+        return self._budget.left * 4 < STEPS_OF_SPACES * 3
+
     def make(self, statement: Statement, others: Sequence[Statement]) -> Space:
         """A space of what a statement covers, cut by others. Raises TooHardError."""
         budget = Budget(min(STEPS_OF_SPACE, self._budget.left), self._budget.what)
@@ -130,12 +136,14 @@ class _Search:
         allows = [s for s in self.after.statements if s.effect == "Allow"]
         left = [(statement, kept.rest(statement, self.budget)) for statement in allows]
         for statement, rest in sorted(left, key=lambda pair: pair[1] is None):  # what was changed first
+            if len(self.gain.requests) >= _MOST_WITNESSES and self.spaces.tired:
+                break  # the rest of a large change is told by its first witnesses
             try:
                 self.budget.spend(1 + len(lost) // 4)
                 if rest is None or not self._look(rest, self._gained(rest)):
                     self._look_at_lost(statement, lost)
             except TooHardError as error:
-                if not self._guess(statement):
+                if len(self.gain.requests) >= _ENOUGH_WITNESSES or not self._guess(statement):
                     self._give_up(statement, str(error))
         return self.gain
 

@@ -136,6 +136,11 @@ _BY_KEY = {
     "aws:requestedregion": _form(
         ("?*-?*-?*",), r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}", ("us-east-2", "us-east-1", "eu-west-1", "ap-southeast-2")
     ),
+    "kms:viaservice": _form(
+        ("?*.?*.amazonaws.com*",),
+        r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}\.amazonaws\.com(\.cn)?",
+        ("s3.us-east-2.amazonaws.com", "ec2.us-east-2.amazonaws.com"),
+    ),
     "aws:principalorgid": _form(("o-?*",), r"o-[a-z0-9]{10,32}", ("o-a1b2c3d4e5", "o-f6g7h8i9j0")),
     "aws:sourcevpc": _form(("vpc-?*",), "vpc-[0-9a-f]{8,17}", ("vpc-0123456789abcdef0",)),
     "aws:sourcevpce": _form(("vpce-?*",), "vpce-[0-9a-f]{8,17}", ("vpce-0123456789abcdef0",)),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from iam.callers import OWN, TIED, Derived, derived, is_valid
+from iam.callers import OWN, TIED, Derived, consistent, derived, is_valid
 from iam.dimensions import Dimension
 from iam.key_types import ACCOUNTS
 from iam.model import OwnPolicies, Policy, Statement
@@ -14,6 +14,7 @@ from iam.space import Box, Space
 from iam.variables import Values
 
 _MOST_CANDIDATES = 60
+_USER_IDS = ("AIDAEXAMPLEEXAMPLE01", "AROAEXAMPLEEXAMPLE01:session")
 Caller = tuple[str | None, OwnPolicies | None, dict[str, str | tuple[str, ...]]]
 
 
@@ -34,7 +35,7 @@ def likely_callers(
             continue
         if any(key in follows and follows[key] != (() if v is None else v) for key, v in context.items()):
             continue
-        values = _values(space, box, context, follows)
+        values = _values(space, box, context, follows, candidate)
         for own in OWN if space.callers else OWN[:1]:
             classes = space.callers.find(candidate, own) if space.callers else box[0]
             if values is None or not classes & box[0]:
@@ -45,7 +46,7 @@ def likely_callers(
             else:
                 yield caller
     yield from doubtful
-    free = None if named else _values(space, box, context, {})
+    free = None if named else _values(space, box, context, {}, None)
     if free is not None:
         yield None, None, free
 
@@ -88,7 +89,9 @@ def _candidates(
     yield from ("ec2.amazonaws.com", "*")
 
 
-def _values(space: Space, box: Box, context: Values, follows: Derived) -> dict[str, str | tuple[str, ...]] | None:
+def _values(
+    space: Space, box: Box, context: Values, follows: Derived, who: str | None
+) -> dict[str, str | tuple[str, ...]] | None:
     """A value for each condition key; None if one has no value that a request could carry."""
     values: dict[str, str | tuple[str, ...]] = {key: value for key, value in context.items() if value is not None}
     for key, (place, dimension) in space.places.items():
@@ -100,6 +103,9 @@ def _values(space: Space, box: Box, context: Values, follows: Derived) -> dict[s
             continue
         classes = box[place]
         found = [e for at, e in enumerate(dimension.examples) if classes >> at & 1 and e is not None]
+        if key == "aws:userid":
+            usual = [text for text in _USER_IDS if dimension.find(text) & classes]
+            found = [e for e in (*usual, *found) if e == () or consistent(who, {**follows, key: e})]
         if not found:
             return None
         if () not in found:  # a key that may be missing is left out

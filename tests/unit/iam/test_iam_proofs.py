@@ -161,6 +161,19 @@ def test_identity_policies_that_are_judged_too_are_the_callers_own() -> None:
         ),
         ([], [allow(Condition={"StringEquals": {"aws:username": "bob", "aws:PrincipalType": "User"}})], "broadened"),
         ([], [named("Allow", "*")], "broadened"),
+        ([], [named("Allow", ROLE, Condition={"StringLike": {"aws:userid": "AIDA*"}})], "equal"),
+        ([], [named("Allow", ROLE, Condition={"StringLike": {"aws:userid": "AROA*"}})], "broadened"),
+        ([], [named("Allow", USER, Condition={"StringLike": {"aws:userid": "*"}})], "broadened"),
+        (
+            [],
+            [named("Allow", USER, action="kms:*", Condition={"StringEquals": {"kms:CallerAccount": "210987654321"}})],
+            "equal",
+        ),
+        (
+            [named("Allow", USER, action="kms:*")],
+            [named("Allow", USER, action="kms:*", Condition={"StringEquals": {"kms:CallerAccount": "123456789012"}})],
+            "unknown",  # equal, if each of these actions sends the key
+        ),
         ([], [named("Allow", "999988887777", Condition={"ArnLike": {"aws:PrincipalArn": "*:role/Admin*"}})], "equal"),
         (
             [],
@@ -183,7 +196,7 @@ def test_the_callers_of_a_witness_are_ones_that_can_call() -> None:
     ("key", "operator", "value", "form"),
     [
         ("kms:ViaService", "StringLike", "*.amazonaws.com", r"[a-z0-9-]+(\.[a-z0-9-]+)+"),
-        ("kms:ViaService", "StringLike", "ec2.*.amazonaws.com", r"ec2\.[a-z0-9-]+\.amazonaws\.com"),
+        ("kms:ViaService", "StringLike", "ec2.*.amazonaws.com", r"ec2\.us-east-2\.amazonaws\.com"),
         ("iam:PassedToService", "StringLike", "*.amazonaws.com", r"[a-z0-9-]+(\.[a-z0-9-]+)+"),
         ("aws:SourceAccount", "StringLike", "*", "[0-9]{12}"),
         ("aws:PrincipalAccount", "StringNotEquals", "123456789012", "[0-9]{12}"),
