@@ -103,7 +103,13 @@ class Image(pulumi.ComponentResource):
                 username=token.user_name if token else None,
                 password=token.password if token else None,
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The provider does not look into the registry. Without these the engine saw no change of the image when
+                # the repository is replaced or made again, and comes back empty.
+                replacement_trigger=repository.identity,
+                deleted_with=repository.resource if isinstance(repository, Repository) else None,
+            ),
         )
         self.by_tag = image.image_name
         self.by_digest = image.repo_digest

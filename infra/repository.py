@@ -1,13 +1,18 @@
 """The ECR repository: scanned, encrypted, with tags that cannot be moved and a limit to what it keeps."""
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from infra.lookup import look_up
+
+INCARNATION = "app-one:incarnation"
+"""Tag of the AWS resource: another value for each repository that is made, also under the same name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,9 @@ class Repository(pulumi.ComponentResource):
     name: pulumi.Output[str]
     registry_id: pulumi.Output[str]
     """Account that owns the registry."""
+    identity: pulumi.Output[Sequence[str]]
+    """Another one for a repository that was replaced, or made again after somebody deleted it: it is empty."""
+    resource: pulumi.Resource
 
     def __init__(self, name: str, args: RepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("app-one:infra:Repository", name, None, opts)
@@ -70,8 +78,10 @@ class Repository(pulumi.ComponentResource):
                 )
             ],
             force_delete=args.force_delete,
-            tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=not args.force_delete),
+            tags={**args.tags, INCARNATION: _fresh()},
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=not args.force_delete, ignore_changes=[f'tags["{INCARNATION}"]']
+            ),
         )
         aws.ecr.LifecyclePolicy(
             f"{name}-lifecycle",
@@ -82,6 +92,10 @@ class Repository(pulumi.ComponentResource):
         self.url = repository.repository_url
         self.name = repository.name
         self.registry_id = repository.registry_id
+        self.identity = pulumi.Output.all(repository.arn, repository.encryption_configurations, repository.tags).apply(
+            lambda made: _identity(*made)
+        )
+        self.resource = repository
         self.register_outputs({"url": self.url, "name": self.name, "registry_id": self.registry_id})
 
 
@@ -92,6 +106,8 @@ class ExistingRepository:
     url: pulumi.Output[str]
     """Registry host and name, without a tag."""
     name: pulumi.Output[str]
+    identity: pulumi.Output[Sequence[str]]
+    """As a repository's own; another one follows a replacement by another encryption, or by hand."""
 
     @classmethod
     def look_up(cls, name: str) -> "ExistingRepository":
@@ -101,7 +117,23 @@ class ExistingRepository:
             "The foundation stack declares it (app-one:declares foundation), and its push policy allows this question.",
             lambda: aws.ecr.get_repository(name=name),
         )
-        return cls(url=pulumi.Output.from_input(found.repository_url), name=pulumi.Output.from_input(found.name))
+        return cls(
+            url=pulumi.Output.from_input(found.repository_url),
+            name=pulumi.Output.from_input(found.name),
+            identity=pulumi.Output.from_input(_identity(found.arn, found.encryption_configurations, found.tags)),
+        )
+
+
+def _fresh() -> pulumi.Output[str]:
+    """A value for a repository that is made now. A preview does not know it, so that its plan holds in the update."""
+    value: Any = pulumi.UNKNOWN if pulumi.runtime.is_dry_run() else uuid.uuid4().hex
+    return pulumi.Output.from_input(value)
+
+
+def _identity(arn: str, encryption: Sequence[Any] | None, tags: Mapping[str, str] | None) -> list[str]:
+    """The same from the stack that declares the repository and from the one that looks it up."""
+    kinds = [each.get(part) or "" for each in encryption or [] for part in ("encryption_type", "kms_key")]
+    return [arn, *kinds, (tags or {}).get(INCARNATION, "")]
 
 
 def lifecycle_policy(*, keep_images: int, expire_untagged_days: int) -> str:

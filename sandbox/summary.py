@@ -21,6 +21,8 @@ LISTENING = b"listening"
 PORT = "8080/tcp"
 LABEL = "app-one-sandbox"
 _MEND = "`pulumi refresh`, then `make up` makes it again"
+_REMAKE = "`pulumi up --refresh` makes it again, with the image"
+_PUSH_AGAIN = "`pulumi up --replace '**docker:index/image:Image::image'` pushes it again"
 
 
 def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
@@ -35,9 +37,17 @@ def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterato
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
     yield f"Image          {outputs['image_by_digest']}"
-    for image in ecr.describe_images(repositoryName=outputs["repository_name"])["imageDetails"]:
+    name, digest = outputs["repository_name"], outputs["image_by_digest"].rpartition("@")[2]
+    try:
+        pages = list(ecr.get_paginator("describe_images").paginate(repositoryName=name))
+    except ecr.exceptions.RepositoryNotFoundException:
+        raise SandboxError(f"the repository {name} is gone: {_REMAKE}") from None
+    images = [image for page in pages for image in page["imageDetails"]]
+    for image in images:
         tags = ", ".join(image.get("imageTags", ["untagged"]))
         yield f"  in ECR       {tags}  {image['imageDigest']}  {image['imageSizeInBytes'] / 1e6:.1f} MB"
+    if digest not in [image["imageDigest"] for image in images]:
+        raise SandboxError(f"the image {digest} is not in ECR any more: {_PUSH_AGAIN}")
     group = variable_group(environment, outputs["variable_group_id"])
     yield f"Variable group {group['name']} ({group['id']})"
     for name, variable in sorted(group["variables"].items()):
@@ -99,6 +109,9 @@ def app_answer(image: str, token: str, docker_host: str) -> str:
     import docker
 
     username, password = base64.b64decode(token).decode().split(":", 1)
+    missing = missing_parts(image, (username, password))
+    if missing:
+        raise SandboxError(f"{image} is not whole in ECR, {', '.join(missing)}: {_PUSH_AGAIN}")
     client = docker.DockerClient(base_url=docker_host)
     try:
         pull(client, image, {"username": username, "password": password})
@@ -120,6 +133,30 @@ def app_answer(image: str, token: str, docker_host: str) -> str:
             container.remove(force=True, v=True)
     finally:
         client.close()
+
+
+def missing_parts(image: str, login: tuple[str, str]) -> list[str]:
+    """What of repository@digest the registry does not have: its manifest, or layers by their digests.
+
+    Asked of the registry itself: an engine that has the image pulls it without a look at what is still there.
+    """
+    import requests
+
+    host, _, path = image.partition("/")
+    name, _, digest = path.partition("@")
+    where = f"http://{host}/v2/{name}"  # on this machine's loopback
+    found = requests.get(f"{where}/manifests/{digest}", auth=login, timeout=60)
+    if found.status_code == 404:
+        return [f"no manifest {digest}"]
+    found.raise_for_status()
+    missing = []
+    for part in (found.json()["config"], *found.json()["layers"]):
+        answer = requests.head(f"{where}/blobs/{part['digest']}", auth=login, timeout=60)
+        if answer.status_code == 404:
+            missing.append(f"no layer {part['digest']}")
+        else:
+            answer.raise_for_status()
+    return missing
 
 
 def pull(client: docker.DockerClient, image: str, login: dict[str, str]) -> None:

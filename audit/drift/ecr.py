@@ -174,7 +174,8 @@ def image(sheet: Sheet, clouds: Clouds) -> None:
         sheet.find(
             "drift-image-missing",
             f"{sheet.subject}: {image.digest} is not in repository '{image.repository}' any more.",
-            "The provider does not notice: it never reads an image.",
+            "The provider does not notice: it never reads an image. "
+            f"`pulumi up --replace '{sheet.resource.urn}'` pushes it again.",
         )
     with sheet.looking():
         now = _image(clouds, image, registry, imageTag=image.tag)

@@ -16,6 +16,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from google.protobuf import json_format
 from pulumi.runtime import mocks as pulumi_mocks, rpc
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
@@ -42,6 +43,11 @@ class Resource:
     additional_secret_outputs: list[str]
     dependencies: set[str]
     """Names of the resources that its inputs depend on."""
+    ignore_changes: list[str]
+    deleted_with: str
+    """Name of the resource that takes it along; empty for none."""
+    replacement_trigger: Any
+    """What the engine compares with its last value; None for nothing."""
 
 
 @dataclass
@@ -87,6 +93,9 @@ class Cloud(pulumi_mocks.Mocks):
             "aws:ecr/getRepository:getRepository": {
                 "name": args.args.get("name"),
                 "repositoryUrl": f"{self.registry}/{args.args.get('name')}",
+                "arn": f"arn:{self.partition}:ecr:{self.region}:123456789012:repository/{args.args.get('name')}",
+                "encryptionConfigurations": [{"encryptionType": "AES256"}],
+                "tags": {"app-one:incarnation": "first"},
             },
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {"userName": "AWS", "password": "ecr-token"},
             "azuredevops:index/getProject:getProject": {"id": "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c"},
@@ -102,6 +111,7 @@ class Cloud(pulumi_mocks.Mocks):
             "aws:ecr/repository:Repository": {
                 "repositoryUrl": f"{self.registry}/{inputs.get('name')}",
                 "registryId": "123456789012",
+                "arn": f"arn:{self.partition}:ecr:{self.region}:123456789012:repository/{inputs.get('name')}",
             },
             "aws:iam/policy:Policy": {"arn": f"{arn}:policy{inputs.get('path')}{inputs.get('name')}"},
             "aws:iam/role:Role": {"arn": f"{arn}:role{inputs.get('path')}{inputs.get('name')}"},
@@ -144,6 +154,13 @@ class Monitor(pulumi_mocks.MockMonitor):
                     protect=request.protect,
                     additional_secret_outputs=list(request.additionalSecretOutputs),
                     dependencies={urn.rpartition("::")[2] for urn in request.dependencies},
+                    ignore_changes=list(request.ignoreChanges),
+                    deleted_with=request.deletedWith.rpartition("::")[2],
+                    replacement_trigger=(
+                        json_format.MessageToDict(request.replacement_trigger)
+                        if request.HasField("replacement_trigger")
+                        else None
+                    ),
                 )
             )
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]

@@ -124,6 +124,7 @@ def test_the_pipelines_key_reads_what_the_pipelines_scan_gate_asks_for(run_progr
 
 def test_the_repository_is_scanned_immutable_encrypted_and_protected(run_program: RunProgram) -> None:
     repository = run_program({"app-one:tags": {"team": "one"}}).one("aws:ecr/repository:Repository")
+    assert re.fullmatch("[0-9a-f]{32}", repository.inputs["tags"].pop("app-one:incarnation"))
     assert repository.inputs == {
         "name": "app-one",
         "imageTagMutability": "IMMUTABLE",
@@ -133,6 +134,24 @@ def test_the_repository_is_scanned_immutable_encrypted_and_protected(run_program
         "tags": {"team": "one"},
     }
     assert repository.protect
+
+
+def test_the_image_follows_its_repository(run_program: RunProgram) -> None:
+    first, second = (run_program({}) for _ in range(2))
+    repository, image = first.one("aws:ecr/repository:Repository"), first.one("docker:index/image:Image")
+    made = repository.inputs["tags"]["app-one:incarnation"]
+    assert made != second.one("aws:ecr/repository:Repository").inputs["tags"]["app-one:incarnation"]
+    assert repository.ignore_changes == ['tags["app-one:incarnation"]'], "the engine keeps the value of the first run"
+    arn = "arn:aws:ecr:us-east-2:123456789012:repository/app-one"
+    assert image.replacement_trigger == [arn, "AES256", "", made]
+    assert image.deleted_with == "repository"
+
+
+def test_an_image_of_its_own_stack_follows_the_repository_of_the_other(run_program: RunProgram) -> None:
+    image = run_program({"app-one:declares": "image"}).one("docker:index/image:Image")
+    arn = "arn:aws:ecr:us-east-2:123456789012:repository/app-one"
+    assert image.replacement_trigger == [arn, "AES256", "", "first"], "as in a stack that declares both"
+    assert image.deleted_with == ""
 
 
 def test_force_delete_lifts_the_protection_too(run_program: RunProgram) -> None:
