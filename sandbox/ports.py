@@ -1,17 +1,22 @@
-"""The services' ports on 127.0.0.1: free ones, chosen once and kept, since the repository's URL holds one."""
+"""The services' ports on 127.0.0.1: free ones, chosen once and kept, since the repository's URL holds one.
+
+Not of those that the kernel gives to connections: between the choice and the start of the service, or while it is down,
+any program's connection could be given one of them, and the service would not start.
+"""
 
 from __future__ import annotations
 
 import json
+import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sandbox.files import write
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_OF_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_OF_CONNECTIONS = 32_768
 
 
 @dataclass(frozen=True)
@@ -25,15 +30,25 @@ class Ports:
 
 
 def choose(file: Path) -> Ports:
-    """The ports of this sandbox: read from the file, or free ones chosen by the kernel and written to it."""
+    """The ports of this sandbox: read from the file, or free ones chosen by chance and written to it."""
     if file.exists():
         return Ports(**json.loads(file.read_text(encoding="utf-8")))
     with ExitStack() as held:
-        numbers = []
-        for _ in fields(Ports):  # all are held until the last is chosen, so that no two are the same
+        numbers: list[int] = []
+        while len(numbers) < len(fields(Ports)):
+            number = random.choice(_candidates())  # noqa: S311 (no secret)
             listener = held.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            numbers.append(listener.getsockname()[1])
+            with suppress(OSError):  # somebody has it; all of ours are held until the last is chosen
+                listener.bind(("127.0.0.1", number))
+                numbers.append(number)
     ports = Ports(*numbers)
     write(file, json.dumps(asdict(ports)))
     return ports
+
+
+def _candidates() -> range:
+    """Ports of no system service and of no connection, see ip(7), ip_local_port_range."""
+    lowest = _FIRST_OF_CONNECTIONS
+    if _OF_CONNECTIONS.exists():
+        lowest = int(_OF_CONNECTIONS.read_text(encoding="ascii").split()[0])
+    return range(10_000, lowest) if lowest > 12_000 else range(10_000, 65_536)  # a machine with a range of its own

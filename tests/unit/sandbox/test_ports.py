@@ -1,0 +1,33 @@
+"""The services' ports are free, kept, and none that a connection could be given."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox import ports
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_the_ports_are_kept_and_differ(tmp_path: Path) -> None:
+    chosen = ports.choose(tmp_path / "ports.json")
+    assert ports.choose(tmp_path / "ports.json") == chosen
+    assert len(set(astuple(chosen))) == len(astuple(chosen))
+
+
+def test_no_connection_is_ever_given_one_of_them(tmp_path: Path) -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split())
+    chosen = astuple(ports.choose(tmp_path / "ports.json"))
+    assert not [port for port in chosen if first <= port <= last]
+
+
+def test_a_port_that_somebody_has_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        offered = iter([port, *(free for free in range(10_000, 60_000) if free != port)])
+        monkeypatch.setattr(ports.random, "choice", lambda _: next(offered))  # type: ignore[attr-defined]
+        assert port not in astuple(ports.choose(tmp_path / "ports.json"))
