@@ -191,8 +191,8 @@ def test_exactly_the_pipeline_may_use_the_group_and_the_environment(
 def test_a_pull_request_to_main_can_merge_only_after_the_pipeline_has_passed(
     first: Workstation, organization: Organization
 ) -> None:
-    (policy,) = organization.give("GET", f"{DEVOPS}/policy/configurations")["value"]
-    assert policy["type"]["displayName"] == "Build"
+    policies = organization.give("GET", f"{DEVOPS}/policy/configurations")["value"]
+    (policy,) = (each for each in policies if each["type"]["displayName"] == "Build")
     assert (policy["isEnabled"], policy["isBlocking"], policy["isDeleted"]) == (True, True, False)
     repository = organization.give("GET", REPOSITORY_API)["id"]
     assert policy["settings"] == {
