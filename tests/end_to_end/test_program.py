@@ -188,22 +188,30 @@ def test_exactly_the_pipeline_may_use_the_group_and_the_environment(
         assert [(one["id"], one["authorized"]) for one in found["pipelines"]] == [(int(outputs["pipeline_id"]), True)]
 
 
-def test_a_pull_request_to_main_can_merge_only_after_the_pipeline_has_passed(
+def test_a_pull_request_to_main_can_merge_only_after_the_pipeline_has_passed_and_somebody_else_has_read_it(
     first: Workstation, organization: Organization
 ) -> None:
-    policies = organization.give("GET", f"{DEVOPS}/policy/configurations")["value"]
-    (policy,) = (each for each in policies if each["type"]["displayName"] == "Build")
-    assert (policy["isEnabled"], policy["isBlocking"], policy["isDeleted"]) == (True, True, False)
+    policies = {
+        one["type"]["displayName"]: one for one in organization.give("GET", f"{DEVOPS}/policy/configurations")["value"]
+    }
+    assert set(policies) == {"Build", "Minimum number of reviewers"}
+    for policy in policies.values():
+        assert (policy["isEnabled"], policy["isBlocking"], policy["isDeleted"]) == (True, True, False)
     repository = organization.give("GET", REPOSITORY_API)["id"]
-    assert policy["settings"] == {
+    scope = [{"matchKind": "Exact", "refName": "refs/heads/main", "repositoryId": repository}]
+    assert policies["Build"]["settings"] == {
         "buildDefinitionId": int(first.outputs()["pipeline_id"]),
-        "displayName": "app-one: checks and preview",
+        "displayName": "app-one: checks and build",
         "filenamePatterns": [],
         "manualQueueOnly": False,
         "queueOnSourceUpdateOnly": True,
-        "scope": [{"matchKind": "Exact", "refName": "refs/heads/main", "repositoryId": repository}],
+        "scope": scope,
         "validDuration": 12 * 60,
     }
+    reviewers = policies["Minimum number of reviewers"]["settings"]
+    assert reviewers["scope"] == scope
+    assert reviewers["minimumApproverCount"] == 1
+    assert (reviewers["creatorVoteCounts"], reviewers["blockLastPusherVote"]) == (False, True)
 
 
 def test_another_pipeline_is_refused_the_group_and_another_branch_the_environment(

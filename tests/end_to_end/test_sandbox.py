@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
+RESOURCES = int(re.findall(r"`make up` makes (\d+) resources", (CHECKOUT / "README.md").read_text(encoding="utf-8"))[0])
+"""That a first `make up` makes, as README says."""
 LOOPBACK = socket.inet_aton("127.0.0.1")[::-1].hex().upper()
 
 
@@ -255,7 +257,7 @@ def test_make_up_ends_with_what_the_services_say(sandbox: Sandbox, made_up: dict
     (group,) = sandbox.azure_devops("GET", "app-one/_apis/distributedtask/variablegroups").json()["value"]
     (pipeline,) = sandbox.azure_devops("GET", "app-one/_apis/build/definitions").json()["value"]
     registry = sandbox.client("ecr").describe_repositories()["repositories"][0]["repositoryUri"]
-    assert "    + 24 created\n" in made_up["printed"]
+    assert f"    + {RESOURCES} created\n" in made_up["printed"]
     summary = made_up["printed"].partition("\nImage ")[2].splitlines()
     assert summary[0].strip() == f"{registry}@{image['imageDigest']}"
     assert summary[1].split() == ["in", "ECR", *image["imageTags"], image["imageDigest"], *summary[1].split()[-2:]]
@@ -274,7 +276,7 @@ def test_make_up_ends_with_what_the_services_say(sandbox: Sandbox, made_up: dict
 def test_a_second_make_up_changes_nothing_and_shows_the_same(sandbox: Sandbox, engine: Any) -> None:
     first, second = run("summary", sandbox.home), sandbox.make_up()
     assert first.returncode == 0, first.stderr
-    assert re.search(r"\n    24 unchanged\n", second), second
+    assert f"\n    {RESOURCES} unchanged\n" in second, second
     *shown, app = first.stdout.splitlines()
     assert "\n".join(shown) in second
     assert app.startswith("The app says   Hello from app-one")
