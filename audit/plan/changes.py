@@ -227,6 +227,8 @@ def announced(step: Step, name: str) -> bool:
 
 def first_part(path: str) -> str:
     """The top-level property of a path."""
+    if "." not in path and "[" not in path:
+        return path
     match = _PATH_PART.match(path)
     return next((group for group in match.groups() if group is not None), path) if match else path
 

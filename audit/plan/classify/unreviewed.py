@@ -51,6 +51,8 @@ def judge(step: Step, known: Known) -> Iterator[Finding]:
             if name not in access.DOCUMENTS and (values.mentions(old) or values.mentions(new)):
                 yield from _property(step, name, old, new, known)  # its rule does not look for documents
         elif changes and all(map(_is_plain, changes)):
+            if step.new is None:
+                continue  # what deleting means is said by the type
             found = ((change.path, change.old, change.new) for change in changes)
             leaves += [leaf for leaf in found if not _harmless(step, *leaf, fresh=fresh, known=known)]
         else:
@@ -62,15 +64,20 @@ def _properties(step: Step) -> dict[str, list[Change]]:
     """Top-level properties that a step can change, with their changes where all are known."""
     old, new = step.old, step.new
     names: dict[str, list[Change]] = {}
-    if old is not None and new is not None and len(step.changes) < MAX_CHANGES:
+    if len(step.changes) < MAX_CHANGES:
         for change in step.changes:
             names.setdefault(first_part(change.path), []).append(change)
     else:
         told = (first_part(path) for path in (*step.detailed_diff, *step.diff_reasons, *step.replace_reasons))
         sides = (name for side in (old, new) if side is not None for name in side.inputs)
         names = {name: [] for name in (*sides, *told) if name not in NOTES}
-    names.pop("(protect)", None)  # judged as a loss, as the next
-    names.pop("(retainOnDelete)", None)
+    if (
+        old is not None
+        and new is not None
+        and (old.protect, old.retain_on_delete) != (new.protect, new.retain_on_delete)
+    ):
+        names.pop("(protect)", None)  # judged as a loss, as the next
+        names.pop("(retainOnDelete)", None)
     if old is not None and new is not None and old.provider != new.provider:
         names.pop("provider", None)  # as the engine calls it; a rule judges it
     return names
