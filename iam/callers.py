@@ -46,9 +46,9 @@ FORMS = (
 _HOST = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+"
 _NAME = r"[A-Za-z0-9_+=,.@-]+"
 _VALID = re.compile(
-    rf"AWS:arn:aws[a-z-]*:(iam::[0-9]{{12}}:(root|(user|role)/([!-.0-~]+/)*{_NAME})"
-    rf"|sts::[0-9]{{12}}:(assumed-role/{_NAME}/{_NAME}|federated-user/{_NAME}))"
-    rf"|Service:{_HOST}|Federated:({_HOST}|arn:aws[a-z-]*:iam::[0-9]{{12}}:(oidc|saml)-provider/.+)"
+    rf"AWS:arn:aws[a-z-]*:(iam::[0-9]+:(root|(user|role)/([!-.0-~]+/)*{_NAME})"
+    rf"|sts::[0-9]+:(assumed-role/{_NAME}/{_NAME}|federated-user/{_NAME}))"
+    rf"|Service:{_HOST}|Federated:({_HOST}|arn:aws[a-z-]*:iam::[0-9]+:(oidc|saml)-provider/.+)"
     r"|CanonicalUser:[0-9a-f]{64}|" + re.escape(ANONYMOUS)
 )
 _PARTS = re.compile(

@@ -71,25 +71,27 @@ def is_single(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What values of a key look like: every value is like one of `globs`, and only what `valid` matches is one.
+    """What values of a key look like: every value is like one of `globs`, and what is made up is like `valid`.
 
-    `examples` are some, the most usual first.
+    A text that a policy names is taken for a value if it is like `named`, so that an id that is only written for an
+    example is none that cannot be. `examples` are some values, the most usual first.
     """
 
     globs: tuple[Glob, ...]
     valid: re.Pattern[str]
     examples: tuple[str, ...]
+    named: re.Pattern[str] = re.compile(".+", re.DOTALL)
 
 
-def _form(patterns: tuple[str, ...], valid: str, examples: tuple[str, ...]) -> Form:
+def _form(patterns: tuple[str, ...], valid: str, examples: tuple[str, ...], named: str = ".+") -> Form:
     plain = [Glob(text, split(text, wildcards=True, variables=False), arn=text.startswith("arn:")) for text in patterns]
     globs = tuple(Glob(glob.text, tuple(arn_parts(glob))) if glob.arn else glob for glob in plain)
-    return Form(globs, re.compile(valid, re.DOTALL), examples)
+    return Form(globs, re.compile(valid, re.DOTALL), examples, re.compile(named, re.DOTALL))
 
 
-_TWELVE = Glob("?" * 12, (Wild.ANY,) * 12)
+_TEXT = Glob("?*", (Wild.ANY, Wild.STAR))
 ACCOUNTS = ("123456789012", "210987654321", "111122223333")
-_ACCOUNT = Form((_TWELVE,), re.compile(r"[0-9]{12}"), ACCOUNTS)
+_ACCOUNT = Form((_TEXT,), re.compile(r"[0-9]{12}"), ACCOUNTS, re.compile("[0-9]+"))
 _NAME = r"[A-Za-z0-9_+=,.@-]+"
 _PATH = r"(?:[!-.0-~]+/)*"
 _ARN = r"arn:aws[a-z-]*:"
@@ -98,33 +100,34 @@ _ANY_ARN = _form(
     ("arn:?*:?*:*:*:?*",),
     _ARN + r"[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}|aws)?:.+",
     ("arn:aws:s3:::example", "arn:aws:sns:us-east-2:123456789012:example", "arn:aws:iam::123456789012:role/example"),
+    r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+",
 )
 _BY_TYPE = {
-    "Bool": _form(("true", "false"), "true|false", ("true", "false")),
+    "Bool": _form(("true", "false"), "true|false", ("true", "false"), "true|false"),
     "ARN": _ANY_ARN,
 }
 _IDENTIFIER = r"A[A-Z]{2}[A-Z0-9]{13,}"
 _BY_KEY = {
-    "aws:principalaccount": Form(
-        (_TWELVE, Glob("anonymous", ("anonymous",))), re.compile("[0-9]{12}|anonymous"), ACCOUNTS
-    ),
+    "aws:principalaccount": Form((_TEXT,), re.compile("[0-9]{12}|anonymous"), ACCOUNTS, re.compile("[0-9]+|anonymous")),
     **dict.fromkeys(("aws:sourceaccount", "aws:resourceaccount", "aws:vpceaccount", "kms:calleraccount"), _ACCOUNT),
     **dict.fromkeys(("s3:resourceaccount", "s3:dataaccesspointaccount", "lambda:functionurlaccount"), _ACCOUNT),
     "aws:principaltype": _form(
         ("Account", "User", "FederatedUser", "AssumedRole", "Anonymous"),
         "Account|User|FederatedUser|AssumedRole|Anonymous",
         ("User", "AssumedRole", "Account", "FederatedUser", "Anonymous"),
+        "Account|User|FederatedUser|AssumedRole|Anonymous",
     ),
     "aws:principalarn": _form(
         (
-            "arn:?*:iam::????????????:root",
-            "arn:?*:iam::????????????:user/?*",
-            "arn:?*:iam::????????????:role/?*",
-            "arn:?*:sts::????????????:federated-user/?*",
-            "arn:?*:sts::????????????:assumed-role/?*",  # whoever compares it with a session's ARN by mistake
+            "arn:?*:iam::?*:root",
+            "arn:?*:iam::?*:user/?*",
+            "arn:?*:iam::?*:role/?*",
+            "arn:?*:sts::?*:federated-user/?*",
+            "arn:?*:sts::?*:assumed-role/?*",  # whoever compares it with a session's ARN by mistake
         ),
         _ARN + rf"(iam::[0-9]{{12}}:(root|(user|role)/{_PATH}{_NAME})|sts::[0-9]{{12}}:federated-user/{_NAME})",
         ("arn:aws:iam::123456789012:user/example", "arn:aws:iam::123456789012:role/example"),
+        r"arn:[^:]+:(iam|sts)::[0-9]+:.+",
     ),
     "aws:username": _form(("?*",), _NAME, ("example", "alice", "bob", "carol", "dave")),
     "aws:userid": _form(
@@ -132,18 +135,18 @@ _BY_KEY = {
         rf"{_IDENTIFIER}(:{_NAME})?|[0-9]{{12}}(:{_NAME})?|anonymous",
         ("AIDAEXAMPLEEXAMPLE01", "AROAEXAMPLEEXAMPLE01:example", "123456789012"),
     ),
-    "aws:principalservicename": _form(("?*.?*",), _HOST, ("ec2.amazonaws.com", "cloudtrail.amazonaws.com")),
+    "aws:principalservicename": _form(("?*",), _HOST, ("ec2.amazonaws.com", "cloudtrail.amazonaws.com")),
     "aws:requestedregion": _form(
-        ("?*-?*-?*",), r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}", ("us-east-2", "us-east-1", "eu-west-1", "ap-southeast-2")
+        ("?*",), r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}", ("us-east-2", "us-east-1", "eu-west-1", "ap-southeast-2")
     ),
     "kms:viaservice": _form(
-        ("?*.?*.amazonaws.com*",),
+        ("?*",),
         r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}\.amazonaws\.com(\.cn)?",
         ("s3.us-east-2.amazonaws.com", "ec2.us-east-2.amazonaws.com"),
     ),
-    "aws:principalorgid": _form(("o-?*",), r"o-[a-z0-9]{10,32}", ("o-a1b2c3d4e5", "o-f6g7h8i9j0")),
-    "aws:sourcevpc": _form(("vpc-?*",), "vpc-[0-9a-f]{8,17}", ("vpc-0123456789abcdef0",)),
-    "aws:sourcevpce": _form(("vpce-?*",), "vpce-[0-9a-f]{8,17}", ("vpce-0123456789abcdef0",)),
+    "aws:principalorgid": _form(("?*",), r"o-[a-z0-9]{10,32}", ("o-a1b2c3d4e5", "o-f6g7h8i9j0")),
+    "aws:sourcevpc": _form(("?*",), "vpc-[0-9a-f]{8,17}", ("vpc-0123456789abcdef0",)),
+    "aws:sourcevpce": _form(("?*",), "vpce-[0-9a-f]{8,17}", ("vpce-0123456789abcdef0",)),
 }
 
 
@@ -161,6 +164,12 @@ def can_be(key: str, value: str) -> bool:
         return re.fullmatch(_HOST, value) is not None
     reader = {"Numeric": parse_number, "Date": parse_date, "IPAddress": parse_address}.get(_plain(key) or "")
     return reader is None or reader(value) is not None
+
+
+def may_be_named(key: str, value: str) -> bool:
+    """Whether a text that a policy names can be a value of the key, as far as its documented type and form tell."""
+    form = form_of(key)
+    return form.named.fullmatch(value) is not None if form is not None else can_be(key, value)
 
 
 def is_typed(key: str) -> bool:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from iam.automaton import Automaton, Budget, TooHardError
 from iam.conditions import element_matches, parse_binary, parse_bool, parse_date, parse_network, parse_number
-from iam.key_types import can_be, form_of, is_typed, type_of
+from iam.key_types import can_be, form_of, is_typed, may_be_named, type_of
 from iam.patterns import ANYS, Glob, Variable, Wild, arn_segments, filled, widest_folding
 
 Element = tuple[str, Glob]  # a kind of comparison (iam.conditions) and one value of a policy
@@ -104,10 +104,10 @@ def _strings(elements: Sequence[Element], numbers: Sequence[int], key: str, budg
     literal = sum(1 << place for place, number in enumerate(numbers) if elements[number][1].is_literal)
     classes: list[tuple[int, int, int, str | None]] = []
     for matched, shortest in automaton.classes(budget).items():
-        example = examples.get(matched, shortest if can_be(key, shortest) else None)
-        if form and (
-            not matched & real or (example is None and matched & literal and _is_one_text(elements, numbers, matched))
-        ):
+        exact = matched & literal and _is_one_text(elements, numbers, matched)
+        possible = may_be_named(key, shortest) if exact else can_be(key, shortest)
+        example = examples.get(matched, shortest if possible else None)
+        if form and (not matched & real or (exact and not possible)):
             continue  # no value of this key
         mask = sum(1 << number for place, number in enumerate(numbers) if matched >> place & 1)
         unsure = sum(1 << n for at, (n, _) in enumerate(certain) if mask >> n & 1 and not matched >> first + at & 1)

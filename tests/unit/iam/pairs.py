@@ -5,6 +5,8 @@ import random
 from typing import Any
 
 from iam import Request
+from iam.callers import derived
+from iam.principals import canonical
 
 ACTIONS = (
     "*",
@@ -333,9 +335,11 @@ class Pairs:
             context[pick(tuple(context) or ("aws:username",))] = pick((["a", "b"], "not-a-number", "", []))
         resources = FIELD_REQUEST_RESOURCES if ":logs:" in str((old, new)) else REQUEST_RESOURCES
         named = any(name.endswith("Principal") for d in (old, new) for s in d["Statement"] for name in s)
-        return Request(
-            pick(REQUEST_ACTIONS),
-            pick([text for text in resources if not (self.plain and "*" in text)]),
-            pick(REQUEST_PRINCIPALS) if named else None,
-            context,
-        )
+        action = pick(REQUEST_ACTIONS)
+        resource = pick([text for text in resources if not (self.plain and "*" in text)])
+        principal = pick(REQUEST_PRINCIPALS) if named else None
+        if principal is not None:  # a caller has the name that follows from it, or none
+            name = derived(canonical(principal)).get("aws:username")
+            context.pop("aws:username", None)
+            context |= {"aws:username": name} if isinstance(name, str) else {}
+        return Request(action, resource, principal, context)

@@ -214,6 +214,25 @@ def test_a_witness_has_values_of_the_documented_form(key: str, operator: str, va
     assert re.fullmatch(form, str(found.newly_allowed[0].context[key])), found.newly_allowed
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("aws:PrincipalOrgID", "o-abc"),
+        ("aws:SourceVpc", "vpc-x"),
+        ("aws:PrincipalAccount", "111"),
+        ("aws:username", "a b"),
+        ("kms:ViaService", "made-up"),
+        ("aws:RequestedRegion", "here"),
+        ("aws:PrincipalArn", "arn:aws:iam::1:role/x"),
+        ("aws:SourceArn", "arn:aws:s3::1:b"),
+    ],
+)
+def test_an_id_that_a_policy_names_is_taken_for_one(key: str, value: str) -> None:
+    new = policy(allow("kms:*", Condition={"StringEquals": {key: value}}))
+    assert compare(policy(), new).verdict in ("broadened", "unknown")  # never equal: something may be meant by it
+    assert compare(policy(), policy(allow("kms:*", Condition={"StringLike": {key: value}}))).verdict != "equal"
+
+
 def test_an_account_that_a_variable_stands_for_is_an_account() -> None:
     own = allow("s3:*", Condition={"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}})
     found = compared([], [own])
