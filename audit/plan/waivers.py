@@ -16,7 +16,7 @@ from typing import Any
 
 from audit.errors import AuditError
 from audit.model import Finding
-from audit.report.classes import BY_NAME
+from audit.report.catalogue import CLASSES
 
 FIELDS = ("rule", "urn", "reason", "owner", "expires")
 NEVER = frozenset({"preview-incomplete", "waiver-expired", "waiver-unused", "none"})
@@ -68,7 +68,7 @@ def _waiver(number: int, entry: Any, wrong: list[str]) -> Waiver | None:
         if not isinstance(value, str) or not value.strip():
             problems.append(f"'{name}' must be a text")
     rule = entry.get("rule")
-    if isinstance(rule, str) and (rule not in BY_NAME or rule in NEVER):
+    if isinstance(rule, str) and (rule not in CLASSES.by_name or rule in NEVER):
         problems.append(f"rule '{rule}' is no class that can be waived")
     expires = entry.get("expires")
     if not isinstance(expires, datetime.date) or isinstance(expires, datetime.datetime):

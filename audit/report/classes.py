@@ -261,12 +261,3 @@ RISKS: tuple[Risk, ...] = (
     ),
     Risk("none", "none", "Nothing changes.", "There is nothing to approve.", "Nothing.", "Nothing."),
 )
-
-BY_NAME = {risk.name: risk for risk in RISKS}
-RANK = {risk.name: rank for rank, risk in enumerate(RISKS)}
-FAMILIES = tuple(dict.fromkeys(risk.family for risk in RISKS))
-
-
-def worst(names: list[str]) -> str:
-    """The most severe of the class names; `none` for no names."""
-    return min(names, key=RANK.__getitem__, default="none")

@@ -8,7 +8,7 @@ import pytest
 
 from audit.model import UNKNOWN, Finding
 from audit.report import Report
-from audit.report.classes import RANK
+from audit.report.catalogue import CLASSES
 from tests.audit import previews as p
 from tests.audit.previews import ARN, allow, deny, policy
 
@@ -24,7 +24,7 @@ def judged(folder: Path, *steps: dict[str, Any]) -> Report:
 
 def loud(report: Report) -> bool:
     """At least as loud as what cannot be proved."""
-    return RANK[report.worst] <= RANK["access-unknown"]
+    return CLASSES.rank[report.worst] <= CLASSES.rank["access-unknown"]
 
 
 def one(report: Report, risk: str) -> Finding:

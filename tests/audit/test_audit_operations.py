@@ -7,7 +7,7 @@ import pytest
 
 from audit.model import UNKNOWN, kind_of
 from audit.plan.classify.reviewed import ALL, TYPES, ruled
-from audit.report.classes import RANK
+from audit.report.catalogue import CLASSES
 from tests.audit import previews as p
 
 FAMILY = (
@@ -91,7 +91,7 @@ def test_a_property_that_nobody_reviewed_is_loud_in_every_operation(tmp_path: Pa
     ):  # fmt: skip
         found = worst(tmp_path, p.step(token(kind), "x", before, after, op=op))
         if before is None and entry(kind).judged == ALL:
-            assert RANK[found] <= RANK[entry(kind).create]  # the thing is judged as a whole
+            assert CLASSES.rank[found] <= CLASSES.rank[entry(kind).create]  # the thing is judged as a whole
         else:
             assert found not in GREEN, op
     masked = {**base, "somethingElse": "[secret]"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audit.report.classes import RANK
+from audit.report.catalogue import CLASSES
 from tests.audit import previews as p
 from tests.audit.fuzzing import places
 from tests.audit.public_previews import PREVIEWS, Public, golden, judged, rate
@@ -65,4 +65,6 @@ def test_a_policy_that_is_put_anywhere_into_an_ordinary_preview_is_never_green(t
     chance.choice(objects)["added"] = chance.choice(DANGEROUS)
     report = p.report_of(tmp_path, preview)
     found = [item for item in report.findings if item.urn == step["urn"]]
-    assert any(RANK[item.risk] <= RANK["access-unknown"] for item in found), [item.reason for item in found]
+    assert any(CLASSES.rank[item.risk] <= CLASSES.rank["access-unknown"] for item in found), [
+        item.reason for item in found
+    ]

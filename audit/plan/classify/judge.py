@@ -9,7 +9,7 @@ from audit.plan.classify import access, exposure, loss, moving, rotation, unrevi
 from audit.plan.classify.known import Known
 from audit.plan.classify.reviewed import ruled
 from audit.plan.classify.words import subject
-from audit.report.classes import RANK
+from audit.report.catalogue import CLASSES
 
 VERBS = {
     "create": "is created",
@@ -48,7 +48,7 @@ def judge(plan: Plan) -> list[Finding]:
             finding.step = step
         findings.extend(found)
     findings.extend(rotation.judge(plan, known))
-    return sorted(findings, key=lambda finding: (RANK[finding.risk], finding.urn, finding.reason))
+    return sorted(findings, key=lambda finding: (CLASSES.rank[finding.risk], finding.urn, finding.reason))
 
 
 def _judged(step: Step, known: Known) -> list[Finding]:
