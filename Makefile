@@ -6,7 +6,7 @@ export E2E ?= 1
 sandbox := .venv/bin/python -m sandbox
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview status shell check test bench lock venv audit.pyz
+.PHONY: help up down pipeline preview status shell check test bench lock venv audit.pyz
 
 help: ## this list
 	@sed -n 's/^\([a-z.]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -19,6 +19,9 @@ up: venv ## from nothing to a finished `pulumi up` in the sandbox, and a summary
 preview: venv ## what `pulumi up` would do, with differences
 	@$(sandbox) up
 	@$(sandbox) pulumi preview --diff
+
+pipeline: up ## the checkout's pipeline on this machine: AS=pull-request, main or nightly
+	@$(sandbox) pipeline run --as $(or $(AS),pull-request)
 
 status: venv ## what of the sandbox runs
 	@$(sandbox) status

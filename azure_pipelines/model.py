@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.documents import Located, PipelineError
 from azure_pipelines.expand import Expander
+from azure_pipelines.expressions import text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,15 +157,19 @@ def _located(content: dict[str, Any], origin: Located) -> Located:
 
 
 def _stage(raw: Located, before: tuple[str, ...]) -> Stage:
-    jobs = tuple(_job(job) for job in raw.get("jobs") or [])
+    jobs = tuple(job(one) for one in raw.get("jobs") or [])
     condition = str(raw.get("condition") or "succeeded()")
     return Stage(str(raw["stage"]), jobs, _names(raw, before), condition, _variables(raw), raw)
 
 
-def _job(raw: Located) -> Job:
+def job(raw: Located) -> Job:
+    """A job of its mapping. Raises PipelineError for a mapping that is none."""
     deployment = "deployment" in raw
     if not deployment and "job" not in raw:
         raise PipelineError(f"{raw.file}:{raw.line}: an entry of jobs is no job")
+    if not deployment and raw.get("strategy"):
+        kinds = ", ".join(raw["strategy"])
+        raise PipelineError(f"{raw.file}:{raw.line}: the strategy {kinds} of job {raw['job']} is not known here")
     environment = raw.get("environment") or ""
     return Job(
         id=str(raw["deployment" if deployment else "job"]),
@@ -197,7 +202,7 @@ def step(raw: Located) -> Step:
     """A step of its mapping. Raises PipelineError for a mapping that is none."""
     kinds = [kind for kind in SHORTHANDS if kind in raw]
     if len(kinds) != 1:
-        raise PipelineError(f"{raw.file}:{raw.line}: an entry of steps is no step that this runner knows")
+        raise PipelineError(f"{raw.file}:{raw.line}: an entry of steps is no step that is known here")
     argument = str(raw[kinds[0]])
     return Step(kinds[0], SHORTHANDS[kinds[0]] or argument, argument, raw)
 
@@ -214,8 +219,8 @@ def _names(raw: Located, default: tuple[str, ...]) -> tuple[str, ...]:
 def _variables(raw: Located) -> tuple[Variable, ...]:
     declared = raw.get("variables") or []
     if isinstance(declared, Mapping):
-        return tuple(Variable(name, str(value), "", raw) for name, value in declared.items())
+        return tuple(Variable(name, text(value), "", raw) for name, value in declared.items())
     return tuple(
-        Variable(str(entry.get("name", "")), str(entry.get("value", "")), str(entry.get("group", "")), entry)
+        Variable(text(entry.get("name")), text(entry.get("value")), text(entry.get("group")), entry)
         for entry in declared
     )

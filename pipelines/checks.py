@@ -19,8 +19,8 @@ CHECKS = {
     "yaml": ["yamllint", "--strict"],
     "pipeline": ["azure_pipelines", "lint", "azure-pipelines.yml", "--rules", "pipelines.rules"],
 }
-TRACKED = {"scripts": ["*.sh", ".ci/run"], "yaml": ["*.yml", "*.yaml"]}
-"""What of the files that git knows is given to a check."""
+TRACKED = {"scripts": ["*.sh", ".ci/run"], "yaml": ["*.yml", "*.yaml", ":!Pulumi.*.yaml"]}
+"""What of the files that git knows is given to a check; stack files are as `pulumi config set` writes them."""
 
 MADE = [*CHECKS, "tests"]
 """The checks that are made unless others are named."""

@@ -46,6 +46,29 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("shell", help="a shell in that environment")
     pulumi = commands.add_parser("pulumi", help="run pulumi in the checkout, in that environment")
     pulumi.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+    pipeline = commands.add_parser("pipeline", help="the checkout's pipeline on this machine").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    run_ = pipeline.add_parser(
+        "run",
+        help="push HEAD, queue a run as the service would, run its jobs here and show them",
+        description="Push HEAD to the sandbox's Azure Repos, queue a run as the service would, and run its jobs here.",
+        epilog="exit codes: 0 the run succeeded, 1 it failed or an approval is due, 130 it was cancelled",
+    )
+    run_.add_argument(
+        "--as",
+        dest="way",
+        choices=("pull-request", "main", "nightly"),
+        default="pull-request",
+        help="what starts the run (default: pull-request)",
+    )
+    run_.add_argument("--stop-at", default="", metavar="STEP", help="cancel the run when the step of this title begins")
+    run_.add_argument("--run", type=int, metavar="N", help="go on with run N: run what did not succeed again")
+    answer = run_.add_mutually_exclusive_group()
+    answer.add_argument(
+        "--approve", action="store_const", const="approved", dest="answer", help="approve what is asked"
+    )
+    answer.add_argument("--reject", action="store_const", const="rejected", dest="answer", help="reject what is asked")
     commands.add_parser("summary", help="what the last `up` made, as the services show it")
     chosen = parser.parse_args(arguments)
     layout = Layout.find()
@@ -81,6 +104,11 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
     if chosen.command == "env":
         print(environment.shell(variables))
         return 0
+    if chosen.command == "pipeline":
+        from sandbox import pipeline, pipeline_screen
+
+        options = pipeline.Options(chosen.way, chosen.stop_at, chosen.answer, chosen.run)
+        return pipeline.Local(layout, variables, pipeline_screen.Screen.make()).run(options)
     complete_environment = environment.full(variables)
     if chosen.command == "shell":
         command = os.environ.get("SHELL", "/bin/sh")

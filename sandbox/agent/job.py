@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from azure_pipelines.expressions import Scope, evaluate, parse, truth
+from azure_pipelines.conditions import CANCELED, FAILED, SKIPPED, SUCCEEDED, WITH_ISSUES, step_holds
+from azure_pipelines.expressions import ExpressionError
 from sandbox.agent import commands, process, tasks
-from sandbox.agent.run import CANCELED, FAILED, SKIPPED, SUCCEEDED, StepResult
+from sandbox.agent.channel import ChannelError
+from sandbox.agent.process import Cancellation
+from sandbox.agent.results import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from azure_pipelines.model import Job, Stage, Step
+    from azure_pipelines.model import Step
     from azure_pipelines.variables import Variables
-    from sandbox.agent.run import Run
+    from sandbox.agent.channel import Assignment, Channel
+    from sandbox.agent.results import Machine, Results
+
+    Heard = Callable[[str, str, str], None]
+    Watch = Callable[["JobRun", StepResult | None], None]
 
 WORKSPACE = "1"
 """The folder of a job below the agent's, as on a hosted machine: each job finds it empty."""
+LINES = 50
+"""Lines of a step's log that are sent at once."""
 
 
 @dataclass
 class JobRun:
-    """One attempt of a job."""
+    """One attempt of a job.
 
-    run: Run
-    stage: Stage
-    job: Job
-    variables: Variables
+    on_line: called with stage, step title and each line of output before it is masked. on_step: called when a step
+    begins, with None, and with its result when it has ended.
+    """
+
+    assignment: Assignment
+    channel: Channel
+    machine: Machine
+    results: Results
+    on_line: Heard | None = None
+    on_step: Watch | None = None
+    cancellation: Cancellation = field(default_factory=Cancellation)
     result: str = SUCCEEDED
     outputs: dict[str, str] = field(default_factory=dict)
     path: list[str] = field(default_factory=list)
@@ -38,29 +55,47 @@ class JobRun:
     mark: str = field(default_factory=lambda: uuid4().hex)
     log: list[str] = field(default_factory=list)
     step: Step | None = None
+    number: int = 0
+    """Of the step, from 1."""
+    _sent: int = 0
+    _issues: list[dict[str, str]] = field(default_factory=list)
     _completed: str = ""
 
+    @property
+    def variables(self) -> Variables:
+        """The variables that the job sees."""
+        return self.assignment.variables
+
     def start(self) -> str:
-        """Run the steps and give the job's result."""
-        work = self.run.machine.work / WORKSPACE
+        """Run the steps, tell the service of each, and give the job's result."""
+        work = self.machine.work / WORKSPACE
         self._folders(work)
-        for step in tasks.with_defaults(self.job):
-            self.run.results.steps.append(self._step(step))
-        self.run.results.outputs[self.stage.id, self.job.id] = self.outputs
+        listening = threading.Thread(target=self._listen, daemon=True)
+        listening.start()
+        for step in tasks.with_defaults(self.assignment.job):
+            self._step(step)
+        issues = []
         # The agent's last step of every job.
         for command in process.kill_orphans(self.mark):
-            self.run.results.issues.append(("orphan", command))
-        kept = self.run.machine.ended / f"{len(self.run.results.workspaces) + 1}"
+            self.results.issues.append(("orphan", command))
+            issues.append({"type": "warning", "message": f"Terminated the orphan process {command}"})
+        kept = self.machine.ended / f"{len(self.results.workspaces) + 1}"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        self.run.results.workspaces.append(work.rename(kept))
+        self.results.workspaces.append(work.rename(kept))
+        self.channel.finish(self.result, self.outputs, issues)
+        listening.join()
         return self.result
+
+    def _listen(self) -> None:
+        if self.channel.canceled():
+            self.cancellation.request()
 
     def _folders(self, work: Path) -> None:
         folders = {
             "Pipeline.Workspace": work,
             "Agent.BuildDirectory": work,
             "Agent.TempDirectory": work / "_temp",
-            "Agent.ToolsDirectory": self.run.machine.work / "_tool",
+            "Agent.ToolsDirectory": self.machine.work / "_tool",
             "Build.SourcesDirectory": work / "s",
             "System.DefaultWorkingDirectory": work / "s",
             "Build.ArtifactStagingDirectory": work / "a",
@@ -70,14 +105,13 @@ class JobRun:
         for name, folder in folders.items():
             folder.mkdir(parents=True, exist_ok=True)
             self.variables.set(name, str(folder))
-        attempt = str(self.run.results.attempts[self.stage.id])
         plain = {
             "Agent.OS": "Linux",
-            "Agent.JobName": self.job.id,
-            "System.JobName": self.job.id,
-            "System.StageName": self.stage.id,
-            "System.StageAttempt": attempt,
-            "System.JobAttempt": attempt,
+            "Agent.JobName": self.assignment.job.id,
+            "System.JobName": self.assignment.job.id,
+            "System.StageName": self.assignment.stage,
+            "System.StageAttempt": str(self.assignment.stage_attempt),
+            "System.JobAttempt": str(self.assignment.job_attempt),
         }
         for name, value in plain.items():
             self.variables.set(name, value)
@@ -86,45 +120,53 @@ class JobRun:
         """A folder by its variable, such as `Agent.TempDirectory`."""
         return Path(self.variables.get(name) or "")
 
-    def _step(self, step: Step) -> StepResult:
-        self.step, self.log, self._completed = step, [], ""
+    def _step(self, step: Step) -> None:
+        self.step, self.log, self._completed, self._sent, self._issues = step, [], "", 0, []
+        self.number += 1
         title = self.variables.expand(step.title)
-        row = StepResult(self.stage.id, self.job.id, title, SKIPPED, self.log)
-        if str(step.raw.get("enabled", "true")).lower() == "false" or not self._wanted(step):
-            return row
+        row = StepResult(self.assignment.stage, self.assignment.job.id, title, SKIPPED, self.log)
+        self.results.steps.append(row)
+        self.channel.step(self.number, name=title, state="inProgress")
+        if self.on_step:
+            self.on_step(self, None)
+        row.result = self._outcome(step)
+        if row.result == FAILED:
+            self.result = FAILED
+        elif row.result == WITH_ISSUES and self.result == SUCCEEDED:
+            self.result = WITH_ISSUES
+        if self.cancellation.requested:
+            self.result = CANCELED
+        lines = self.log[self._sent :]
+        self.channel.step(self.number, state="completed", result=row.result, lines=lines, issues=self._issues)
+        if self.on_step:
+            self.on_step(self, row)
+
+    def _outcome(self, step: Step) -> str:
+        """Run a step if it is wanted, and say how it ended."""
         try:
+            if str(step.raw.get("enabled", "true")).lower() == "false" or not self._wanted(step):
+                return SKIPPED
             code = tasks.run(self, step)
-            row.result = SUCCEEDED if code == 0 else FAILED
+            result = SUCCEEDED if code == 0 else FAILED
             if code:
                 self.say(f"##[error]{step.task} exited with code {code}")
-        except tasks.TaskError as error:
+        except (tasks.TaskError, ChannelError, ExpressionError) as error:
             self.say(f"##[error]{error}")
-            row.result = FAILED
-        if self._completed:
-            row.result = self._completed
-        if self.run.cancellation.requested and row.result == FAILED:
-            row.result = CANCELED
-        if row.result == FAILED and str(step.raw.get("continueOnError", "false")).lower() != "true":
-            self.result = FAILED
-        if self.run.cancellation.requested:
-            self.result = CANCELED
-        return row
+            result = FAILED
+        result = self._completed or result
+        if self.cancellation.requested and result == FAILED:
+            return CANCELED
+        if result == FAILED and str(step.raw.get("continueOnError", "false")).lower() == "true":
+            return WITH_ISSUES
+        return result
 
     def _wanted(self, step: Step) -> bool:
-        canceled = self.run.cancellation.requested
-        failed = self.result == FAILED
-        status: dict[str, Callable[..., bool]] = {
-            "always": lambda: True,
-            "canceled": lambda: canceled,
-            "succeeded": lambda: not failed and not canceled,
-            "failed": lambda: failed and not canceled,
-            "succeededorfailed": lambda: not canceled,
-        }
-        return truth(evaluate(parse(step.condition), Scope({"variables": self.variables.plain()}, status)))
+        canceled = self.cancellation.requested
+        return step_holds(step.condition, self.variables.plain(), failed=self.result == FAILED, canceled=canceled)
 
     def environment(self, step: Step) -> dict[str, str]:
         """The environment of a step: the agent's own, the plain variables, and what the step maps by name."""
-        own = {**self.run.machine.environ, "TF_BUILD": "True", process.LOOKUP: self.mark}
+        own = {**self.machine.environ, "TF_BUILD": "True", process.LOOKUP: self.mark}
         own.update(self.variables.environment())
         own.update({name: self.variables.expand(value) for name, value in step.env.items()})
         own["PATH"] = os.pathsep.join([*self.path, own.get("PATH", "")])
@@ -132,19 +174,19 @@ class JobRun:
 
     def execute(self, argv: Sequence[str], step: Step, cwd: Path) -> int:
         """Run a process of a step; a step that began after the cancellation is not stopped by it."""
-        run = self.run
         return process.run(
             argv,
             cwd=cwd,
             env=self.environment(step),
             on_line=self.output,
-            cancellation=None if run.cancellation.requested else run.cancellation,
+            cancellation=None if self.cancellation.requested else self.cancellation,
             patience=float(self.variables.get("PROCESS_SIGINT_TIMEOUT") or "7500") / 1000,
         )
 
     def output(self, line: str) -> None:
         """Take a line that a step printed: carry out its command, or log it."""
-        self.run.results.written.append((self.variables.expand(self.step.title) if self.step else "", line))
+        title = self.variables.expand(self.step.title) if self.step else ""
+        self.results.written.append((title, line))
         command = commands.find(line)
         if command is None:
             self.say(line)
@@ -152,12 +194,15 @@ class JobRun:
             handler(self, command)
         else:
             self.say(f"##[warning]unknown command {command.name}")
-        if self.run.on_line and self.step:
-            self.run.on_line(self.stage.id, self.variables.expand(self.step.title), line)
+        if self.on_line and self.step:
+            self.on_line(self.assignment.stage, title, line)
 
     def say(self, line: str) -> None:
         """Log a line, masked."""
-        self.log.append(self.run.masks.hide(line))
+        self.log.append(self.variables.masks.hide(line))
+        if len(self.log) - self._sent >= LINES:
+            self.channel.step(self.number, lines=self.log[self._sent :])
+            self._sent = len(self.log)
 
     def _set_variable(self, command: commands.Command) -> None:
         name = command.properties.get("variable", "")
@@ -165,13 +210,14 @@ class JobRun:
         if command.properties.get("isoutput", "").lower() == "true" and self.step:
             qualified = f"{self.step.name}.{name}"
             # A deployment job's outputs carry the job's name too.
-            self.outputs[f"{self.job.id}.{qualified}" if self.job.deployment else qualified] = command.value
+            job = self.assignment.job
+            self.outputs[f"{job.id}.{qualified}" if job.deployment else qualified] = command.value
             self.variables.set(qualified, command.value, secret=secret)
         else:
             self.variables.set(name, command.value, secret=secret)
 
     def _set_secret(self, command: commands.Command) -> None:
-        self.run.masks.add(command.value)
+        self.variables.masks.add(command.value)
 
     def _upload_summary(self, command: commands.Command) -> None:
         file = Path(command.value)
@@ -179,13 +225,17 @@ class JobRun:
             self.say(f"##[error]uploadsummary needs the absolute path of a file, not {command.value}")
             self._completed = FAILED
             return
-        self.run.results.summaries.append(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        self.results.summaries.append(text)
+        self.channel.attach("Distributedtask.Core.Summary", file.name, text)
 
     def _issue(self, command: commands.Command) -> None:
         kind = command.properties.get("type", "")
-        text = self.run.masks.hide(command.value)
-        self.run.results.issues.append((kind, text))
-        self.log.extend(f"##[{kind}]{line}" for line in text.splitlines())
+        text = self.variables.masks.hide(command.value)
+        self.results.issues.append((kind, text))
+        self._issues.append({"type": kind, "message": text})
+        for line in text.splitlines():
+            self.say(f"##[{kind}]{line}")
 
     def _complete(self, command: commands.Command) -> None:
         self._completed = command.properties.get("result", SUCCEEDED)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import base64
+import json
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +36,10 @@ def with_defaults(job: Job) -> list[Step]:
 
 
 def run(job: JobRun, entry: Step) -> int:
-    """Run a step's task and give its exit code. Raises TaskError for a task that this runner does not know."""
+    """Run a step's task and give its exit code. Raises TaskError for a task that this agent does not know."""
     task = _TASKS.get(entry.task)
     if task is None:
-        raise TaskError(f"this runner does not know the task {entry.task}")
+        raise TaskError(f"this agent does not know the task {entry.task}")
     return task(job, entry) or 0
 
 
@@ -49,7 +50,7 @@ def _input(job: JobRun, entry: Step, name: str, default: str = "") -> str:
 
 def _bash(job: JobRun, entry: Step) -> int:
     """The inline script goes into a file of its own, macros replaced, as the agent does it."""
-    script = job.folder("Agent.TempDirectory") / f"{job.mark}-{len(job.run.results.steps)}.sh"
+    script = job.folder("Agent.TempDirectory") / f"{job.mark}-{job.number}.sh"
     text = entry.argument if entry.kind in ("bash", "script") else entry.inputs.get("script", "")
     script.write_text(job.variables.expand(text) + "\n", encoding="utf-8")
     folder = job.variables.expand(str(entry.raw.get("workingDirectory", ""))) or job.folder("Build.SourcesDirectory")
@@ -64,20 +65,36 @@ def _checkout(job: JobRun, entry: Step) -> None:
     if entry.argument == "none":
         return
     if entry.argument != "self":
-        raise TaskError(f"this runner checks out `self` only, not {entry.argument}")
+        raise TaskError(f"this agent checks out `self` only, not {entry.argument}")
     sources = job.folder("Build.SourcesDirectory")
     # The run's commit, not where its branch is by now.
-    commit = job.variables.get("Build.SourceVersion") or "HEAD"
-    clone = ["git", "clone", "--quiet", "--no-hardlinks", "--no-checkout", str(job.run.machine.sources), str(sources)]
-    for command in (clone, ["git", "-C", str(sources), "checkout", "--quiet", "--detach", commit]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    url, commit = job.assignment.repository
+    header = "Authorization: Basic " + base64.b64encode(f":{job.assignment.token}".encode()).decode()
+    job.variables.masks.add(header.rpartition(" ")[2])
+    # In the environment of git alone: on its command line everybody would see it.
+    signed = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraheader", "GIT_CONFIG_VALUE_0": header}
+    git = ["git", "-C", str(sources)]
+    depth = _input(job, entry, "fetchDepth", "0")
+    shallow = [f"--depth={depth}"] if depth != "0" else []
+    commands = [
+        ["git", "init", "--quiet", str(sources)],
+        [*git, "remote", "add", "origin", url],
+        [*git, "fetch", "--quiet", "--no-tags", *shallow, "origin", commit],
+        [*git, "checkout", "--quiet", "--detach", commit],
+    ]
+    if _input(job, entry, "persistCredentials").lower() == "true":
+        commands.append([*git, "config", f"http.{url}.extraheader", header])
+    for command in commands:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={**job.machine.environ, **signed}
+        )
         if done.returncode:
             raise TaskError(f"checkout failed: {done.stderr.strip()}")
     job.say(f"checked out {commit}")
 
 
 def _python(job: JobRun, entry: Step) -> None:
-    found = job.run.machine.python
+    found = job.machine.python
     job.path.insert(0, str(found))
     job.say(f"the Python of {found} stands in for {_input(job, entry, 'versionSpec')}")
 
@@ -86,9 +103,9 @@ def _cache(job: JobRun, entry: Step) -> None:
     """Restores what the machine has saved; saves nothing."""
     key = _input(job, entry, "key").split("|")[0].strip()
     path = Path(_input(job, entry, "path"))
-    saved = job.run.machine.caches.get(key)
+    saved = job.machine.caches.get(key)
     if saved is None:
-        job.say(f"cache {key}: miss; this runner saves nothing")
+        job.say(f"cache {key}: miss; this agent saves nothing")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(saved, target_is_directory=True)
@@ -96,20 +113,11 @@ def _cache(job: JobRun, entry: Step) -> None:
 
 
 def publish(job: JobRun, source: Path, name: str) -> None:
-    """Keep a file or folder as an artefact. Raises TaskError for a name that the run has already."""
-    artifacts = job.run.results.artifacts
-    if not name or name in artifacts:
-        raise TaskError(f"artifact {name!r} already exists or has no name: artefacts of a run are never overwritten")
+    """Keep a file or folder as an artefact. Raises TaskError or ChannelError: a name is taken once in a run."""
     if not source.exists():
         raise TaskError(f"{source} does not exist: there is nothing to publish as {name}")
-    target = job.run.machine.ended / "artifacts" / name
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        target.mkdir(parents=True)
-        shutil.copy2(source, target)
-    artifacts[name] = target
-    job.say(f"published {name}: {len([file for file in target.rglob('*') if file.is_file()])} files")
+    count = job.channel.publish(name, source)
+    job.say(f"published {name}: {count} files")
 
 
 def _publish(job: JobRun, entry: Step) -> None:
@@ -121,13 +129,9 @@ def _publish(job: JobRun, entry: Step) -> None:
 def _download(job: JobRun, entry: Step) -> None:
     if entry.argument == "none":
         return
-    artifacts = job.run.results.artifacts
     name = _input(job, entry, "artifact") or _input(job, entry, "artifactName")
-    if name and name not in artifacts:
-        raise TaskError(f"artifact {name!r} is not of this run; it has {', '.join(artifacts) or 'none'}")
-    for wanted in [name] if name else artifacts:
-        shutil.copytree(artifacts[wanted], job.folder("Pipeline.Workspace") / wanted)
-        job.say(f"downloaded {wanted}")
+    for fetched in job.channel.fetch(name, job.folder("Pipeline.Workspace")):
+        job.say(f"downloaded {fetched}")
 
 
 def _tests(job: JobRun, entry: Step) -> None:
@@ -140,7 +144,8 @@ def _tests(job: JobRun, entry: Step) -> None:
     rows = [
         (title, case.get("name", ""), case.find("failure") is None and case.find("error") is None) for case in cases
     ]
-    job.run.results.tests += rows
+    job.results.tests += rows
+    job.channel.attach("TestResults", title, json.dumps([{"name": name, "passed": passed} for _, name, passed in rows]))
     job.say(f"{title}: {len(rows)} results, {sum(not passed for *_, passed in rows)} failed")
 
 

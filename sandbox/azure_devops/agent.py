@@ -29,12 +29,11 @@ from sandbox.azure_devops import (
     clock,
     definitions,
     environments,
-    git as repositories,
     identities,
     locations,
-    oidc,
     permissions,
     projects,
+    run_variables,
     scopes,
     service_endpoints,
     tokens,
@@ -69,7 +68,7 @@ def take(call: Call) -> Json:
         valid_to=datetime.now(UTC) + timedelta(hours=48),
         build=known["id"],
     )
-    given = {name: {"value": value, "isSecret": False} for name, value in _predefined(call, project, known).items()}
+    given = {name: {"value": value, "isSecret": False} for name, value in run_variables.predefined(call, known).items()}
     return {
         "accessToken": token["token"],
         "build": {field: known[field] for field in ("id", "buildNumber", "sourceBranch", "sourceVersion", "reason")},
@@ -82,9 +81,9 @@ def variable_group(call: Call) -> Json:
     """Give a run a variable group with its secrets."""
     project, known = _of_run(call)
     name = call.values.get("groupName", "")
-    group = builds.may_use_group(call.draft, project, known["definitionId"], name)
+    group = run_variables.may_use_group(call.draft, project, known["definitionId"], name)
     if group is None:
-        raise _refused(builds.refused_group(name))
+        raise _refused(run_variables.refused_group(name))
     _passed(call, known, variable_groups.TYPE, str(group["id"]), f"Variable group {name}")
     return {
         "id": group["id"],
@@ -156,47 +155,3 @@ def _of_run(call: Call) -> tuple[Json, Json]:
 
 def _refused(message: str) -> ServiceError:
     return ServiceError(403, "PipelineValidationException", message, namespace="Microsoft.Azure.Pipelines.WebApi")
-
-
-def _predefined(call: Call, project: Json, known: Json) -> dict[str, str]:
-    """Return the predefined variables that come from the service, not from the agent's machine.
-
-    https://learn.microsoft.com/azure/devops/pipelines/build/variables
-    """
-    definition = definitions.find(call.draft, project, known["definitionId"])
-    repository = repositories.wire(call, call.draft.table("repositories")[definition["repository"]["id"]])
-    requester = identities.reference(call.draft, known["requestedBy"], call.organization_url)
-    given = {
-        "System.CollectionUri": f"{call.organization_url}/",
-        "System.TeamFoundationCollectionUri": f"{call.organization_url}/",
-        "System.TeamProject": project["name"],
-        "System.TeamProjectId": project["id"],
-        "System.DefinitionId": str(definition["id"]),
-        "Build.BuildId": str(known["id"]),
-        "Build.BuildNumber": known["buildNumber"],
-        "Build.BuildUri": f"vstfs:///Build/Build/{known['id']}",
-        "Build.DefinitionName": definition["name"],
-        "Build.Reason": known["reason"][:1].upper() + known["reason"][1:],
-        "Build.Repository.ID": repository["id"],
-        "Build.Repository.Name": repository["name"],
-        "Build.Repository.Provider": "TfsGit",
-        "Build.Repository.Uri": repository["remoteUrl"],
-        "Build.RequestedFor": requester["displayName"],
-        "Build.RequestedForEmail": requester["uniqueName"],
-        "Build.SourceBranch": known["sourceBranch"],
-        "Build.SourceBranchName": known["sourceBranch"].rpartition("/")[2],
-        "Build.SourceVersion": known["sourceVersion"],
-        "System.PlanId": oidc.plan_of(known["id"]),
-        "System.JobId": oidc.job_of(known["id"]),
-        "System.OidcRequestUri": oidc.request_uri(call.organization_url, project, known["id"]),
-    }
-    if known["pullRequestId"] is not None:
-        request = call.draft.table("pullRequests")[str(known["pullRequestId"])]
-        given |= {
-            "System.PullRequest.PullRequestId": str(request["id"]),
-            "System.PullRequest.SourceBranch": request["sourceRefName"],
-            "System.PullRequest.SourceCommitId": known["sourceVersion"],
-            "System.PullRequest.TargetBranch": request["targetRefName"],
-            "System.PullRequest.TargetBranchName": request["targetRefName"].removeprefix("refs/heads/"),
-        }
-    return given

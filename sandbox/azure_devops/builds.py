@@ -1,34 +1,40 @@
 """Builds: runs of pipelines, from being queued to their result; and the question whether a run may use what it names.
 
-https://learn.microsoft.com/rest/api/azure/devops/build/builds and .../pipelines/runs (the same runs). A pipeline that
-names a variable group that it may not use is refused when it is queued; the service, which has somebody to ask, can
-also hold such a run until it is permitted.
+https://learn.microsoft.com/rest/api/azure/devops/build/builds and .../pipelines/runs (the same runs). The pipeline is
+expanded when its run is queued. One that names a variable group that it may not use is refused then; the service, which
+has somebody to ask, can also hold such a run until it is permitted.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from azure_pipelines.documents import PipelineError
+from azure_pipelines.model import read
 from sandbox.azure_devops import (
     clock,
     definitions,
     git,
     identities,
     locations,
-    permissions,
+    orchestration,
     pools,
     projects,
+    scopes,
     shapes,
     tokens,
     variable_groups,
 )
 from sandbox.azure_devops.errors import ServiceError, bad_argument, build
-from sandbox.azure_devops.pipeline_yaml import PipelineYamlError, variable_group_names
-from sandbox.azure_devops.protocol import Router
+from sandbox.azure_devops.protocol import NO_CONTENT, Router
+from sandbox.azure_devops.run_variables import may_use_group, named_groups, predefined, refused_group
 
 if TYPE_CHECKING:
-    from sandbox.azure_devops.protocol import Call
+    from azure_pipelines.model import Pipeline
+    from sandbox.azure_devops.git_storage import Bare
+    from sandbox.azure_devops.protocol import Call, Reply
     from sandbox.azure_devops.store import Draft, Json
 
 router = Router()
@@ -48,23 +54,6 @@ def find(draft: Draft, project: Json, number: object) -> Json:
     if known is None or known["projectId"] != project["id"]:
         raise build(404, "BuildNotFoundException", f"The requested build {number} could not be found.")
     return known
-
-
-def refused_group(name: str) -> str:
-    """Return the service's words for a variable group that a pipeline may not use, or that is not there."""
-    return (
-        f"Variable group {name} was not found or is not authorized for use. "
-        "For authorization details, refer to https://aka.ms/yamlauthz."
-    )
-
-
-def may_use_group(draft: Draft, project: Json, definition_id: int, name: str) -> Json | None:
-    """Return the variable group of a name if it is there and the pipeline may use it, else None."""
-    group = variable_groups.by_name(draft, project, name)
-    if group is None:
-        return None
-    number = str(group["id"])
-    return group if permissions.allowed(draft, project["id"], variable_groups.TYPE, number, definition_id) else None
 
 
 @router.on(locations.BUILDS, "POST", "vso.build_execute", shape=shapes.BUILD)
@@ -105,6 +94,7 @@ def run_pipeline(call: Call) -> Json:
         "sourceBranch": source.get("refName"),
         "sourceVersion": source.get("version"),
         "templateParameters": body.get("templateParameters"),
+        "stagesToSkip": body.get("stagesToSkip"),
     }
     try:
         return _run(call, _queue(call, project, definition, asked))
@@ -115,6 +105,24 @@ def run_pipeline(call: Call) -> Json:
             f"The pipeline is not valid. {reason}",
             namespace="Microsoft.Azure.Pipelines.WebApi",
         ) from reason
+
+
+@router.on(locations.TRIGGERS, "POST", scopes.FULL_ACCESS, shape=shapes.TRIGGER)
+def trigger(call: Call) -> Json:
+    """Queue a run as the service does by itself on a push, for a pull request's policy, or by a schedule.
+
+    No API of the service: body `{"reason", "sourceBranch", "requestedFor": a user's name, "stagesToSkip"}`.
+    """
+    project = projects.of(call)
+    body = call.object()
+    definition = definitions.find(call.draft, project, call.number("definitionId"))
+    person = identities.by_name(call.draft, str(body.get("requestedFor") or "Developer"))
+    if person is None:
+        raise bad_argument(f"There is no user {body.get('requestedFor')}.")
+    try:
+        return _wire(call, _queue(call, project, definition, body, requester=person["id"]))
+    except NotRunnableError as reason:
+        raise build_refusal(str(reason)) from reason
 
 
 @router.on(locations.BUILDS, "GET", "vso.build")
@@ -152,18 +160,35 @@ def update(call: Call) -> Json:
             )
         known |= {"status": "completed", "result": _RESULTS[result], "finishTime": clock.now()}
         tokens.revoke_run(call.draft, known["id"])
-    elif status == "cancelling" and known["status"] == "notStarted":
-        # Nothing runs yet that could be told to stop.
-        known |= {"status": "completed", "result": "canceled", "finishTime": clock.now()}
-    elif status in {"inprogress", "cancelling"}:
-        known["status"] = "inProgress" if status == "inprogress" else status
-        known["startTime"] = known["startTime"] or clock.now()
+    elif status == "cancelling":
+        orchestration.cancel(call, known)
+    elif status == "inprogress":
+        known |= {"status": "inProgress", "startTime": known["startTime"] or clock.now()}
     elif status:
         raise bad_argument(
             f"The status '{body['status']}' is not valid here. Valid: inProgress, cancelling, completed."
         )
     known["lastChangedBy"], known["lastChangedDate"] = call.caller.identity_id, clock.now()
     return _wire(call, known)
+
+
+@router.on(locations.STAGES, "PATCH", "vso.build_execute", shape=shapes.STAGE_CHANGE)
+def update_stage(call: Call) -> Reply:
+    """Run a stage again: `{"state": "retry", "forceRetryAllJobs"}`; without the flag only what did not succeed.
+
+    https://learn.microsoft.com/rest/api/azure/devops/build/stages/update
+    """
+    known = find(call.draft, projects.of(call), call.number("buildId"))
+    name, body = call.values.get("stageRefName", ""), call.object()
+    stage = next((one for one in known["stages"] if one["id"].lower() == name.lower()), None)
+    if stage is None:
+        raise build(404, "StageNotFoundException", f"The build {known['buildNumber']} has no stage {name}.")
+    if str(body.get("state")).lower() not in ("retry", "1"):
+        raise bad_argument(f"The state '{body.get('state')}' is not valid here. Valid: retry.")
+    if stage["state"] != "completed" or known["status"] != "completed":
+        raise build(400, "StageNotRetryableException", f"The stage {name} has not ended: it cannot be run again yet.")
+    orchestration.retry(call, known, stage, every_job=bool(body.get("forceRetryAllJobs")))
+    return NO_CONTENT
 
 
 @router.on(locations.PIPELINES, "GET", "vso.build")
@@ -190,11 +215,10 @@ def runs(call: Call) -> object:
     return [_run(call, one) for one in found[::-1]]
 
 
-def _queue(call: Call, project: Json, definition: Json, body: Json) -> Json:
+def _queue(call: Call, project: Json, definition: Json, body: Json, requester: str = "") -> Json:
     if definition["queueStatus"] != "enabled":
         raise NotRunnableError(f"The pipeline {definition['name']} is {definition['queueStatus']}.")
     branch, version, pull_request = _source(call, definition, body)
-    _check_groups(call, project, definition, branch, version)
     number = call.draft.next_id("build")
     now = clock.now()
     known: Json = {
@@ -213,12 +237,60 @@ def _queue(call: Call, project: Json, definition: Json, body: Json) -> Json:
         "reason": body.get("reason") or ("pullRequest" if pull_request else "manual"),
         "parameters": body.get("parameters"),
         "templateParameters": body.get("templateParameters") or {},
-        "requestedBy": call.caller.identity_id,
+        "requestedBy": requester or call.caller.identity_id,
         "lastChangedBy": call.caller.identity_id,
         "lastChangedDate": now,
+        "stages": [],
     }
+    pipeline = _expanded(call, definition, known)
+    _check_groups(call, project, definition, pipeline)
+    skip = [str(name) for name in body.get("stagesToSkip") or []]
+    if unknown := sorted(set(skip) - {stage.id for stage in pipeline.stages}):
+        raise NotRunnableError(f"The pipeline has no stage {', '.join(unknown)} that could be skipped.")
     call.draft.table("builds")[str(number)] = known
+    orchestration.begin(call.draft, known, pipeline, skip)
+    orchestration.advance(call, known)
     return known
+
+
+@dataclass(frozen=True)
+class _Committed:
+    """The files of a commit (`azure_pipelines.documents.Sources`). where: the commit, in the service's words."""
+
+    bare: Bare
+    commit: str
+    where: str
+
+    def text(self, name: str) -> str:
+        """Return a file's text. Raises PipelineError in the service's words."""
+        blob = self.bare.blob(self.commit, name)
+        if blob is None:
+            raise PipelineError(f"File /{name} not found in repository {self.where}.")
+        return self.bare.content(blob).decode(errors="replace")
+
+
+def _expanded(call: Call, definition: Json, known: Json) -> Pipeline:
+    """Return the pipeline as this run has it. Raises NotRunnableError."""
+    repository = call.draft.table("repositories")[definition["repository"]["id"]]
+    url, version = git.wire(call, repository)["remoteUrl"], known["sourceVersion"]
+    where = f"{url} branch {known['sourceBranch']} version {version}"
+    sources = _Committed(git.storage(call.draft, repository), version, where)
+    try:
+        pipeline = read(sources, definition["yaml"].lstrip("/"), predefined(call, known), known["templateParameters"])
+    except PipelineError as error:
+        raise NotRunnableError(str(error)) from error
+    known_stages = {stage.id for stage in pipeline.stages}
+    for stage in pipeline.stages:
+        for name in stage.depends_on:
+            if name not in known_stages:
+                raise NotRunnableError(f"Stage {stage.id} depends on unknown stage {name}.")
+        jobs = {job.id for job in stage.jobs}
+        for job in stage.jobs:
+            if job.deployment and not job.steps:
+                raise NotRunnableError(f"The deployment {job.id} has no steps in strategy: runOnce: deploy.")
+            for name in set(job.depends_on) - jobs:
+                raise NotRunnableError(f"Stage {stage.id} job {job.id} depends on unknown job {name}.")
+    return pipeline
 
 
 def _source(call: Call, definition: Json, body: Json) -> tuple[str, str, int | None]:
@@ -236,26 +308,16 @@ def _source(call: Call, definition: Json, body: Json) -> tuple[str, str, int | N
             raise NotRunnableError(f"The pull request of {branch} does not exist in {repository['name']}.")
         # The service tests a merge commit that it makes; the source's head stands in for it here.
         head = pull_request["sourceRefName"]
-    version = body.get("sourceVersion") or git.head(repository, head)
-    if version not in call.draft.table("commits"):
+    version = body.get("sourceVersion") or git.head(call.draft, repository, head)
+    if not version or not git.storage(call.draft, repository).has(str(version)):
         raise NotRunnableError(
             f"Could not find the version '{version or ''}' of branch {branch} in repository {repository['name']}."
         )
     return branch, str(version), int(pull_request["id"]) if pull_request else None
 
 
-def _check_groups(call: Call, project: Json, definition: Json, branch: str, version: str) -> None:
-    tree = call.draft.table("commits")[version]["tree"]
-
-    def read(path: str) -> str | None:
-        return git.content(call.draft, tree[path]).decode(errors="replace") if path in tree else None
-
-    file = "/" + definition["yaml"].lstrip("/")
-    try:
-        names = variable_group_names(file, read)
-    except PipelineYamlError as error:
-        url = git.wire(call, call.draft.table("repositories")[definition["repository"]["id"]])["remoteUrl"]
-        raise NotRunnableError(f"{error} {url} branch {branch} version {version}.") from error
+def _check_groups(call: Call, project: Json, definition: Json, pipeline: Pipeline) -> None:
+    names = named_groups(pipeline)
     linked = [variable_groups.by_id(call.draft, project, number) for number in definition["variableGroups"]]
     names |= {group["name"] for group in linked if group is not None}
     for name in sorted(names):

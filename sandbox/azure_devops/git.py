@@ -1,28 +1,30 @@
 """Git repositories: refs, pushes, commits and items, as far as programs and pipelines ask for them by REST.
 
-https://learn.microsoft.com/rest/api/azure/devops/git. A commit's id is the SHA-1 of what it says, not of git's own
-encoding: no git client talks to this service.
+https://learn.microsoft.com/rest/api/azure/devops/git. The content lies in bare repositories (`git_storage`), to which
+git's own clients talk too (`git_transport`).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from sandbox.azure_devops import clock, identities, locations, permissions, projects, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
+from sandbox.azure_devops.git_storage import ZERO, Bare, Commit
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from sandbox.azure_devops.protocol import Call
     from sandbox.azure_devops.store import Draft, Json
 
 router = Router()
 
-ZERO = "0" * 40
 _NAMESPACE = "Microsoft.TeamFoundation.Git.Server"
 
 
@@ -39,37 +41,41 @@ def add(draft: Draft, project: Json, name: str, *, initialize: bool) -> Json:
         "name": name,
         "defaultBranch": None,
         "isDisabled": False,
-        "refs": {},
     }
     draft.table("repositories")[repository["id"]] = repository
+    bare = storage(draft, repository)
+    bare.create()
     if initialize:
-        readme = blob(draft, f"# {name}\n".encode())
-        first = commit(
-            draft, parents=[], tree={"/README.md": readme}, comment="Added README.md", author=identities.OPERATOR
-        )
-        repository["refs"]["refs/heads/main"] = first
+        readme = {"/README.md": f"# {name}\n".encode()}
+        bare.move("refs/heads/main", commit(draft, repository, [], readme, "Added README.md", identities.OPERATOR))
         repository["defaultBranch"] = "refs/heads/main"
     return repository
 
 
-def commit(draft: Draft, *, parents: list[str], tree: dict[str, str], comment: str, author: str) -> str:
-    """Record a commit and return its id. tree: the id of the content by path, from the root, with a leading slash."""
-    content: Json = {"parents": parents, "tree": tree, "comment": comment, "author": author, "date": clock.now()}
-    commit_id = hashlib.sha1(json.dumps(content).encode(), usedforsecurity=False).hexdigest()
-    draft.table("commits")[commit_id] = content
-    return commit_id
+def storage(draft: Draft, repository: Json) -> Bare:
+    """Return the repository on disk."""
+    return Bare(draft.folder / "git" / f"{repository['id']}.git")
 
 
-def blob(draft: Draft, content: bytes) -> str:
-    """Record a file's content and return its id."""
-    blob_id = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    draft.table("blobs")[blob_id] = {"base64": base64.b64encode(content).decode()}
-    return blob_id
+def commit(
+    draft: Draft, repository: Json, parents: list[str], changes: Mapping[str, bytes | None], comment: str, author: str
+) -> str:
+    """Record a commit and return its id. changes: content by path, None for a file that goes; author: an identity."""
+    who = draft.table("identities")[author]
+    return storage(draft, repository).commit(parents, changes, comment, who["displayName"], who["principalName"])
 
 
-def content(draft: Draft, blob_id: str) -> bytes:
-    """Return a file's content."""
-    return base64.b64decode(draft.table("blobs")[blob_id]["base64"])
+def folder_of(draft: Draft, project: str, name: str) -> Path | None:
+    """Return where a repository lies, by the names that git's clients use; None where there is none."""
+    for one in draft.table("repositories").values():
+        owner = draft.table("projects")[one["projectId"]]
+        here = project.lower() in (owner["id"], owner["name"].lower()) and name.lower() in (
+            one["id"],
+            one["name"].lower(),
+        )
+        if here and not one["isDisabled"]:
+            return storage(draft, one).folder
+    return None
 
 
 def find(call: Call, project: Json | None, name_or_id: str) -> Json:
@@ -101,10 +107,15 @@ def of(call: Call) -> Json:
     return repository
 
 
-def head(repository: Json, branch: str) -> str | None:
+def head(draft: Draft, repository: Json, branch: str) -> str | None:
     """Return the commit of a branch, given as `refs/heads/X` or `X`."""
-    refs: dict[str, str] = repository["refs"]
+    refs = storage(draft, repository).refs()
     return refs.get(branch if branch.startswith("refs/") else f"refs/heads/{branch}")
+
+
+def resolve(draft: Draft, repository: Json, version: str) -> str | None:
+    """Return the commit of a branch or of a commit's id."""
+    return version if storage(draft, repository).has(version) else head(draft, repository, version)
 
 
 def wire(call: Call, repository: Json) -> Json:
@@ -117,7 +128,7 @@ def wire(call: Call, repository: Json) -> Json:
         "url": f"{call.organization_url}/{project['id']}/_apis/git/repositories/{repository['id']}",
         "project": projects.reference(call, project),
         "defaultBranch": repository["defaultBranch"],
-        "size": 0 if not repository["refs"] else 728,
+        "size": 728 if repository["defaultBranch"] else 0,
         "remoteUrl": f"{call.organization_url}/{project['name']}/_git/{repository['name']}",
         "sshUrl": f"git@ssh.{host}:v3/{call.draft.state['organization']}/{project['name']}/{repository['name']}",
         "webUrl": f"{call.organization_url}/{project['name']}/_git/{repository['name']}",
@@ -164,7 +175,7 @@ def update(call: Call) -> Json:
         owner = call.draft.table("projects")[repository["projectId"]]
         repository["name"] = _name(call, owner, body["name"], but=repository["id"])
     if body.get("defaultBranch"):
-        if head(repository, body["defaultBranch"]) is None:
+        if head(call.draft, repository, body["defaultBranch"]) is None:
             raise refusal(
                 400,
                 "GitBranchNotFoundException",
@@ -182,6 +193,7 @@ def delete(call: Call) -> Reply:
     """Delete a repository with its pull requests."""
     repository = of(call)
     del call.draft.table("repositories")[repository["id"]]
+    shutil.rmtree(storage(call.draft, repository).folder)
     requests = call.draft.table("pullRequests")
     for number in [number for number, one in requests.items() if one["repositoryId"] == repository["id"]]:
         del requests[number]
@@ -203,7 +215,7 @@ def refs(call: Call) -> list[Json]:
             "creator": identities.reference(call.draft, identities.OPERATOR, call.organization_url),
             "url": f"{wire(call, repository)['url']}/refs?filter={name.removeprefix('refs/')}",
         }
-        for name, commit_id in repository["refs"].items()
+        for name, commit_id in storage(call.draft, repository).refs().items()
         if name.startswith(prefix) and part in name
     ]
 
@@ -230,7 +242,8 @@ def push(call: Call) -> object:
     if len(updates) != 1 or not commits:
         raise bad_argument("A push needs exactly one refUpdate and at least one commit.")
     name, old = updates[0].get("name", ""), updates[0].get("oldObjectId") or ZERO
-    if repository["refs"].get(name, ZERO) != old:
+    bare = storage(call.draft, repository)
+    if bare.refs().get(name, ZERO) != old:
         raise refusal(
             409,
             "GitReferenceStaleException",
@@ -240,18 +253,11 @@ def push(call: Call) -> object:
     tip = None if old == ZERO else old
     made = []
     for one in commits:
-        tree = dict(call.draft.table("commits")[tip]["tree"]) if tip else {}
-        for change in one.get("changes") or []:
-            _apply(call.draft, tree, change)
-        tip = commit(
-            call.draft,
-            parents=[tip] if tip else [],
-            tree=tree,
-            comment=str(one.get("comment") or ""),
-            author=call.caller.identity_id,
-        )
+        changes = _changes(bare, tip, one.get("changes") or [])
+        comment = str(one.get("comment") or "")
+        tip = commit(call.draft, repository, [tip] if tip else [], changes, comment, call.caller.identity_id)
         made.append(tip)
-    repository["refs"][name] = tip
+    bare.move(name, tip)
     repository["defaultBranch"] = repository["defaultBranch"] or name
     number = call.draft.next_id("push")
     return Reply(
@@ -272,29 +278,24 @@ def commits(call: Call) -> object:
     """Give a commit by its id, or list those of a branch (`searchCriteria.itemVersion.version`), newest first."""
     repository = of(call)
     if "commitId" in call.values:
-        known = call.draft.table("commits").get(call.values["commitId"])
-        if known is None:
+        if not storage(call.draft, repository).has(call.values["commitId"]):
             raise refusal(
                 404, "GitCommitDoesNotExistException", f"TF401175: The commit {call.values['commitId']} does not exist."
             )
         return _commit(call, repository, call.values["commitId"])
     branch = call.query.get("searchcriteria.itemversion.version") or repository["defaultBranch"] or ""
-    tip = head(repository, branch)
-    found: list[Json] = []
+    tip = head(call.draft, repository, branch)
     limit = call.limit("searchcriteria.$top", call.limit("$top", 100))
-    while tip and len(found) < limit:
-        found.append(_commit(call, repository, tip))
-        tip = next(iter(call.draft.table("commits")[tip]["parents"]), None)
-    return found
+    found = storage(call.draft, repository).log(tip, limit) if tip else []
+    return [_shown(call, repository, one) for one in found]
 
 
 @router.on(locations.BRANCH_STATISTICS, "GET", "vso.code")
 def branches(call: Call) -> object:
     """Give a branch (`name`), or list them."""
     repository = of(call)
-    known = {
-        ref.removeprefix("refs/heads/"): tip for ref, tip in repository["refs"].items() if ref.startswith("refs/heads/")
-    }
+    refs_ = storage(call.draft, repository).refs()
+    known = {ref.removeprefix("refs/heads/"): tip for ref, tip in refs_.items() if ref.startswith("refs/heads/")}
     stats = {
         name: {
             "commit": _commit(call, repository, tip),
@@ -325,7 +326,7 @@ def item(call: Call) -> Json:
     version = (
         call.query.get("versiondescriptor.version") or call.query.get("version") or repository["defaultBranch"] or ""
     )
-    tip = version if version in call.draft.table("commits") else head(repository, version)
+    tip = resolve(call.draft, repository, version)
     if tip is None:
         raise refusal(
             404,
@@ -333,7 +334,7 @@ def item(call: Call) -> Json:
             f"TF401175: The version descriptor <Branch: {version}> could not be resolved to a version in the "
             f"repository {repository['name']}",
         )
-    blob_id = call.draft.table("commits")[tip]["tree"].get(path)
+    blob_id = storage(call.draft, repository).blob(tip, path)
     if blob_id is None:
         raise refusal(
             404,
@@ -349,7 +350,7 @@ def item(call: Call) -> Json:
         "url": f"{wire(call, repository)['url']}/items{path}",
     }
     if call.query.get("includecontent", "").lower() == "true":
-        answer["content"] = content(call.draft, blob_id).decode(errors="replace")
+        answer["content"] = storage(call.draft, repository).content(blob_id).decode(errors="replace")
     return answer
 
 
@@ -371,16 +372,15 @@ def _move(call: Call, repository: Json, one: Json) -> Json:
     name = str(one.get("name") or "")
     old, new = one.get("oldObjectId") or ZERO, one.get("newObjectId") or ZERO
     status = "succeeded"
-    if repository["refs"].get(name, ZERO) != old:
+    bare = storage(call.draft, repository)
+    if bare.refs().get(name, ZERO) != old:
         status = "staleOldObjectId"
-    elif new != ZERO and new not in call.draft.table("commits"):
+    elif new != ZERO and not bare.has(new):
         status = "unresolvableToCommit"
-    elif not name.startswith("refs/"):
+    elif not name.startswith("refs/") or not bare.valid(name):
         status = "invalidRefName"
-    elif new == ZERO:
-        repository["refs"].pop(name)
     else:
-        repository["refs"][name] = new
+        bare.move(name, None if new == ZERO else new)
     return {
         "repositoryId": repository["id"],
         "name": name,
@@ -391,43 +391,52 @@ def _move(call: Call, repository: Json, one: Json) -> Json:
     }
 
 
-def _apply(draft: Draft, tree: dict[str, str], change: Json) -> None:
-    path = "/" + str((change.get("item") or {}).get("path") or "").lstrip("/")
+def _changes(bare: Bare, tip: str | None, given: list[Json]) -> dict[str, bytes | None]:
+    """Return what a commit changes: content by path, None for a file that goes."""
+    found: dict[str, bytes | None] = {}
+    for change in given:
+        path = "/" + str((change.get("item") or {}).get("path") or "").lstrip("/")
+        there = found[path] is not None if path in found else bool(tip and bare.blob(tip, path))
+        found[path] = _content(change, path, there=there)
+    return found
+
+
+def _content(change: Json, path: str, *, there: bool) -> bytes | None:
     kind = str(change.get("changeType") or "").lower()
     if kind not in {"add", "edit", "delete"}:
         raise bad_argument(f"The change type '{kind}' of {path} is not supported here. Supported: add, edit, delete.")
-    if kind == "add" and path in tree:
+    if kind == "add" and there:
         raise refusal(
             409, "GitItemExistsException", f"TF402443: The path '{path}' specified in the add operation already exists."
         )
-    if kind != "add" and path not in tree:
+    if kind != "add" and not there:
         raise refusal(
             404,
             "GitItemNotFoundException",
             f"TF402444: The path '{path}' specified in the {kind} operation does not exist.",
         )
     if kind == "delete":
-        del tree[path]
-        return
+        return None
     given = change.get("newContent") or {}
     text = str(given.get("content") or "")
     try:
         encoded = str(given.get("contentType") or "rawtext").lower() == "base64encoded"
-        data = base64.b64decode(text, validate=True) if encoded else text.encode()
+        return base64.b64decode(text, validate=True) if encoded else text.encode()
     except binascii.Error:
         raise bad_argument(f"The content of {path} is not base64.") from None
-    tree[path] = blob(draft, data)
 
 
 def _commit(call: Call, repository: Json, commit_id: str) -> Json:
-    known = call.draft.table("commits")[commit_id]
-    author = identities.reference(call.draft, known["author"], call.organization_url)
-    person = {"name": author["displayName"], "email": author["uniqueName"], "date": known["date"]}
+    return _shown(call, repository, storage(call.draft, repository).log(commit_id, 1)[0])
+
+
+def _shown(call: Call, repository: Json, known: Commit) -> Json:
+    person = {"name": known.author, "email": known.email, "date": known.date}
     return {
-        "commitId": commit_id,
+        "commitId": known.id,
         "author": person,
         "committer": person,
-        "comment": known["comment"],
-        "parents": known["parents"],
-        "url": f"{wire(call, repository)['url']}/commits/{commit_id}",
+        "comment": known.comment,
+        "parents": list(known.parents),
+        "url": f"{wire(call, repository)['url']}/commits/{known.id}",
     }

@@ -71,6 +71,19 @@ def build_service(project: Json) -> str:
     return str(uuid.uuid5(_SPACE, f"build/{project['id']}"))
 
 
+def by_name(draft: Draft, name: str) -> Json | None:
+    """Return a user by the name that is shown."""
+    rows = draft.table("identities").values()
+    return next((one for one in rows if one["kind"] == "user" and one["displayName"].lower() == name.lower()), None)
+
+
+def covers(draft: Draft, ids: Iterable[str], identity_id: str) -> bool:
+    """Tell whether an identity is among some, or in a group of them; the operator is in every group here."""
+    known = draft.table("identities")
+    rows = [known[one.lower()] for one in ids if one.lower() in known]
+    return any(one["id"] == identity_id or (one["kind"] == "group" and identity_id == OPERATOR) for one in rows)
+
+
 def reference(draft: Draft, identity_id: str, organization_url: str) -> Json:
     """Return an IdentityRef: how an identity appears in other objects (createdBy, approvers, authors)."""
     identity = draft.table("identities").get(identity_id.lower())

@@ -118,6 +118,40 @@ DEFINITION_RESOURCES = Location(
 BUILDS = Location(
     "0cd358e1-9217-4d94-8269-1c1ee6f93dcf", "build", "builds", "{project}/_apis/{area}/{resource}/{buildId}", version=7
 )
+STAGES = Location(
+    "b8aac6c9-744b-46e1-88fc-3550969f9313",
+    "build",
+    "stages",
+    "{project}/_apis/{area}/builds/{buildId}/{resource}/{stageRefName}",
+)
+TIMELINE = Location(
+    "8baac422-4c6e-4de5-8532-db96d92acffa",
+    "build",
+    "Timeline",
+    "{project}/_apis/{area}/builds/{buildId}/{resource}/{timelineId}",
+    version=2,
+)
+LOGS = Location(
+    "35a80daf-7f30-45fc-86e8-6b813d9c90df",
+    "build",
+    "logs",
+    "{project}/_apis/{area}/builds/{buildId}/{resource}/{logId}",
+    version=2,
+)
+ARTIFACTS = Location(
+    "1db06c96-014e-44e1-ac91-90b2d4b3e984",
+    "build",
+    "artifacts",
+    "{project}/_apis/{area}/builds/{buildId}/{resource}",
+    version=5,
+)
+ATTACHMENTS = Location(
+    "f2192269-89fa-4f94-baf6-8fb128c55159",
+    "build",
+    "attachments",
+    "{project}/_apis/{area}/builds/{buildId}/{resource}/{type}",
+    version=2,
+)
 AUTHORIZED_RESOURCES = Location(
     "398c85bc-81aa-4822-947c-a194a05f0fef", "build", "authorizedresources", "{project}/_apis/{area}/{resource}"
 )
@@ -145,6 +179,12 @@ RUNS = Location(
     "pipelines",
     "runs",
     "{project}/_apis/pipelines/{pipelineId}/{resource}/{runId}",
+)
+APPROVALS = Location(
+    "37794717-f36f-4d78-b2bf-4dc30d0cfbcd",
+    "pipelinesApproval",
+    "approvals",
+    "{project}/_apis/pipelines/{resource}/{approvalId}",
 )
 CHECK_CONFIGURATIONS = Location(
     "86c8381e-5aee-4cde-8ae4-25c0c7f5eaea",
@@ -279,3 +319,14 @@ AGENT_SERVICE_ENDPOINTS = Location(
     "", "sandbox", "serviceendpoints", "{project}/_apis/{area}/agent/{resource}/{endpointName}", released="0.0"
 )
 OIDC_ISSUER = Location("", "sandbox", "oidcissuer", "_apis/{area}/{resource}", released="0.0")
+
+# What the service does by itself, see builds.py.
+TRIGGERS = Location("", "sandbox", "triggers", "{project}/_apis/{area}/{resource}/{definitionId}", released="0.0")
+
+# How the sandbox's agent takes jobs and tells of them, see jobs.py.
+_AGENT = "_apis/{area}/agent/{resource}"
+AGENT_REQUESTS = Location("", "sandbox", "requests", _AGENT + "/{jobId}", released="0.0")
+AGENT_CANCELLATIONS = Location("", "sandbox", "cancellations", _AGENT + "/{jobId}", released="0.0")
+AGENT_STEPS = Location("", "sandbox", "steps", _AGENT + "/{jobId}", released="0.0")
+AGENT_ATTACHMENTS = Location("", "sandbox", "attachments", _AGENT + "/{jobId}", released="0.0")
+AGENT_ARTIFACTS = Location("", "sandbox", "artifacts", _AGENT + "/{jobId}", released="0.0")

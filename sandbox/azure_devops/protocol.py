@@ -75,11 +75,12 @@ class Location:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that is not simply `200` with an object or a list."""
+    """An answer that is not simply `200` with an object or a list. wait: ask again when the state has changed."""
 
     status: int
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    wait: bool = False
 
 
 NO_CONTENT = Reply(204)

@@ -55,7 +55,7 @@ def create(call: Call) -> object:
     refs = {}
     for field in ("sourceRefName", "targetRefName"):
         refs[field] = str(body.get(field) or "")
-        if git.head(repository, refs[field]) is None:
+        if git.head(call.draft, repository, refs[field]) is None:
             raise git.refusal(
                 400,
                 "GitPullRequestSourceOrTargetNotFoundException",
@@ -84,6 +84,7 @@ def create(call: Call) -> object:
         "createdBy": call.caller.identity_id,
         "creationDate": clock.now(),
         "closedDate": None,
+        "forkSource": body.get("forkSource"),
         "lastThreadId": 0,
         "threads": {},
     }
@@ -104,7 +105,8 @@ def update(call: Call) -> Json:
     if status is not None and status not in _STATUSES:
         raise bad_argument(f"The status '{status}' is not valid. Valid: {', '.join(sorted(_STATUSES))}.")
     if status == "completed":
-        repository["refs"][request["targetRefName"]] = git.head(repository, request["sourceRefName"])
+        tip = git.head(call.draft, repository, request["sourceRefName"])
+        git.storage(call.draft, repository).move(request["targetRefName"], tip)
     if status is not None:
         request["status"] = status
         request["closedDate"] = None if status == "active" else clock.now()
@@ -307,9 +309,10 @@ def _wire(call: Call, request: Json) -> Json:
         "reviewers": [],
         "url": _url(call, request),
         "supportsIterations": True,
+        "forkSource": request.get("forkSource"),
     }
     for field, ref in (("lastMergeSourceCommit", "sourceRefName"), ("lastMergeTargetCommit", "targetRefName")):
-        tip = git.head(repository, request[ref])
+        tip = git.head(call.draft, repository, request[ref])
         if tip is not None:
             answer[field] = {"commitId": tip}
     return {name: value for name, value in answer.items() if value is not None}

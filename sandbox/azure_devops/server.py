@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from sandbox.azure_devops import (
     agent,
+    approvals,
     builds,
     checks,
     clock,
@@ -17,7 +20,9 @@ from sandbox.azure_devops import (
     discovery,
     environments,
     git,
+    git_transport,
     identities,
+    jobs,
     oidc,
     permissions,
     policies,
@@ -27,6 +32,7 @@ from sandbox.azure_devops import (
     pull_requests,
     service_endpoints,
     shapes,
+    timeline,
     tokens,
     variable_groups,
 )
@@ -39,6 +45,8 @@ if TYPE_CHECKING:
     from sandbox.azure_devops.store import Draft, Json, Store
     from sandbox.azure_devops.tokens import Authenticator
 
+PATIENCE = 30.0
+"""Seconds that a request waits for a change."""
 _LOG = logging.getLogger("azure-devops")
 
 _AREAS = (
@@ -60,6 +68,9 @@ _AREAS = (
     service_endpoints,
     oidc,
     agent,
+    approvals,
+    timeline,
+    jobs,
 )
 ROUTES: list[Route] = [route for area in _AREAS for route in area.router.routes]
 
@@ -102,36 +113,67 @@ class _Service:
         self._store = store
         self._authenticator = authenticator
         self._organization = organization
+        self._changed = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answer any request."""
+        """Answer any request; one that waits for a change is asked again after each, for PATIENCE seconds at most."""
         body = await request.read()
-        response = self._respond(request, body)
+        path = [part for part in request.path.split("/") if part]
+        if path[2:3] == ["_git"] and path[0].lower() == self._organization.lower():
+            return await self._git(request, body, path)
+        clock_ = asyncio.get_running_loop().time
+        until = clock_() + PATIENCE
+        response, wait = self._respond(request, body)
+        while wait and clock_() < until:
+            changed = self._changed
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), until - clock_())
+            response, wait = self._respond(request, body)
         response.headers["X-TFS-Session"] = request.headers.get("X-TFS-Session") or clock.guid()
         response.headers["ActivityId"] = clock.guid()
         # Neither query nor headers nor bodies: they may hold what is secret.
         _LOG.info("%s %s %d", request.method, request.path, response.status)
         return response
 
-    def _respond(self, request: web.Request, body: bytes) -> web.Response:
+    async def _git(self, request: web.Request, body: bytes, path: list[str]) -> web.Response:
+        """Answer a git client: `ORGANIZATION/PROJECT/_git/REPOSITORY/...`."""
+        self._store.read_anew()
+        draft = self._store.read()
+        tail = "/".join(path[4:])
+        try:
+            caller = self._authenticator.caller(request.headers, draft)
+        except (NotSignedIn, TokenExpired):
+            realm = f'Basic realm="{request.url.origin()}/"'
+            return web.Response(status=401, text="TF400813: Sign in.", headers={"WWW-Authenticate": realm})
+        scope = git_transport.scope(request, tail)
+        folder = git.folder_of(draft, path[1], path[3]) if len(path) > 3 else None
+        if scope is None or folder is None:
+            return web.Response(status=404, text="TF401019: The Git repository does not exist.")
+        if not caller.may([scope]):
+            return web.Response(status=403, text=f"TF401027: You need the scope {scope} to perform this action.")
+        response = await git_transport.answer(request, folder, tail, body, caller.identity_id)
+        _LOG.info("%s %s %d", request.method, request.path, response.status)
+        return response
+
+    def _respond(self, request: web.Request, body: bytes) -> tuple[web.Response, bool]:
         # From here on nothing waits, so that one request never sees another's half-made change.
         path = [part for part in request.path.split("/") if part]
         if path[:1] == ["_signin"]:
-            return web.Response(text=_SIGN_IN, content_type="text/html")
+            return web.Response(text=_SIGN_IN, content_type="text/html"), False
         if path[:1] == ["_issuers"] and request.method == "GET":
             found = oidc.published(self._store.read(), "/".join(path[1:]))
-            return web.Response(status=404) if found is None else web.json_response(found)
+            return (web.Response(status=404) if found is None else web.json_response(found)), False
         if not path or path[0].lower() != self._organization.lower():
-            return web.Response(status=404)
+            return web.Response(status=404), False
         organization_url = f"{request.url.origin()}/{path[0]}"
         try:
             self._store.read_anew()
             caller = self._authenticator.caller(request.headers, self._store.read())
             reply = self._dispatch(request, body, path[1:], caller, organization_url)
         except NotSignedIn as refusal:
-            return _sign_in(request, organization_url, missing=refusal.missing)
+            return _sign_in(request, organization_url, missing=refusal.missing), False
         except TokenExpired:
-            return web.Response(status=401, text=_EXPIRED, content_type="text/html")
+            return web.Response(status=401, text=_EXPIRED, content_type="text/html"), False
         except ServiceError as error:
             reply = Reply(error.status, error.envelope())
         except Exception:  # noqa: BLE001 - the last boundary: an answer is owed, and the traceback is logged
@@ -143,7 +185,7 @@ class _Service:
                 f"TF400898: An Internal Error Occurred. Activity Id: {clock.guid()}.",
             )
             reply = Reply(failure.status, failure.envelope())
-        return _response(reply)
+        return _response(reply), reply.wait
 
     def _dispatch(
         self, request: web.Request, body: bytes, path: list[str], caller: Caller, organization_url: str
@@ -175,8 +217,13 @@ class _Service:
 
                 if request.method == "GET":
                     return _reply(route.handler(call(self._store.read())))
+                before = self._store.read().state
                 with self._store.change() as draft:
-                    return _reply(route.handler(call(draft)))
+                    reply = _reply(route.handler(call(draft)))
+                if self._store.read().state is not before:
+                    self._changed.set()
+                    self._changed = asyncio.Event()
+                return reply
         raise ServiceError(
             405,
             "HttpRequestException",
@@ -212,6 +259,8 @@ def _reply(result: object) -> Reply:
 def _response(reply: Reply) -> web.Response:
     if reply.status == 204:
         return web.Response(status=204, headers=dict(reply.headers))
+    if isinstance(reply.body, bytes):
+        return web.Response(status=reply.status, body=reply.body, headers=dict(reply.headers))
     return web.Response(
         status=reply.status,
         body=json.dumps(reply.body).encode(),

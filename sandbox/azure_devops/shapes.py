@@ -77,10 +77,14 @@ BUILD = thing(
     parameters=TEXT,
     templateParameters=thing(),
 )
+TRIGGER = thing(reason=TEXT, sourceBranch=TEXT, requestedFor=TEXT, stagesToSkip=many(TEXT))
+STAGE_CHANGE = thing(state=KEY, forceRetryAllJobs=FLAG)
+APPROVALS = many(thing(approvalId=TEXT, status=KEY, comment=TEXT))
 BUILD_CHANGE = thing(status=TEXT, result=TEXT, buildNumber=TEXT)
 RUN = thing(
     resources=thing(repositories=thing(self=thing(refName=TEXT, version=TEXT))),
     templateParameters=thing(),
+    stagesToSkip=many(TEXT),
 )
 ENVIRONMENT = thing(name=TEXT, description=TEXT)
 CHECK = thing(

@@ -28,11 +28,13 @@ class StoreError(Exception):
 class Draft:
     """State as one request sees it; a change becomes real when the request succeeds.
 
-    state: the whole document. A secret in it is `{"secretId": id}`; its value is had by `secret`.
+    state: the whole document. A secret in it is `{"secretId": id}`; its value is had by `secret`. folder: where large
+    things lie, each in files of its own (git repositories, logs, artefacts).
     """
 
-    def __init__(self, state: Json, secrets: dict[str, str]) -> None:
+    def __init__(self, state: Json, secrets: dict[str, str], folder: Path) -> None:
         self.state = state
+        self.folder = folder
         self._secrets = secrets
 
     def table(self, name: str) -> dict[str, Json]:
@@ -70,6 +72,7 @@ class Store:
 
     def __init__(self, folder: Path, keys: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder = folder
         self._state_file = folder / "state.json"
         self._secrets_file = keys / "azure-devops-state.json"
         self._load()
@@ -97,12 +100,12 @@ class Store:
 
     def read(self) -> Draft:
         """Return the state for reading; what is changed in it is not kept."""
-        return Draft(self._state, self._secrets)
+        return Draft(self._state, self._secrets, self.folder)
 
     @contextmanager
     def change(self) -> Iterator[Draft]:
         """Yield a copy to change; on leaving without an error it is on disk and is the state, else nothing happened."""
-        draft = Draft(copy.deepcopy(self._state), dict(self._secrets))
+        draft = Draft(copy.deepcopy(self._state), dict(self._secrets), self.folder)
         yield draft
         if draft.state == self._state:
             return

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.end_to_end.delivery import Delivery
-from tests.workstation import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.workstation import Sandbox
+
 
 @pytest.fixture(scope="module")
-def delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
-    """A delivery in a sandbox of its own: its runs change and block the stack that others would look at."""
-    with Sandbox.running(tmp_path_factory.mktemp("delivery-sandbox")) as sandbox:
-        yield Delivery.make(sandbox, tmp_path_factory.mktemp("delivery"))
+def delivery(running: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
+    """A delivery in the session's sandbox, emptied before: every other test brings it into a state of its own."""
+    sandbox = running.empty()
+    yield Delivery.make(sandbox, tmp_path_factory.mktemp("delivery"))
+    running.made.update(sandbox.made)

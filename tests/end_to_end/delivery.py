@@ -7,42 +7,33 @@ group's own key from the service, and every AWS call, to the state too, is autho
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azure_pipelines.model import read
+from azure_pipelines.conditions import SUCCEEDED
 from azure_pipelines.variables import Value
-from sandbox.agent.run import SUCCEEDED, Machine, Results, Run
-from tests.organization import Job, Organization
+from sandbox.agent.channel import Organization as Service
+from sandbox.agent.listener import Agent
+from sandbox.agent.results import Machine, of_an_agent
+from tests.organization import Organization
+from tests.pipeline_run import PipelineRun
 from tests.workstation import Workstation, forms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.workstation import Sandbox
 
 MAIN = "refs/heads/main"
-PIPELINE = "azure-pipelines.yml"
 BUCKET, PREFIX, KEY = "pulumi-state", "app-one", "pulumi"
-STAGES_OF_MAIN = ("preview_dev", "deploy_dev")
-NOT_OF_AN_AGENT = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_REGION",
-    "AZDO_ORG_SERVICE_URL",
-    "AZDO_PERSONAL_ACCESS_TOKEN",
-    "PULUMI_BACKEND_URL",
-    "PULUMI_CONFIG_PASSPHRASE_FILE",
-    "PULUMI_HOME",
-    "PULUMI_STACK",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-)
-"""What the sandbox gives an operator; an agent gets it from the pipeline, or not at all."""
+CHECKS = ("checks",)
+CHECKS_OF_PULL_REQUEST = ("checks", "unchecked_dev")
 
 
 @dataclass
@@ -84,7 +75,6 @@ class Delivery:
         made.git("init", "--quiet", "--initial-branch=main")
         made._shorten_the_checks()
         made.commit("First")
-        organization.push(made.yaml(), MAIN)
         # The program's group is authorised by the program; where the state is, it cannot declare.
         state = organization.create_group("app-one-state", {"Pulumi.Backend": Value(backend)})
         organization.authorize(state, made.pipeline)
@@ -99,7 +89,8 @@ class Delivery:
         text = file.read_text(encoding="utf-8")
         every = 'MADE = [*CHECKS, "tests"]'
         assert every in text
-        file.write_text(text.replace(every, 'MADE = ["lint", "format", "yaml", "pipeline"]'), encoding="utf-8")
+        short = 'MADE = [name for name in CHECKS if name != "types"]'
+        file.write_text(text.replace(every, short), encoding="utf-8")
 
     def git(self, *arguments: str) -> str:
         """Run git in the repository."""
@@ -108,10 +99,28 @@ class Delivery:
         return done.stdout.strip()
 
     def commit(self, message: str) -> str:
-        """Commit everything; the commit's id."""
+        """Commit everything and push the branch; the commit's id."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        self.push()
         return self.git("rev-parse", "HEAD")
+
+    def push(self) -> None:
+        """Push the branch that is checked out."""
+        self.organization.git_push(self.operator.folder, f"HEAD:{self.git('symbolic-ref', 'HEAD')}")
+
+    def revert(self, commit: str = "HEAD") -> None:
+        """Take a commit back, and push."""
+        self.git("revert", "--no-edit", commit)
+        self.push()
+
+    @contextmanager
+    def branch(self, name: str) -> Iterator[str]:
+        """Work on another branch for a while; its ref."""
+        self.git("checkout", "--quiet", "-b", name)
+        self.push()
+        yield f"refs/heads/{name}"
+        self.git("checkout", "--quiet", "main")
 
     def edit(self, file: str, change: Callable[[str], str]) -> str:
         """Change a file of the repository and commit it; the commit's id."""
@@ -119,31 +128,22 @@ class Delivery:
         path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
         return self.commit(f"Change {file}")
 
-    def yaml(self) -> dict[str, str]:
-        """The files that the service reads of a repository."""
-        folder = self.operator.folder
-        files = [folder / PIPELINE, *(folder / "pipelines/templates").glob("*.yml")]
-        return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in files}
-
     def run(
         self,
-        *stages: str,
+        *,
         branch: str = MAIN,
         pipeline: int | None = None,
-        on_line: Callable[[Run, str, str, str], None] | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        predefined: Mapping[str, str] | None = None,
+        skip: Sequence[str] = (),
+        on_line: Callable[[PipelineRun, str, str, str], None] | None = None,
         reason: str = "individualCI",
-    ) -> tuple[Run, Results]:
-        """One run of the head of the repository by an agent of its own, told to the service from begin to end.
+    ) -> PipelineRun:
+        """Queue a run of a branch, whose jobs an agent of its own will take.
 
-        on_line: called with the run, stage, step and each line. predefined: variables other than the service's.
+        skip: stages that are left out. on_line: called with the run, stage, step and each line.
         """
-        job = self.organization.start(pipeline or self.pipeline, branch, reason=reason)
-        given = {name: value.text for name, value in job.variables.items()}
-        given |= {"Build.SourceVersion": self.git("rev-parse", "HEAD"), **(predefined or {})}
-        made = read(self.operator.folder, PIPELINE, given, parameters or {})
-        run = Run(made, self._machine(), job, given)
+        build = self.organization.queue(pipeline or self.pipeline, branch, skip=skip, reason=reason)
+        agent = Agent(Service(self.organization.url, self.organization.token), self._machine())
+        run = PipelineRun(self.organization, agent, build)
 
         def heard(stage: str, step: str, line: str) -> None:
             mark = "##vso[task.setsecret]"
@@ -152,28 +152,15 @@ class Delivery:
             if on_line:
                 on_line(run, stage, step, line)
 
-        run.on_line = heard
-        self._secrets_of(job)
-        results = run.start(*stages)
-        return run, results
+        agent.on_line = heard
+        agent.on_job = lambda job: self.derived.add(job.token)
+        return run
 
-    def finish(self, run: Run) -> None:
-        """Tell the service that a run ended; the agent's token ends too."""
-        assert isinstance(run.service, Job)
-        if run.results.stages.get("deploy_dev") == SUCCEEDED and any(
-            row.stage == "deploy_dev" for row in run.results.steps
-        ):
-            self.deployed = run.predefined["Build.SourceVersion"]
-        states = set(run.results.stages.values())
-        run.service.complete("Failed" if "Failed" in states else "Canceled" if "Canceled" in states else "Succeeded")
-
-    def _secrets_of(self, job: Job) -> None:
-        self.derived.add(job.access_token)
-        self.derived.add(self.operator_secret())
-
-    def operator_secret(self) -> str:
-        """The operator's secret key, which no agent may ever have seen."""
-        return self.sandbox.environment["AWS_SECRET_ACCESS_KEY"]
+    def finish(self, run: PipelineRun) -> None:
+        """Note what a run has deployed."""
+        outcome = run.outcome()
+        if outcome.stages.get("deploy_dev") == SUCCEEDED:
+            self.deployed = self.organization.build(run.build)["sourceVersion"]
 
     def _machine(self) -> Machine:
         self._runs += 1
@@ -181,44 +168,50 @@ class Delivery:
         ended = agent / "ended" / str(self._runs)
         home = ended / "home"
         home.mkdir(parents=True)
-        environ = {key: value for key, value in self.sandbox.environment.items() if key not in NOT_OF_AN_AGENT}
-        environ["HOME"] = str(home)
+        environ = of_an_agent(self.sandbox.environment, home)
         # Each job makes its own environment at the same place: what it compiles of the SDKs the next one finds.
         environ["PYTHONPYCACHEPREFIX"] = str(self.root / "compiled")
+        # The uv of the tests' own environment: none is looked for on PATH.
         asked = [sys.executable, "-m", "uv", "cache", "dir"]
         cache = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
         plugins = Path(self.sandbox.environment["PULUMI_HOME"]) / "plugins"
         caches = {"uv": Path(cache), "pulumi": plugins}
-        return Machine(agent / "work", ended, environ, Path(sys.executable).parent, self.operator.folder, caches)
+        return Machine(agent / "work", ended, environ, Path(sys.executable).parent, caches)
 
-    def group_secret(self) -> str:
-        """The secret key in the variable group, as an agent gets it."""
-        job = self.organization.start(self.pipeline, MAIN)
-        secret = job.group("app-one")["App-One.SecretKey"].text
-        job.complete("Succeeded")
-        return secret
+    def secrets(self) -> set[str]:
+        """What no log, page, artefact or disk of an agent may hold: of the operator, of the groups, of the steps."""
+        kept = json.loads((self.sandbox.home / "keys/azure-devops-state.json").read_text(encoding="utf-8"))
+        operators = self.sandbox.environment["AWS_SECRET_ACCESS_KEY"]
+        return {operators, *kept.values(), *self.derived, *self.sandbox.secrets().values()}
 
-    def traces(self, run: Run) -> list[str]:
+    def traces(self, run: PipelineRun) -> list[str]:
         """Where a secret is found after a run: in what scripts wrote, summaries, artefacts, or on the agent's disk.
 
         What scripts wrote is searched as they wrote it: a secret that only a mask keeps out of the log counts.
         """
-        secrets = {*self.derived, self.group_secret(), *self.sandbox.secrets().values()}
-        wanted = [form for secret in secrets if len(secret.strip()) > 3 for form in forms(secret.strip())]
-        results = run.results
+        wanted = [form for secret in self.secrets() if len(secret.strip()) > 3 for form in forms(secret.strip())]
+        results, ended = run.outcome(), run.agent.machine.ended
         texts = [*results.unmasked(), ("the log", results.log()), ("the issues", str(results.issues))]
         texts += [("a summary", page) for page in results.summaries]
         found = [name for name, text in texts if any(form in text.encode() for form in wanted)]
-        for file in _files(run.machine.ended):
+        committed = self._committed()
+        for file in _files(ended):
             content = file.read_bytes()
-            if any(form in content for form in wanted):
-                found.append(str(file.relative_to(run.machine.ended)))
+            if content not in committed and any(form in content for form in wanted):
+                found.append(str(file.relative_to(ended)))
         return found
 
-    def leftovers(self, run: Run) -> list[str]:
+    def _committed(self) -> set[bytes]:
+        """The contents of the operator's checkout, which every job has: they are searched there."""
+        names = self.git("ls-files", "-z").split("\0")
+        files = [self.operator.folder / name for name in names if name]
+        return {file.read_bytes() for file in files if file.is_file()}
+
+    def leftovers(self, run: PipelineRun) -> list[str]:
         """Private folders, raw plans and credential files that a run left on the agent's disk."""
         names = {"app-one", "plan.json", "config.json", "credentials.json", "credentials"}
-        roots = [workspace / "_temp" for workspace in run.results.workspaces] + [run.machine.ended / "home"]
+        machine, workspaces = run.agent.machine, run.agent.results.workspaces
+        roots = [workspace / "_temp" for workspace in workspaces] + [machine.ended / "home"]
         return [str(file) for root in roots for file in root.rglob("*") if file.name in names]
 
     def tags(self) -> set[str]:

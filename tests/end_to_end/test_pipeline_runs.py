@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from azure_pipelines import conditions as runs
 from azure_pipelines.variables import Value
-from sandbox.agent import run as runs
-from sandbox.agent.run import Results
-from tests.end_to_end.delivery import BUCKET, STAGES_OF_MAIN, Delivery
+from tests.end_to_end.delivery import BUCKET, CHECKS, CHECKS_OF_PULL_REQUEST, Delivery
+from tests.organization import Refused
+from tests.pipeline_run import Outcome, PipelineRun
 from tests.workstation import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox.agent.run import Run
-
-    Start = Callable[..., tuple[Run, Results]]
+    Start = Callable[..., tuple[PipelineRun, Outcome]]
 
 pytestmark = pytest.mark.e2e
 
@@ -35,19 +34,18 @@ CLEANUP = "Remove credentials and raw plans"
 @contextmanager
 def started(delivery: Delivery) -> Iterator[Start]:
     """Start runs of the pipeline; whatever became of them, each is searched for what it may not leave."""
-    every: list[Run] = []
+    every: list[PipelineRun] = []
 
-    def run(*stages: str, **arguments: Any) -> tuple[Run, Results]:
-        made, results = delivery.run(*stages, **arguments)
-        every.append(made)
-        return made, results
+    def run(**arguments: Any) -> tuple[PipelineRun, Outcome]:
+        every.append(delivery.run(**arguments))
+        return every[-1], every[-1].start()
 
     yield run
     for made in every:
         delivery.finish(made)
         assert delivery.traces(made) == []
         assert delivery.leftovers(made) == []
-        for folder in made.results.workspaces:
+        for folder in made.agent.results.workspaces:
             shutil.rmtree(folder)
 
 
@@ -62,18 +60,18 @@ def change_the_app(delivery: Delivery, words: str) -> str:
     return delivery.edit("app/views/home.handlebars", lambda text: f"{text}<!-- {words} -->\n")
 
 
-def succeeded(results: Results) -> str:
+def succeeded(results: Outcome) -> str:
     """What went wrong, for an assertion's message."""
     return "\n".join(f"{row.stage} {row.title}: {row.result}\n  " + "\n  ".join(row.log[-15:]) for row in results.steps)
 
 
-def cleaned(results: Results) -> bool:
+def cleaned(results: Outcome) -> bool:
     """Whether the cleanup ran, and well, in every job that began and that touches a secret."""
     rows = [row for row in results.steps if row.title == CLEANUP]
     return bool(rows) and all(row.result == runs.SUCCEEDED for row in rows)
 
 
-def release(results: Results) -> dict[str, Any]:
+def release(results: Outcome) -> dict[str, Any]:
     name = next(name for name in results.artifacts if name.startswith("release-dev"))
     return dict(json.loads((results.artifacts[name] / "release.json").read_text(encoding="utf-8")))
 
@@ -82,44 +80,40 @@ def test_a_pull_request_is_checked_and_previewed_and_changes_nothing_and_its_one
     delivery: Delivery, start: Start
 ) -> None:
     state, access, tags = delivery.state(), delivery.access(), delivery.tags()
-    branch = "refs/heads/page"
-    delivery.organization.push({**delivery.yaml(), "change.txt": "1"}, branch)
-    number = delivery.organization.open_pull_request(branch)
-    merge = f"refs/pull/{number}/merge"
-    change_the_app(delivery, "pull request")
-    _, results = start(branch=merge, reason="pullRequest")
-    expected = {"checks": runs.SUCCEEDED, "preview_dev": runs.SUCCEEDED, "unchecked_dev": runs.SKIPPED}
-    assert results.stages == expected, succeeded(results)
-    assert cleaned(results)
-    (comment,) = delivery.organization.comments(number)
-    assert comment["content"].startswith("## Preview of dev by ")
-    assert "docker:index/image:Image" in comment["content"]
-    assert comment["status"] == "closed"
-    assert len(results.summaries) == 1
-    report = json.loads((results.artifacts["plan-dev-1-1"] / "report.json").read_text(encoding="utf-8"))
-    assert [step["type"] for step in report["steps"]] == ["docker:index/image:Image"]
+    with delivery.branch("page") as branch:
+        number = delivery.organization.open_pull_request(branch)
+        merge = f"refs/pull/{number}/merge"
+        change_the_app(delivery, "pull request")
+        _, results = start(branch=merge, reason="pullRequest")
+        expected = {"checks": runs.SUCCEEDED, "preview_dev": runs.SUCCEEDED, "unchecked_dev": runs.SKIPPED}
+        assert results.stages == expected, succeeded(results)
+        assert cleaned(results)
+        (comment,) = delivery.organization.comments(number)
+        assert comment["content"].startswith("## Preview of dev by ")
+        assert "docker:index/image:Image" in comment["content"]
+        assert comment["status"] == "closed"
+        assert len(results.summaries) == 1
+        report = json.loads((results.artifacts["plan-dev-1-1"] / "report.json").read_text(encoding="utf-8"))
+        assert [step["type"] for step in report["steps"]] == ["docker:index/image:Image"]
 
-    # The same pull request goes on to change what the pipeline's key may not: that is marked, not refused.
-    delivery.operator.config(allowPull="true")
-    delivery.commit("Allow pulling")
-    run, results = start("preview_dev", branch=merge, reason="pullRequest")
-    assert results.stages["preview_dev"] == runs.SUCCEEDED, succeeded(results)
-    assert cleaned(results)
-    (comment,) = delivery.organization.comments(number)
-    assert run.predefined["Build.BuildNumber"] in comment["content"]
-    assert comment["status"] == "active"
-    assert "needs an operator" in comment["content"]
-    assert "aws:iam/policy:Policy" in comment["content"]
+        # The same pull request goes on to change what the pipeline's key may not: that is marked, not refused.
+        delivery.operator.config(allowPull="true")
+        delivery.commit("Allow pulling")
+        run, results = start(branch=merge, reason="pullRequest", skip=CHECKS_OF_PULL_REQUEST)
+        assert results.stages["preview_dev"] == runs.SUCCEEDED, succeeded(results)
+        assert cleaned(results)
+        (comment,) = delivery.organization.comments(number)
+        assert delivery.organization.build(run.build)["buildNumber"] in comment["content"]
+        assert comment["status"] == "active"
+        assert "needs an operator" in comment["content"]
+        assert "aws:iam/policy:Policy" in comment["content"]
     assert (delivery.state(), delivery.access(), delivery.tags()) == (state, access, tags)
-    delivery.git("revert", "--no-edit", "HEAD")
 
 
 def test_a_fork_gets_no_secret_and_no_preview(delivery: Delivery, start: Start) -> None:
-    branch = "refs/heads/fork"
-    delivery.organization.push({**delivery.yaml(), "change.txt": "2"}, branch)
-    number = delivery.organization.open_pull_request(branch)
-    fork = {"System.PullRequest.IsFork": "True"}
-    _, results = start("preview_dev", branch=f"refs/pull/{number}/merge", reason="pullRequest", predefined=fork)
+    with delivery.branch("fork") as branch:
+        number = delivery.organization.open_pull_request(branch, fork=True)
+        _, results = start(branch=f"refs/pull/{number}/merge", reason="pullRequest", skip=CHECKS_OF_PULL_REQUEST)
     assert results.stages["preview_dev"] == runs.SKIPPED
     assert results.steps == []
     assert delivery.organization.comments(number) == []
@@ -130,15 +124,15 @@ def test_main_releases_a_new_image_under_its_build_number_and_leaves_iam_alone(
 ) -> None:
     access = delivery.access()
     commit = change_the_app(delivery, "released")
-    run, results = start(*STAGES_OF_MAIN)
+    run, results = start(skip=CHECKS)
     assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
     assert cleaned(results)
-    number = run.predefined["Build.BuildNumber"]
+    number = delivery.organization.build(run.build)["buildNumber"]
     assert number in delivery.tags()
     released = release(results)
     assert (released["tag"], released["commit"]) == (number, commit)
     assert released["digest"] == delivery.operator.outputs()["image_by_digest"]
-    assert results.checks == {"deploy_dev": ["Approval", "ExclusiveLock", "Task Check"]}
+    assert results.approved == [("deploy_dev", "Environment app-one-dev")]
     assert any("# Released to dev" in page and number in page for page in results.summaries)
     assert ("ECR scan of dev", "no findings", True) in results.tests
     assert delivery.access() == access
@@ -150,15 +144,15 @@ def test_a_change_between_approval_and_update_is_refused_before_anything_changes
     change_the_app(delivery, "approved")
     seen: list[tuple[dict[str, Any], set[str]]] = []
 
-    def meddle(_run: Run, stage: str, step: str, _line: str) -> None:
+    def meddle(_run: PipelineRun, stage: str, step: str, _line: str) -> None:
         if stage == "deploy_dev" and step == "Log in to ECR" and not seen:
             delivery.operator.config(keepImages="29")
             delivery.operator.up("--exclude", "**docker:index/image:Image::**")
             delivery.commit("The operator's change")
             seen.append((delivery.state(), delivery.tags()))
 
-    _, results = start(*STAGES_OF_MAIN, on_line=meddle)
-    assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.SUCCEEDED, "deploy_dev": runs.FAILED}
+    _, results = start(skip=CHECKS, on_line=meddle)
+    assert results.stages == {"checks": runs.SKIPPED, "preview_dev": runs.SUCCEEDED, "deploy_dev": runs.FAILED}
     assert results.step("Is it what was approved?").result == runs.FAILED, succeeded(results)
     assert any("is not what was approved" in text for _, text in results.issues)
     assert results.step("Update dev").result == runs.SKIPPED
@@ -170,14 +164,14 @@ def test_a_change_between_the_second_preview_and_the_update_is_refused_too(deliv
     change_the_app(delivery, "approved and compared")
     seen: list[tuple[dict[str, Any], set[str]]] = []
 
-    def meddle(_run: Run, stage: str, step: str, _line: str) -> None:
+    def meddle(_run: PipelineRun, stage: str, step: str, _line: str) -> None:
         if stage == "deploy_dev" and step == "Is it within the pipeline's rights?" and not seen:
             delivery.operator.config(keepImages="28")
             delivery.operator.up("--exclude", "**docker:index/image:Image::**")
             delivery.commit("The operator's next change")
             seen.append((delivery.state(), delivery.tags()))
 
-    _, results = start(*STAGES_OF_MAIN, on_line=meddle)
+    _, results = start(skip=CHECKS, on_line=meddle)
     assert results.step("Is it what was approved?", "deploy").result == runs.SUCCEEDED, succeeded(results)
     assert results.step("Update dev").result == runs.FAILED, succeeded(results)
     assert any("somebody changed the stack dev" in text for _, text in results.issues)
@@ -189,7 +183,7 @@ def test_a_change_between_the_second_preview_and_the_update_is_refused_too(deliv
 class Attempt:
     """What one attempt of a deployment left: the run as it was then, ECR's tags, and what the stack recorded."""
 
-    results: Results
+    results: Outcome
     tags: set[str]
     state: dict[str, Any]
     image: Any
@@ -208,25 +202,25 @@ def setbacks(delivery: Delivery) -> dict[str, Attempt]:
     seeded = delivery.sandbox.home / "aws" / "scan-findings.json"
     now = ["before"]
 
-    def record(results: Results) -> None:
+    def record(results: Outcome) -> None:
         attempts[now[0]] = Attempt(deepcopy(results), delivery.tags(), delivery.state(), delivery.image())
 
-    def meet(run: Run, _stage: str, step: str, line: str) -> None:
+    def meet(run: PipelineRun, _stage: str, step: str, line: str) -> None:
         if now[0] == "refused push" and step == "Is it what was approved?":
             iam.put_user_policy(UserName="app-one-push", PolicyName="no-push", PolicyDocument=refusal)
         if now[0] == "cancelled" and step == "Update dev" and "image" in line:
             run.cancel()
 
-    record(Results())
+    record(Outcome())
     with started(delivery) as start:
         broken = delivery.edit("Dockerfile", lambda text: f"{text}RUN echo the build is broken && exit 7\n")
         now[0] = "broken build"
-        record(start(*STAGES_OF_MAIN)[1])
+        record(start(skip=CHECKS)[1])
 
-        delivery.git("revert", "--no-edit", broken)
+        delivery.revert(broken)
         change_the_app(delivery, "released in the end")
         now[0] = "refused push"
-        run, results = start(*STAGES_OF_MAIN, on_line=meet)
+        run, results = start(skip=CHECKS, on_line=meet)
         iam.delete_user_policy(UserName="app-one-push", PolicyName="no-push")
         record(results)
 
@@ -298,7 +292,7 @@ def test_a_change_of_iam_is_refused_on_main_and_goes_on_after_the_operator(deliv
     access = delivery.access()
     delivery.operator.config(allowPull="true")
     commit = delivery.commit("Allow pulling")
-    _, results = start(*STAGES_OF_MAIN)
+    _, results = start(skip=CHECKS)
     assert results.stages["preview_dev"] == runs.FAILED
     assert results.stages["deploy_dev"] == runs.SKIPPED
     said = next(text for kind, text in results.issues if kind == "error")
@@ -310,16 +304,27 @@ def test_a_change_of_iam_is_refused_on_main_and_goes_on_after_the_operator(deliv
     command = said.partition("pulumi up ")[2].splitlines()[0].replace("'", "").split()
     delivery.operator.up(*command)
     assert delivery.access() != access
-    _, results = start(*STAGES_OF_MAIN)
+    _, results = start(skip=CHECKS)
     assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
 
 
 def test_another_pipeline_is_refused_the_group_before_any_step(delivery: Delivery, start: Start) -> None:
     other = delivery.organization.create_pipeline("other")
-    _, results = start(*STAGES_OF_MAIN, pipeline=other)
-    assert results.stages == {"checks": runs.SUCCEEDED, "preview_dev": runs.FAILED, "deploy_dev": runs.SKIPPED}
-    assert results.steps == []
-    assert "app-one was not found or is not authorized for use" in results.issues[0][1]
+    with pytest.raises(Refused, match="app-one was not found or is not authorized for use"):
+        start(skip=CHECKS, pipeline=other)
+
+
+def test_a_run_that_nobody_approves_deploys_nothing(delivery: Delivery) -> None:
+    state, tags = delivery.state(), delivery.tags()
+    change_the_app(delivery, "not approved")
+    run = delivery.run(skip=CHECKS)
+    run.decide = lambda approval: delivery.organization.answer(approval["id"], "rejected")
+    results = run.start()
+    assert results.stages == {"checks": runs.SKIPPED, "preview_dev": runs.SUCCEEDED, "deploy_dev": runs.FAILED}
+    assert "the approval was rejected" in results.issues[-1][1]
+    assert not [row for row in results.steps if row.stage == "deploy_dev"]
+    assert (delivery.state(), delivery.tags()) == (state, tags)
+    delivery.revert()
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +350,7 @@ def reader(delivery: Delivery) -> None:
 @pytest.mark.usefixtures("reader")
 def test_a_night_without_drift_is_green_and_one_with_drift_says_what_drifted(delivery: Delivery, start: Start) -> None:
     if delivery.deployed != delivery.git("rev-parse", "HEAD"):
-        _, results = start(*STAGES_OF_MAIN)
+        _, results = start(skip=CHECKS)
         assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
     state = delivery.state()
     _, results = start(reason="schedule")

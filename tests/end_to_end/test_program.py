@@ -11,13 +11,13 @@ import botocore.exceptions
 import pytest
 
 from sandbox import base_image, docker_engine, processes, summary
-from sandbox.agent.run import Refused
+from sandbox.agent.channel import Assignment, Organization as Service
 from sandbox.providers.docker.context import archive
 from sandbox.providers.docker.engine import DockerEngine
 from sandbox.providers.docker.session import session
 from tests.end_to_end.ground.machine import CACHE, private_engine
 from tests.end_to_end.registry import authorization_token, layer_status, login, pull, push
-from tests.organization import Organization
+from tests.organization import Organization, Refused
 from tests.workstation import CHECKOUT, Sandbox, Workstation
 
 if TYPE_CHECKING:
@@ -214,33 +214,39 @@ def test_a_pull_request_to_main_can_merge_only_after_the_pipeline_has_passed_and
     assert (reviewers["creatorVoteCounts"], reviewers["blockLastPusherVote"]) == (False, True)
 
 
+DEPLOYMENT = """
+jobs:
+- deployment: d
+  environment: app-one-dev
+  strategy: {runOnce: {deploy: {steps: [{bash: echo}]}}}
+"""
+
+
 def test_another_pipeline_is_refused_the_group_and_another_branch_the_environment(
     first: Workstation, organization: Organization
 ) -> None:
-    # The service reads the groups that a run names from its branch's YAML, when the run is queued.
-    with_group, without = "variables:\n- group: app-one\nsteps: []\n", "steps: []\n"
-    for branch, text in (("refs/heads/main", with_group), ("refs/heads/without", without)):
+    # The service reads what a run uses from its branch's YAML, when the run is queued.
+    group = "variables:\n- group: app-one\n"
+    for branch, text in (("refs/heads/main", group + DEPLOYMENT), ("refs/heads/without", DEPLOYMENT)):
         organization.push({"azure-pipelines.yml": text}, branch)
     own, other = int(first.outputs()["pipeline_id"]), organization.create_pipeline("another")
-    try:
-        with pytest.raises(Refused, match="Variable group app-one was not found or is not authorized for use"):
-            organization.start(other, "refs/heads/main")
-        job = organization.start(other, "refs/heads/without")
-        with pytest.raises(Refused, match="Variable group app-one was not found or is not authorized for use"):
-            job.group("app-one")
-        with pytest.raises(Refused, match=r"app-one-dev could not be found.*or has not been authorized for use"):
-            job.environment("app-one-dev")
-        job.complete("Failed")
-        job = organization.start(own, "refs/heads/without")
-        with pytest.raises(Refused, match="refs/heads/without is not among the allowed branches: refs/heads/main"):
-            job.environment("app-one-dev")
-        job.complete("Failed")
-        job = organization.start(own, "refs/heads/main")
-        assert job.group("app-one")["App-One.AccessKey"].text == first.outputs()["access_key_id"]
-        assert job.environment("app-one-dev") == ["Approval", "ExclusiveLock", "Task Check"]
-        job.complete("Succeeded")
-    finally:
-        organization.ask("DELETE", f"{DEVOPS}/build/definitions/{other}")
+    with pytest.raises(Refused, match="Variable group app-one was not found or is not authorized for use"):
+        organization.queue(other, "refs/heads/main")
+    for pipeline, why in (
+        (other, "app-one-dev could not be found. The environment does not exist or has not been authorized for use."),
+        (own, "refs/heads/without is not among the allowed branches: refs/heads/main"),
+    ):
+        build = organization.queue(pipeline, "refs/heads/without")
+        (stage,) = organization.records(build, "Stage")
+        assert stage["result"] == "failed"
+        assert why in stage["issues"][0]["message"]
+    build = organization.queue(own, "refs/heads/main", reason="individualCI")
+    (asked,) = organization.records(build, "Checkpoint.Approval")
+    assert asked["state"] == "inProgress"
+    organization.answer(asked["id"], "approved")
+    job = Service(organization.url, organization.token).take(build)
+    assert isinstance(job, Assignment)
+    assert job.variables.get("App-One.AccessKey") == first.outputs()["access_key_id"]
 
 
 def test_the_image_is_in_the_registry_by_digest_and_in_describe_images(first: Workstation, engine: Any) -> None:

@@ -1,76 +1,78 @@
-"""The runner of pipelines runs what an agent would run; no sandbox is needed."""
+"""The agent runs the jobs of a run that the service gives it, as an agent of Azure Pipelines would."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from azure_pipelines.model import read
+from azure_pipelines import conditions as runs
 from azure_pipelines.variables import Value
-from sandbox.agent import run as runs
-from sandbox.agent.run import Machine, Refused, Results, Run
+from sandbox.agent.channel import Organization as Service
+from sandbox.agent.listener import Agent
+from sandbox.agent.results import Machine, Results
+from tests.organization import PROJECT, REPOSITORY, Organization, Refused
+from tests.pipeline_run import PipelineRun
+from tests.unit.sandbox.azure_devops.service import Service as Process
+
+Start = Callable[..., PipelineRun]
+_numbers = itertools.count(1)
 
 
-@dataclass
-class Service:
-    """A service with groups in memory."""
-
-    groups: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
-
-    def group(self, name: str) -> Mapping[str, Value]:
-        if name not in self.groups:
-            raise Refused(f"{name} is not for this pipeline")
-        return self.groups[name]
-
-    def environment(self, name: str) -> list[str]:
-        if name == "closed":
-            raise Refused(f"{name} is not for this pipeline")
-        return []
-
-    def token(self) -> str:
-        return "job-token-value"
-
-
-Start = Callable[..., Run]
+@pytest.fixture(scope="module")
+def organization(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organization]:
+    """An organisation with an open environment `e` and a closed one."""
+    process = Process(tmp_path_factory.mktemp("azure-devops"))
+    try:
+        process.start()
+        made = Organization(process.url, process.token)
+        for name in ("e", "closed"):
+            number = made.give("POST", f"{PROJECT}/_apis/distributedtask/environments", {"name": name})["id"]
+            if name == "e":
+                path = f"{PROJECT}/_apis/pipelines/pipelinePermissions/environment/{number}"
+                made.give("PATCH", path, {"allPipelines": {"authorized": True}})
+        yield made
+        assert process.stop() == 0
+    finally:
+        process.abandon()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
-    """Make a run of a pipeline that is given as text, with templates by name."""
+def start(tmp_path: Path, organization: Organization) -> Start:
+    """Queue a run of a pipeline that is given as text, with templates by name; on a branch of its own."""
 
     def make(
         text: str,
         *,
         templates: Mapping[str, str] | None = None,
         groups: Mapping[str, Mapping[str, Value]] | None = None,
-        parameters: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, str] | None = None,
         on_line: Callable[[str, str, str], None] | None = None,
-        **predefined: str,
-    ) -> Run:
+    ) -> PipelineRun:
+        name = f"run-{next(_numbers)}"
         sources = tmp_path / "sources"
         sources.mkdir()
-        for name, content in {"pipeline.yml": text, **(templates or {})}.items():
-            (sources / name).parent.mkdir(parents=True, exist_ok=True)
-            (sources / name).write_text(textwrap.dedent(content), encoding="utf-8")
+        for file, content in {"pipeline.yml": text, **(templates or {})}.items():
+            (sources / file).parent.mkdir(parents=True, exist_ok=True)
+            (sources / file).write_text(textwrap.dedent(content), encoding="utf-8")
         git = ["git", "-C", str(sources), "-c", "user.name=t", "-c", "user.email=t@example.com"]
         for step in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "all"]):
             subprocess.run([*git, *step], check=True)
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        known = {"Build.Reason": "Manual", "Build.SourceBranch": "refs/heads/main", "Build.SourceVersion": head}
-        known |= {name.replace("_", "."): value for name, value in predefined.items()}
-        machine = Machine(
-            tmp_path / "work", tmp_path / "ended", {"PATH": os.environ["PATH"]}, Path(sys.executable).parent, sources
-        )
-        pipeline = read(sources, "pipeline.yml", known, parameters or {})
-        return Run(pipeline, machine, Service(groups or {}), known, on_line=on_line)
+        organization.git_push(sources, f"HEAD:refs/heads/{name}")
+        pipeline = organization.create_pipeline(name, "pipeline.yml")
+        for group, values in (groups or {}).items():
+            organization.authorize(organization.create_group(group, values), pipeline)
+        build = organization.queue(pipeline, f"refs/heads/{name}", parameters=parameters)
+        environ = {"PATH": os.environ["PATH"]}
+        machine = Machine(tmp_path / "work", tmp_path / "ended", environ, Path(sys.executable).parent)
+        agent = Agent(Service(organization.url, organization.token), machine, on_line)
+        return PipelineRun(organization, agent, build)
 
     return make
 
@@ -152,11 +154,9 @@ def test_a_secret_is_only_where_it_is_mapped_and_is_masked_there(start: Start) -
     assert results.stages == {"stage": runs.SUCCEEDED}
 
 
-def test_a_group_that_the_service_refuses_fails_the_job_before_any_step(start: Start) -> None:
-    results = start("variables:\n  - group: other\nsteps:\n  - bash: echo ran\n").start()
-    assert results.stages == {"stage": runs.FAILED}
-    assert results.steps == []
-    assert results.issues == [("error", "other is not for this pipeline")]
+def test_a_run_with_a_group_that_the_service_refuses_is_not_queued(start: Start) -> None:
+    with pytest.raises(Refused, match="Variable group other was not found or is not authorized for use"):
+        start("variables:\n  - group: other\nsteps:\n  - bash: echo ran\n")
 
 
 def test_an_environment_that_the_service_refuses_fails_the_deployment(start: Start) -> None:
@@ -164,6 +164,7 @@ def test_an_environment_that_the_service_refuses_fails_the_deployment(start: Sta
     results = start(f"jobs:\n  - {job}\n").start()
     assert results.stages == {"stage": runs.FAILED}
     assert results.steps == []
+    assert "Environment closed could not be found" in results.issues[0][1]
 
 
 def test_logging_commands_are_carried_out_and_not_logged(start: Start, tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_what_scripts_wrote_is_kept_unmasked_but_for_the_secrets_that_they_told_
     run = start(
         """
         variables:
-          - group: keys
+          - group: other-keys
         steps:
           - checkout: none
           - bash: |
@@ -207,7 +208,7 @@ def test_what_scripts_wrote_is_kept_unmasked_but_for_the_secrets_that_they_told_
             displayName: say
             env: {OWN: $(Key.Secret)}
         """,
-        groups={"keys": {"Key.Secret": Value("s3cr3t-value", secret=True)}},
+        groups={"other-keys": {"Key.Secret": Value("s3cr3t-value", secret=True)}},
     )
     results = run.start()
     assert lines(results, "say") == ["it is ***, and ***"]
@@ -248,7 +249,7 @@ def test_steps_after_a_failure_run_by_their_conditions(start: Start) -> None:
 
 
 def test_a_cancelled_step_gets_the_agents_signal_and_only_always_steps_run_after_it(start: Start) -> None:
-    made: list[Run] = []
+    made: list[PipelineRun] = []
 
     def cancel(_stage: str, _step: str, line: str) -> None:
         if line == "working":
@@ -281,7 +282,7 @@ def test_a_cancelled_step_gets_the_agents_signal_and_only_always_steps_run_after
 def test_a_step_that_ignores_the_first_signal_gets_the_second_after_the_grace_and_the_cleanup_runs(
     start: Start,
 ) -> None:
-    made: list[Run] = []
+    made: list[PipelineRun] = []
 
     def cancel(_stage: str, _step: str, line: str) -> None:
         if line == "working":
@@ -338,7 +339,7 @@ def test_a_cancelled_update_is_interrupted_then_interrupted_again_and_killed_wit
     pulumi.chmod(0o755)
     # The step's folder is a repository, as a checkout is; a commit has a date.
     sources = "git init -q . && git -c user.name=x -c user.email=x@example.com commit -q --allow-empty -m First"
-    made: list[Run] = []
+    made: list[PipelineRun] = []
 
     def cancel(_stage: str, step: str, line: str) -> None:
         if step == "Update" and line == "updating":
@@ -377,7 +378,7 @@ def test_a_cancelled_update_is_interrupted_then_interrupted_again_and_killed_wit
 
 
 def test_a_process_that_ignores_signals_is_killed_and_its_children_with_the_job(start: Start) -> None:
-    made: list[Run] = []
+    made: list[PipelineRun] = []
 
     def cancel(_stage: str, _step: str, line: str) -> None:
         if line == "working":
@@ -530,20 +531,37 @@ def test_the_checkout_is_a_clone_and_test_results_are_read(start: Start) -> None
     assert results.tests == [("T", "a", True), ("T", "b", False)]
 
 
-def test_the_checkout_is_of_the_runs_commit_though_its_branch_moved_on_since(start: Start, tmp_path: Path) -> None:
+def test_the_checkout_is_of_the_runs_commit_though_its_branch_moved_on_since(
+    start: Start, organization: Organization, tmp_path: Path
+) -> None:
     run = start("steps:\n  - {bash: git log --format=%s, displayName: look}\n")
     commit = ["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--allow-empty"]
     subprocess.run(["git", "-C", str(tmp_path / "sources"), *commit, "--message", "later"], check=True)
+    branch = organization.build(run.build)["sourceBranch"]
+    organization.git_push(tmp_path / "sources", f"HEAD:{branch}")
     assert lines(run.start(), "look") == ["all"]
 
 
-def test_a_commit_that_is_not_there_is_no_checkout(start: Start) -> None:
-    results = start("steps:\n  - bash: echo\n", Build_SourceVersion="0" * 40).start()
+def test_a_checkout_leaves_no_token_behind(start: Start) -> None:
+    run = start("steps:\n  - {bash: 'cat .git/config; git fetch origin 2>&1 || echo refused', displayName: look}\n")
+    said = "\n".join(lines(run.start(), "look"))
+    assert "extraheader" not in said
+    assert "refused" in said
+
+
+def test_a_repository_that_is_not_there_is_no_checkout(start: Start, organization: Organization) -> None:
+    run = start("steps:\n  - bash: echo\n")
+    organization.give("PATCH", REPOSITORY, {"isDisabled": True})
+    try:
+        results = run.start()
+    finally:
+        number = organization.build(run.build)["repository"]["id"]
+        organization.give("PATCH", f"{PROJECT}/_apis/git/repositories/{number}", {"isDisabled": False})
     assert results.stages == {"stage": runs.FAILED}
     assert "checkout failed" in results.log()
 
 
 def test_a_task_that_the_runner_does_not_know_fails_by_name(start: Start) -> None:
     results = start("steps:\n  - task: Pulumi@1\n    displayName: foreign\n").start()
-    assert lines(results, "foreign") == ["##[error]this runner does not know the task Pulumi@1"]
+    assert lines(results, "foreign") == ["##[error]this agent does not know the task Pulumi@1"]
     assert results.stages == {"stage": runs.FAILED}

@@ -10,6 +10,7 @@ from tests.unit.sandbox.azure_devops.service import Json, Service, definition_bo
 
 DEFINITIONS = "app-one/_apis/build/definitions"
 BUILDS = "app-one/_apis/build/builds"
+AGENT = "_apis/sandbox/agent"
 YAML = """
 trigger: [main]
 variables:
@@ -217,16 +218,18 @@ def test_what_is_not_there_cannot_be_opened_but_can_be_closed(service: Service, 
     assert service.refused("PATCH", "app-one/_apis/build/authorizedresources", [resource])[0] == 404
 
 
-def test_a_group_whose_name_is_an_expression_is_judged_when_the_run_asks(
+def test_a_group_whose_name_is_an_expression_is_judged_and_one_that_is_left_out_is_not(
     service: Service, group: Json, pipeline: Json
 ) -> None:
-    text = "variables:\n- group: ${{ parameters.group }}\n- ${{ if false }}:\n  - group: nowhere\nsteps: []\n"
+    text = (
+        f"parameters:\n- {{name: group, default: {group['name']}}}\n"
+        "variables:\n- group: ${{ parameters.group }}\n- ${{ if false }}:\n  - group: nowhere\nsteps: []\n"
+    )
     push(service, {"/azure-pipelines.yml": text})
-    token = take(service, queue(service, pipeline))["accessToken"]
-    path = f"app-one/_apis/sandbox/agent/variablegroups/{group['name']}"
-    assert service.refused("GET", path, token=token)[0] == 403
+    _, _, message = service.refused("POST", BUILDS, {"definition": {"id": pipeline["id"]}})
+    assert f"Variable group {group['name']} was not found or is not authorized for use" in message
     permit(service, "variablegroup", group["id"], pipeline["id"])
-    assert service.get(path, token=token)["id"] == group["id"]
+    assert queue(service, pipeline)["id"] > 0
 
 
 def test_an_environment_is_given_to_a_permitted_run_with_its_checks(service: Service, pipeline: Json) -> None:
@@ -372,7 +375,7 @@ def test_a_queued_build_is_cancelled_at_once_and_a_running_one_is_told(
     permit(service, "variablegroup", group["id"], pipeline["id"])
     waiting, running = queue(service, pipeline), queue(service, pipeline)
     assert service.patch(f"{BUILDS}/{waiting['id']}", {"status": "cancelling"})["result"] == "canceled"
-    take(service, running)
+    assert service.post(f"{AGENT}/requests", {"build": running["id"]})["job"]["build"]["id"] == running["id"]
     assert service.patch(f"{BUILDS}/{running['id']}", {"status": "cancelling"})["status"] == "cancelling"
     numbers = [int(one["buildNumber"].split(".")[1]) for one in (waiting, running)]
     assert numbers == [1, 2]

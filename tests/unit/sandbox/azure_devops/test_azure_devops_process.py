@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import stat
 from typing import TYPE_CHECKING
@@ -78,11 +79,14 @@ def test_files_put_in_place_of_its_own_are_served_at_once(service: Service) -> N
     service.start()
     files = [service.keys / "azure-devops-state.json", service.folder / "state.json"]
     empty = [file.read_bytes() if file.exists() else b"{}" for file in files]
+    shutil.copytree(service.folder / "git", service.root / "git")
     before = [service.get("_apis/projects"), service.get("app-one/_apis/distributedtask/variablegroups")]
     fill(service)
     assert service.get("app-one/_apis/distributedtask/variablegroups")["count"] > 0
     for file, content in zip(files, empty, strict=True):
         write(file, content, mode=0o600)
+    shutil.rmtree(service.folder / "git")
+    shutil.copytree(service.root / "git", service.folder / "git")
     assert [service.get("_apis/projects"), service.get("app-one/_apis/distributedtask/variablegroups")] == before
     fill(service)
     assert service.stop() == 0
