@@ -129,7 +129,11 @@ def _cleaned(line: str) -> str | None:
         pattern = _clean(pattern)
         if len(pattern) > 1:
             pattern = pattern.removeprefix("/")
-    pattern = _clean(("!" if exception else "") + pattern)
+    # Docker's matcher trims and cleans again what its reader hands over: `/ !a` so is an exception.
+    pattern = (("!" if exception else "") + pattern).strip(_BLANK)
+    if not pattern:
+        return None
+    pattern = _clean(pattern)
     if pattern == "!":
         raise ExpressionError("an exception needs a path after its exclamation mark")
     return pattern

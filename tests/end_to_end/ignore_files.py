@@ -25,6 +25,7 @@ _ODD = """
 """.split()  # noqa: SIM905 (one word a pattern is easier to read)
 _BAD = ["[a-", "[]", "[x", "[a-]*", "[-x]", "[z-a]", "\\", "\\q", "x*[z-a]", "!"]
 _LINES = ["", "# comment", " # no comment", "\t", "\ufeffapp", "app\r", " app ", "! app", "\u00a0app\u2003", "\x1capp"]
+_LINES += ["/ app", "./ !app", "!/ app", "/ /"]
 
 
 def generated(count: int, seed: int) -> Iterator[str]:

@@ -43,7 +43,10 @@ class Ignore:
 
     def __init__(self, lines: list[str]) -> None:
         cleaned = [_clean(line.strip(_BLANK)) for line in lines if line.strip(_BLANK) and not line.startswith("#")]
-        self.patterns = [each for each in cleaned if each]
+        self._take([each for each in cleaned if each])
+
+    def _take(self, patterns: list[str]) -> None:
+        self.patterns = patterns
         self._matchers = [(each.startswith("!"), _matcher(each.removeprefix("!"))) for each in self.patterns]
 
     @staticmethod
@@ -82,7 +85,9 @@ class Ignore:
     def including(self, *paths: str) -> Ignore:
         """Return the same patterns, but with these files let in: the builder needs them."""
         hidden = [path for path in paths if self.excludes(path)]
-        return Ignore([*self.patterns, *(f"!{path}" for path in hidden)])
+        more = Ignore([])
+        more._take([*self.patterns, *(f"!{path}" for path in hidden)])  # as they are: cleaned once, as in moby
+        return more
 
     def may_reinclude(self, folder: str, *, archive: bool = False) -> bool:
         """Tell whether a file inside an excluded folder may be let in again.
@@ -104,7 +109,8 @@ def _clean(line: str) -> str:
     if pattern:
         pattern = _path(pattern)
         pattern = pattern[1:] if len(pattern) > 1 and pattern.startswith("/") else pattern
-    pattern = _path("!" * negative + pattern)
+    pattern = ("!" * negative + pattern).strip(_BLANK)
+    pattern = _path(pattern) if pattern else ""
     if pattern == "!":
         raise IgnoreError('illegal exclusion pattern: "!"')
     return pattern
