@@ -26,7 +26,7 @@ from infra.suspects import suspicious
 _STORE = PurePosixPath(".build/context")
 _NEVER = frozenset({".git", ".pulumi", ".sandbox", ".venv"})
 """Folders, and files of this name, that no build gets, whatever the ignore file says: history, state, keys, tools."""
-_STACK_FILE = re.compile(r"Pulumi\..+\.ya?ml")
+_STACK_FILE = re.compile(r"Pulumi\..+\.(ya?ml|json)")
 _SHOWN = 10  # paths in a warning
 _LINK_LIMIT = 40  # links on one way, as the kernel's own, see path_resolution(7)
 _STALE_SECONDS = 24 * 60 * 60
@@ -66,8 +66,8 @@ def prepare_context(project: Path, *, folder: str, dockerfile: str) -> BuildCont
     anything but files, folders and links, names that are not UTF-8 (BuildKit's protocol has no others), what cannot be
     read or written, and an ignore file that cannot be read.
     """
-    source = project / folder
-    _check_settings(source, folder, dockerfile)
+    project = project.resolve()
+    source = _source(project, folder, dockerfile)
     dockerfile = PurePosixPath(dockerfile).as_posix()
     try:
         files = _Files.of(source, project, dockerfile)
@@ -98,17 +98,26 @@ def prepare_context(project: Path, *, folder: str, dockerfile: str) -> BuildCont
     return BuildContext(path=str(path), dockerfile=str(path / dockerfile), digest=digest)
 
 
-def _check_settings(source: Path, folder: str, dockerfile: str) -> None:
+def _source(project: Path, folder: str, dockerfile: str) -> Path:
+    """Where the context is, at the end of all links. Raises `BuildContextError` where it cannot be one."""
     with _reading(folder, "let this user read it, or change app-one:buildContext"):
-        if not source.is_dir():
+        source = project / folder
+        if not source.is_dir() or not (source := source.resolve()).is_relative_to(project):
             raise BuildContextError(
                 f"app-one:buildContext = {json.dumps(folder)}: must be a folder of the project; for example ."
+            )
+        within = source.relative_to(project).parts
+        if _NEVER.intersection(within) or within[:1] == _STORE.parts[:1]:
+            raise BuildContextError(
+                f"app-one:buildContext = {json.dumps(folder)}: the files of {'/'.join(within)} never reach a build; "
+                "for example ."
             )
         if not (source / dockerfile).is_file():
             raise BuildContextError(
                 f"app-one:dockerfile = {json.dumps(dockerfile)}: must be a file of app-one:buildContext, which is "
                 f"{json.dumps(folder)}; for example Dockerfile"
             )
+    return source
 
 
 @contextmanager
@@ -178,9 +187,9 @@ class _Files:
                 yield self._entry(path, name)
 
     def _never(self, path: Path) -> bool:
-        if path.parent == self.project and (path.name == _STORE.parts[0] or _STACK_FILE.fullmatch(path.name)):
+        if path.parent == self.project and path.name == _STORE.parts[0]:
             return True
-        return path.name in _NEVER
+        return path.name in _NEVER or bool(_STACK_FILE.fullmatch(path.name))
 
     def _entry(self, path: Path, name: str) -> _Entry:
         with _reading(name, self.remedy(name)):

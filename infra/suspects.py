@@ -7,22 +7,23 @@ from pathlib import Path, PurePosixPath
 _NAME = re.compile(
     r"""
     \.env(\.(?!example$|sample$|template$|dist$|defaults?$).+)?   # .env, .env.production
-    | .+\.env
+    | .+\.env | \.envrc
     | id_(rsa|dsa|ecdsa|ed25519)(_sk)?
     | .+\.(pfx|p12|jks|keystore|kdbx|ppk)
-    | \.(netrc|git-credentials|pgpass|pypirc|htpasswd)
-    | credentials(\.json|\.ya?ml|\.csv)?
+    | [._]netrc | \.(git-credentials|pgpass|pypirc|htpasswd|dockercfg|vault-token)
+    | credentials(\.json|\.ya?ml|\.csv)? | application_default_credentials\.json | (.+_accessKeys|rootkey)\.csv
     | .+\.tfstate(\.backup)?
     | kubeconfig
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.IGNORECASE,
 )
 _PLACE = re.compile(r"(^|.*/)(\.docker/config\.json|\.kube/config|\.azure/.*token.*\.json)")
 _CONTENT = re.compile(
     rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----"
     rb"|//[^\n]*:_(authToken|auth|password)\s*=\s*[^\s$]"
     rb'|"private_key"\s*:\s*"-----BEGIN'
-    rb"|aws_secret_access_key\s*="
+    rb"|(?m:^)aws_secret_access_key\s*="
+    rb"|(?i:AWS_SECRET_ACCESS_KEY)['\"]?\s*[=:]\s*['\"]?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
 )
 _LOOKED_AT = 4096  # bytes; what is obvious is seen early
 
