@@ -44,11 +44,35 @@ BASE = {"imageTagMutability": "IMMUTABLE", "imageTagMutabilityExclusions": "[]"}
 """What a checkout's stack file may set otherwise, and what these previews are about."""
 
 ALL_OPEN = (
-    "infra/access.py",
-    "policy=push_policy_document(args),",
-    'policy=push_policy_document(args).replace("ecr:PutImage", "ecr:*").replace(args.repository_arn, "*"),',
+    "infra/foundation.py",
+    "document=document,",
+    (
+        'document=document.replace("ecr:PutImage", "ecr:*").replace('
+        'self._around.account.repository_arn(settings.repository_name), "*"),'
+    ),
 )
 """The wildcard that the program's own lint would refuse, written past it."""
+
+OIDC = {
+    "pipelineIdentity": "oidc",
+    "oidcTrust": json.dumps(
+        [
+            {
+                "issuer": f"https://{issuer}",
+                "push": f"sc://acme/app-one/{party}-push",
+                "reader": f"sc://acme/app-one/{party}-reader",
+            }
+            for issuer, party in (
+                ("vstoken.dev.azure.com/6f1b4e3a-0000-4000-8000-000000000001", "first"),
+                ("login.microsoftonline.com/6f1b4e3a-0000-4000-8000-000000000002/v2.0", "second"),
+            )
+        ]
+    ),
+}
+"""Identity tokens of two issuers, in the place of a key."""
+
+FOUNDATION = {"declares": "foundation", "imageBackend": "s3://acme-image-state"}
+"""What operators run where the image is another stack's: with a party that only reads, and the rights on state."""
 
 STAGES = (
     Stage(
@@ -57,14 +81,43 @@ STAGES = (
             Scenario(
                 "first-up",
                 {
-                    "access-broadened": 2,  # the push policy, and the group that it is attached to
+                    # The push policy, and the group that it is attached to; how far a run's token reaches, which the
+                    # provider never sends (docs/azure-devops.md, section 7).
+                    "access-broadened": 3,
                     "group-membership": 1,
                     "credential-created": 1,
                     "pipeline-authorized": 2,  # for the variable group, and for the environment
                     # The stack and its five components; repository, lifecycle, group, user, variable group, image;
-                    # pipeline, environment with its three checks, branch policy.
-                    "change": 18,
+                    # environment with its three checks, the group's check, two branch policies.
+                    "change": 19,
                 },
+            ),
+            Scenario(
+                "first-up-of-a-foundation",
+                {
+                    # Four policies (push, read, and the state for each), their attachments, the token's reach.
+                    "access-broadened": 9,
+                    "group-membership": 2,
+                    "credential-created": 2,
+                    "pipeline-authorized": 4,  # for three variable groups, and for the environment
+                    # The stack and its nine components; repository, lifecycle, two groups, two users, three variable
+                    # groups; environment with its three checks, a check of each variable group, two branch policies.
+                    "change": 28,
+                },
+                FOUNDATION,
+            ),
+            Scenario(
+                "first-up-with-identity-tokens",
+                {
+                    "access-broadened": 9,  # as with keys, for roles in the place of groups
+                    "trust-changed": 4,  # two issuers, and two roles that trust them
+                    "credential-created": 2,  # two service connections
+                    "pipeline-authorized": 6,  # for these too
+                    # The stack and its twelve components; repository, lifecycle, three variable groups; environment
+                    # with its three checks, one of each variable group, three of the connections, two branch policies.
+                    "change": 30,
+                },
+                FOUNDATION | OIDC,
             ),
         ),
     ),
@@ -81,6 +134,19 @@ STAGES = (
                 "rotation-with-overlap",
                 {"credential-created": 1, "rotation": 1, "change": 1},
                 {"accessKeyGeneration": "2", "accessKeyKeepPrevious": "true"},
+            ),
+            Scenario(
+                "to-identity-tokens",
+                {
+                    "access-broadened": 2,  # the role's policy, and its attachment
+                    "trust-changed": 3,  # two issuers, and the role that trusts them
+                    "credential-created": 1,
+                    "pipeline-authorized": 1,
+                    # Federation, role and connection as components; the connection's approval and branch control; the
+                    # variables that name role and connection.
+                    "change": 6,
+                },
+                OIDC | {"keepAccessKey": "true"},
             ),
             Scenario("opened-group", {"group-opened": 1}, {"allowAllPipelines": "true"}),
             Scenario("mutable-tags", {"exposure-mutable-tags": 1}, {"imageTagMutability": "MUTABLE"}),
@@ -115,8 +181,9 @@ STAGES = (
                     "loss-repository-deleted": 1,
                     "loss-variable-group": 1,
                     "loss-credential": 2,
-                    "guard-weakened": 4,  # approval, lock, branch control, branch policy
-                    "loss-resource": 7,  # these four again, the pipeline, its environment, the user
+                    # Approval, lock, two branch controls, two branch policies.
+                    "guard-weakened": 6,
+                    "loss-resource": 9,  # these six again, the pipeline, its environment, the user
                     "access-narrowed": 4,  # the push policy and its attachment, the pipeline's two authorisations
                     # The stack and its five components; lifecycle policy, group, image.
                     "change": 9,
@@ -170,6 +237,7 @@ NUMBERED: tuple[tuple[str, Callable[[int], str]], ...] = (
     ),
     (r"\bAKIA[A-Z2-7]{16}\b", lambda number: f"AKIAEXAMPLE{number:09d}"),
     (r"\b[0-9a-f]{64}\b", lambda number: f"{number:064x}"),
+    (r"\b[0-9a-f]{32}\b", lambda number: f"{number:032x}"),
     (r"(?<=content-)[0-9a-f]{12}\b", lambda number: f"{number:012x}"),
     (r"(?<=\.build/context/)[0-9a-f]{12}\b", lambda number: f"{number:012x}"),
     (r"(?<=\b127\.0\.0\.1:)\d+", lambda number: f"{4999 + number}"),
@@ -186,7 +254,7 @@ def normalised(printed: str) -> str:
     preview = json.loads(printed)
     preview["duration"] = 0
     preview["steps"].sort(key=lambda step: (step["urn"], step["op"]))
-    _number_checks(preview["steps"])
+    _number_guards(preview["steps"])
     text = json.dumps(_tidy(preview), indent=1, sort_keys=True)
     text = TIMES.sub("2026-01-01T00:00:00Z", text)
     for pattern, name in NUMBERED:
@@ -195,13 +263,17 @@ def normalised(printed: str) -> str:
     return text + "\n"
 
 
-def _number_checks(steps: list[dict[str, Any]]) -> None:
-    """The checks of the environment are made at once, and numbered by the service in the order that they come in."""
-    checks = sorted({step["urn"] for step in steps if "azuredevops:index/check" in step["urn"]})
-    for step in steps:
-        for state in (step.get("oldState"), step.get("newState")):
-            if step["urn"] in checks and state and state.get("id"):
-                state["id"] = str(checks.index(step["urn"]) + 1)
+def _number_guards(steps: list[dict[str, Any]]) -> None:
+    """Checks and branch policies are made at once, and numbered by the service in the order that they come in."""
+    for family in ("azuredevops:index/check", "azuredevops:index/branchPolicy"):
+        guards = sorted({step["urn"] for step in steps if family in step["urn"]})
+        for step in steps:
+            for state in (step.get("oldState"), step.get("newState")):
+                if step["urn"] in guards and state and state.get("id"):
+                    number = str(guards.index(step["urn"]) + 1)
+                    state["id"] = number
+                    if "id" in state.get("outputs", {}):
+                        state["outputs"]["id"] = number
 
 
 def _tidy(value: Any, name: str = "") -> Any:

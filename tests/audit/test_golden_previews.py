@@ -1,16 +1,23 @@
 """Real previews of this project's stack, made by the real engine (tests/audit/make_golden.py), and what they must be
 judged as."""
 
+import ast
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from audit.model import kind_of
 from audit.plan.report import from_file
 from audit.report import FORMATS, Report, render
 from tests.audit.scenarios import GOLDEN, SCENARIOS, normalised
+
+INFRA = Path(__file__).parents[2] / "infra"
+PLUGINS = ("aws", "azuredevops", "docker")
 
 
 def judged(name: str) -> Report:
@@ -38,6 +45,24 @@ def test_a_golden_preview_names_no_machine_and_no_moment(name: str) -> None:
     text = (GOLDEN / f"{name}.json").read_text(encoding="utf-8")
     assert normalised(text) == text
     assert not re.search(r"/(?:home|root|tmp|work|Users)/", text)
+
+
+def declared(source: str) -> Iterator[str]:
+    """The types of resources that a module declares, such as `aws.iam.Role(...)`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            plugin, *module, name = ast.unparse(node.func).split(".")
+            if plugin in PLUGINS and name[0].isupper() and not name.endswith("Args"):
+                yield ":".join((plugin, *(module or ("index",)), name))
+
+
+def test_every_type_that_the_program_declares_is_in_a_golden_preview() -> None:
+    """So none of them is without rules: a golden preview has no finding that is not expected."""
+    program = {kind for path in INFRA.glob("*.py") for kind in declared(path.read_text(encoding="utf-8"))}
+    assert {"aws:iam:Role", "azuredevops:index:ServiceEndpointAws", "docker:index:Image"} <= program
+    steps = [step for name in SCENARIOS for step in json.loads((GOLDEN / f"{name}.json").read_bytes())["steps"]]
+    seen = {kind_of(step["urn"].split("::")[2].rpartition("$")[2]) for step in steps if step["op"] != "same"}
+    assert program - seen == set()
 
 
 @pytest.mark.parametrize("form", FORMATS)
