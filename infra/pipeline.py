@@ -42,7 +42,8 @@ class Prerequisites:
 def _group_id(project_id: str, name: str) -> str:
     return look_up(
         f"the group {name!r} of the Azure DevOps project",
-        "Set app-one:pipelineApprovers to names of groups of the project, or to ids of users and groups.",
+        "Set app-one:pipelineApprovers to names of groups of the project, or to ids of users and groups, which need no "
+        "look-up: a run's own token cannot look names up.",
         lambda: azuredevops.get_group(project_id=project_id, name=name),
     ).group_id
 

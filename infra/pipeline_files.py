@@ -14,7 +14,15 @@ VARIABLES = {
 }
 """Field by key of the settings whose values the files read as `$(NAME)`."""
 
+CREDENTIALS = {"accessKeyVariable": "AWS_ACCESS_KEY_ID", "secretKeyVariable": "AWS_SECRET_ACCESS_KEY"}
+"""As what the files hand such a value to a step, where they do."""
+
+NAMES = {"variableGroupName": "variable_group_name", "pipelineEnvironment": "pipeline_environment"}
+"""Field by key of the settings whose values stand in the files as they are."""
+
 DEFAULTS = {
+    "variableGroupName": "app-one",
+    "pipelineEnvironment": "app-one-dev",
     "accessKeyVariable": "App-One.AccessKey",
     "secretKeyVariable": "App-One.SecretKey",
     "accountVariable": "aws_account_number",
@@ -32,20 +40,28 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
     texts = dict(_texts(project, start)) if start else {}
     if not texts:
         return
-    whole = "\n".join(texts.values())
+    files, whole = f"{start} and its templates", "\n".join(texts.values())
     for key, name in VARIABLES.items():
         value = read.get(name)
-        if value is not None and f"$({value})" not in whole:
+        variable = CREDENTIALS.get(key)
+        handed = set(re.findall(rf"\b{variable}:\s*[\"']?\$\(([^()]+)\)", whole)) if variable else set()
+        if value is not None and (value not in handed if handed else f"$({value})" not in whole):
+            read_as = f"$({value}) as {variable}" if handed else f"$({value})"
+            yield key, f"{files} never read {read_as}; keep the default, or write the name into them", DEFAULTS[key]
+    named = {_pattern(text) for text in _scalars([yaml.safe_load(text) for text in texts.values()])} - {None}
+    for key, name in NAMES.items():
+        value = read.get(name)
+        if value is not None and not any(re.fullmatch(one, value, re.IGNORECASE) for one in named if one):
             yield (
                 key,
-                f"{start} and its templates never read $({value}); keep the default, or write the name into them",
+                f"{files} name no {value}; keep the default, or write it into them",
                 DEFAULTS[key],
             )
     branch = read.get("pipeline_branch")
     if branch is not None and not re.search(rf"refs/heads/{re.escape(branch)}(?![\w./-])", whole):
         yield (
             "pipelineBranch",
-            f"{start} and its templates deploy no refs/heads/{branch}; keep the default, or write the branch into them",
+            f"{files} deploy no refs/heads/{branch}; keep the default, or write the branch into them",
             "main",
         )
 
@@ -67,6 +83,21 @@ def _texts(project: Path, start: str) -> Iterator[tuple[str, str]]:
             below = Path(name[1:]) if name.startswith("/") else path.parent / name
             if "@" not in name and below not in seen and below not in todo:
                 todo.append(below)
+
+
+def _scalars(node: Any) -> Iterator[str]:
+    """Every text that is a value."""
+    if isinstance(node, dict | list):
+        for value in node.values() if isinstance(node, dict) else node:
+            yield from _scalars(value)
+    elif isinstance(node, str):
+        yield node
+
+
+def _pattern(text: str) -> str | None:
+    """What a value can become, where expressions and variables are a part of it; None where they are all of it."""
+    fixed = re.split(r"\$\{\{.*?\}\}|\$\([^()]*\)", text)
+    return ".*".join(map(re.escape, fixed)) if any(fixed) else None
 
 
 def _templates(node: Any) -> Iterator[str]:

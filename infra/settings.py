@@ -157,7 +157,9 @@ class Settings:
         tuple[str, ...],
         Rule(
             lambda names: (
-                names and len(set(names)) == len(names) and all(name and name == name.strip() for name in names)
+                names
+                and len({name.casefold() for name in names}) == len(names)
+                and all(name and name == name.strip() for name in names)
             ),
             "a list of group names or ids, each once",
             '["Project Administrators"]',

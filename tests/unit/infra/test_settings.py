@@ -361,6 +361,8 @@ def test_keys_of_other_namespaces_are_not_the_programs_business(run_program: Cal
         ("accountVariable", "account", "aws_account_number"),
         ("pipelineBranch", "release", "main"),
         ("pipelineBranch", "mai", "main"),
+        ("variableGroupName", "app-two", "app-one"),
+        ("pipelineEnvironment", "app-two-dev", "app-one-dev"),
     ],
 )
 def test_a_name_that_the_pipelines_files_do_not_hold_is_an_error_with_the_pipeline(
@@ -372,22 +374,32 @@ def test_a_name_that_the_pipelines_files_do_not_hold_is_an_error_with_the_pipeli
     read({key: value}, project=ROOT)
 
 
+def test_the_names_of_key_and_secret_are_not_the_other_way_round() -> None:
+    swapped = {"accessKeyVariable": "App-One.SecretKey", "secretKeyVariable": "App-One.AccessKey"}
+    first, second = errors({**swapped, "pipelineEnabled": True}, project=ROOT)
+    assert "never read $(App-One.SecretKey) as AWS_ACCESS_KEY_ID" in first
+    assert "never read $(App-One.AccessKey) as AWS_SECRET_ACCESS_KEY" in second
+    assert errors({"accessKeyVariable": "private", "pipelineEnabled": True}, project=ROOT), "another variable of theirs"
+
+
 def test_the_defaults_fit_the_pipelines_files_and_changed_files_fit_changed_names(tmp_path: Path) -> None:
     read({"pipelineEnabled": True}, project=ROOT)
     (tmp_path / "steps").mkdir()
     (tmp_path / "azure-pipelines.yml").write_text("stages: [{template: steps/a.yml}, {template: far.yml@other}]")
     (tmp_path / "steps/a.yml").write_text("steps: [{template: b.yml}, {template: /azure-pipelines.yml}]")
-    held = "- {bash: deploy refs/heads/release, env: {A: $(my.id), B: $(my.key), C: $(my.account)}}"
+    held = "- {bash: deploy refs/heads/release, env: {A: $(my.id), B: $(my.key), C: $(my.account)}, group: my-$(stage)}"
     (tmp_path / "steps/b.yml").write_text(f"steps:\n{held}\n")
     changed = {
         "accessKeyVariable": "my.id",
         "secretKeyVariable": "my.key",
         "accountVariable": "my.account",
+        "variableGroupName": "my-group",
+        "pipelineEnvironment": "my-environment",
         "pipelineBranch": "release",
         "pipelineEnabled": True,
     }
     read(changed, project=tmp_path)
-    assert len(errors({"pipelineEnabled": True}, project=tmp_path)) == 4
+    assert len(errors({"pipelineEnabled": True}, project=tmp_path)) == 6
 
 
 def test_files_that_are_not_here_cannot_be_compared(tmp_path: Path) -> None:
