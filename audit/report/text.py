@@ -99,13 +99,31 @@ def witness(request: dict[str, Any]) -> str:
     return " ".join(parts)
 
 
+_GRAMMAR = "Version Id Statement Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition"
+_PLACES = {name: place for place, name in enumerate(_GRAMMAR.split())}
+
+
 def pretty(document: Any) -> str:
-    """A policy document over several lines."""
+    """A policy document over several lines; the order of an object's members means nothing, and a provider records
+    another one than was declared, so they are written in one order."""
     if document is None:
         return "(none)"
     if isinstance(document, str):
         return clean(document)
-    return clean(json.dumps(document, indent=2, ensure_ascii=False))
+    return clean(json.dumps(_ordered(document), indent=2, ensure_ascii=False))
+
+
+def _ordered(document: Any) -> Any:
+    """The members of objects in the order of the policy grammar, others after them by name; lists as they are."""
+    if isinstance(document, list):
+        return [_ordered(item) for item in document]
+    if isinstance(document, dict):
+        return {name: _ordered(document[name]) for name in sorted(document, key=_place)}
+    return document
+
+
+def _place(name: Any) -> tuple[int, str]:
+    return (_PLACES.get(name, len(_PLACES)), str(name))
 
 
 def headline(worst: str, incomplete: bool) -> str:

@@ -86,6 +86,15 @@ def test_a_policy_is_compared_with_what_it_was_before(name: str) -> None:
     assert "ecr:GetAuthorizationToken" not in {item["action"] for item in found.policy.newly_allowed}
 
 
+def test_a_policy_is_shown_with_what_changes_in_it_and_nothing_else() -> None:
+    """The provider records its members in another order than they are declared in."""
+    shown = render("markdown", judged("broadened-policy")).partition("```diff")[2].partition("```")[0]
+    assert [row for row in shown.splitlines() if row.startswith("-")] == []
+    added = [row for row in shown.splitlines() if row.startswith("+")]
+    assert [row for row in added if "Sid" in row] == ['+      "Sid": "PullImages",']
+    assert sum('"Resource"' in row for row in added) == 1
+
+
 def test_pulling_is_proved_with_an_action_of_pulling() -> None:
     policy = finding("broadened-policy", "access-broadened").policy
     assert {item["action"] for item in policy.newly_allowed} & {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
