@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from sandbox import docker_engine
+from sandbox import docker_engine, packages
 from tests.end_to_end.ground.machine import CACHE
 
 if TYPE_CHECKING:
@@ -32,6 +34,30 @@ def new_docker() -> Path:
     found = re.search(r"version (\d+)\.", shown)
     assert found, shown
     return root if int(found[1]) >= _FIRST else unpacked(RELEASE, DOCKER)
+
+
+def new_engine(folder: Path, **features: bool) -> Path:
+    """A folder of packages for a private engine of today, with features of dockerd on or off.
+
+    Today's runc and the like need today's C library: what the sandbox unpacks for this machine stands in for them.
+    """
+    own = docker_engine.prepare(CACHE, print)
+    today = new_docker()
+    commands = folder / "usr" / "bin"
+    commands.mkdir(parents=True)
+    (folder / "usr" / "lib").symlink_to(own / "usr" / "lib")
+    for name in ("runc", "tini", "nft", "ip"):
+        found = shutil.which(name, path=packages.environment(own)["PATH"])
+        assert found, name
+        (commands / name).symlink_to(found)
+    for name in ("containerd", "containerd-shim-runc-v2", "docker-init", "docker-proxy"):
+        (commands / name).symlink_to(next(today.glob(f"usr/*bin/{name}")))
+    settings = folder / "daemon.json"
+    settings.write_text(json.dumps({"features": {name.replace("_", "-"): on for name, on in features.items()}}))
+    dockerd = next(today.glob("usr/*bin/dockerd"))
+    (commands / "dockerd").write_text(f'#!/bin/sh\nexec {dockerd} --config-file {settings} "$@"\n')
+    (commands / "dockerd").chmod(0o755)
+    return folder
 
 
 def unpacked(release: str, names: Sequence[str]) -> Path:

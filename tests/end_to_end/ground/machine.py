@@ -28,6 +28,8 @@ class Engine:
     """A private engine in a folder of its own."""
 
     home: Path
+    root: Path | None = None
+    """The unpacked packages; those of the sandbox where none are named."""
     _started: list[processes.Starting] = field(default_factory=list)
 
     @property
@@ -54,7 +56,7 @@ class Engine:
         raise AssertionError("no dockerd of this engine runs")
 
     def start(self) -> None:
-        root = docker_engine.prepare(CACHE, print)
+        root = self.root or docker_engine.prepare(CACHE, print)
         started = processes.start(
             _NAME,
             docker_engine.argv(self.home, root),
@@ -75,9 +77,9 @@ class Engine:
 
 
 @contextmanager
-def private_engine(home: Path) -> Iterator[Engine]:
+def private_engine(home: Path, root: Path | None = None) -> Iterator[Engine]:
     """A private engine that is stopped whatever happens."""
-    engine = Engine(home)
+    engine = Engine(home, root)
     engine.start()
     try:
         yield engine
