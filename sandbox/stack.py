@@ -55,7 +55,7 @@ def unlock(layout: Layout, say: Callable[[str], None]) -> None:
         try:
             holder = json.loads(lock.read_text(encoding="utf-8"))
             host, number = str(holder["hostname"]), int(holder["pid"])
-        except FileNotFoundError:  # given back meanwhile
+        except (FileNotFoundError, IsADirectoryError):  # given back meanwhile; or a stack's folder of such a name
             continue
         except (ValueError, TypeError, KeyError):  # the engine writes its lock whole: nobody holds this one
             host, number = os.uname().nodename, 0
@@ -75,7 +75,7 @@ def _is_engine(number: int) -> bool:
     """Whether a process is a living engine. One that was killed a moment ago is waited for; an id is used again."""
     try:
         handle = os.pidfd_open(number)
-    except OSError:  # there is no such process
+    except (OSError, OverflowError):  # there is no such process
         return False
     try:
         if Path(f"/proc/{number}/comm").read_text(encoding="utf-8").strip() != "pulumi" or not processes.lives(number):

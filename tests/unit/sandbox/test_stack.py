@@ -108,6 +108,21 @@ def test_the_lock_of_another_machine_stays_and_the_remedy_is_named(layout: Layou
     assert lock.exists()
 
 
+@pytest.mark.parametrize("number", [0, -1, 2**22 + 1, 2**70])
+def test_the_lock_of_a_number_that_no_process_has_is_taken_away(layout: Layout, number: int) -> None:
+    lock = locked(layout, by(number))
+    (line,) = unlocked(layout)
+    assert line.endswith(" ended without unlocking the stack: unlocking it")
+    assert not lock.exists()
+
+
+def test_a_stack_whose_name_looks_like_a_lock_is_none(layout: Layout) -> None:
+    lock = locked(layout, "")
+    (lock.parent.parent / "eu.json").mkdir()
+    assert len(unlocked(layout)) == 1
+    assert (lock.parent.parent / "eu.json").is_dir()
+
+
 @pytest.mark.parametrize("content", ["", '{"pid":', "[]", "{}", '{"pid": null, "hostname": "x"}'])
 def test_a_lock_that_names_nobody_is_taken_away(layout: Layout, content: str) -> None:
     lock = locked(layout, content)
