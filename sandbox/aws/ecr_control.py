@@ -32,6 +32,7 @@ from sandbox.aws.ecr_images import (
     ImageTagAlreadyExistsException,
     LayersNotFoundException,
     ReferencedImagesNotFoundException,
+    UnsupportedImageTypeException,
     find,
     images_of,
     is_immutable,
@@ -305,8 +306,13 @@ class EcrBackend(ECRBackend):
     # Scans
 
     def start_image_scan(self, registry_id: str, repository_name: str, image_id: dict[str, str]) -> dict[str, Any]:
-        """StartImageScan; an image can be scanned once in 24 hours."""
+        """StartImageScan; an image can be scanned once in 24 hours, an index never."""
         image = self._image(registry_id, repository_name, image_id)
+        if not image.blobs:
+            raise UnsupportedImageTypeException(
+                f"The image type '{image.image_manifest_media_type}' of the image with digest '{image.image_digest}' "
+                "is not supported for scanning"
+            )
         now = datetime.now(UTC)
         if image.scanned_at and now - image.scanned_at < ecr_scans.AGAIN:
             raise LimitExceededException

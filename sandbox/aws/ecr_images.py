@@ -39,6 +39,12 @@ class ReferencedImagesNotFoundException(ServiceException):
     code = "ReferencedImagesNotFoundException"
 
 
+class UnsupportedImageTypeException(ServiceException):
+    """The image is of a type that basic scanning does not look into."""
+
+    code = "UnsupportedImageTypeException"
+
+
 class ServerException(ServiceException):
     """Something behind the service is broken; the message says what."""
 

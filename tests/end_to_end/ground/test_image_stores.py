@@ -54,7 +54,7 @@ def repository(sandbox: Sandbox) -> dict[str, Any]:
     return dict(made["repository"])
 
 
-def build(host: str, name: str, folder: Path) -> None:
+def build(host: str, name: str, folder: Path, *, attested: bool = False) -> None:
     (folder / "context").mkdir()
     (folder / "context" / "Dockerfile").write_text("FROM scratch\nCOPY hello /hello\n")
     (folder / "context" / "hello").write_text("hello\n")
@@ -65,7 +65,13 @@ def build(host: str, name: str, folder: Path) -> None:
         (plugins / plugin.name).symlink_to(plugin)
     done = subprocess.run(
         [
-            *(new_docker() / "usr/bin/docker", "build", "--provenance=false", "--platform", "linux/amd64"),
+            *(
+                new_docker() / "usr/bin/docker",
+                "build",
+                f"--provenance={str(attested).lower()}",
+                "--platform",
+                "linux/amd64",
+            ),
             *("--build-arg", "SOURCE_DATE_EPOCH=0", "--tag", name, folder / "context"),
         ],
         env={**os.environ, "DOCKER_HOST": host, "DOCKER_CONFIG": str(folder / "settings"), "DOCKER_BUILDKIT": "1"},
@@ -135,3 +141,20 @@ def test_only_the_store_of_containerd_asks_for_the_manifest_before_it_pushes(
         said = push(engine, f"{uri}:asked", user)
     assert ("403 Forbidden" in said) == refused
     assert bool(said) == refused
+
+
+def test_attestations_make_an_index_that_no_scan_looks_into(
+    engines: dict[str, str], sandbox: Sandbox, repository: dict[str, Any], tmp_path: Path
+) -> None:
+    user, uri = login(sandbox, key(sandbox, repository)), repository["repositoryUri"]
+    build(engines["containerd"], f"{uri}:attested", tmp_path, attested=True)
+    ecr = sandbox.client("ecr")
+    with docker_engine.client(engines["containerd"]) as engine:
+        assert "400 Bad Request" in push(engine, f"{uri}:attested", user), "it puts its parts under the tag first"
+        ecr.put_image_tag_mutability(repositoryName=REPOSITORY, imageTagMutability="MUTABLE")
+        assert push(engine, f"{uri}:attested", user) == ""
+    assert len(manifest(sandbox, "attested")["manifests"]) == 2
+    (image,) = ecr.describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": "attested"}])["imageDetails"]
+    assert "imageScanStatus" not in image
+    with pytest.raises(ecr.exceptions.UnsupportedImageTypeException):
+        ecr.start_image_scan(repositoryName=REPOSITORY, imageId={"imageTag": "attested"})

@@ -205,6 +205,8 @@ def test_an_index_is_as_large_as_its_largest_image_and_keeps_its_images(aws: Ser
     ecr = aws.client("ecr")
     (detail,) = ecr.describe_images(repositoryName="index", imageIds=[{"imageTag": "1"}])["imageDetails"]
     assert detail["imageSizeInBytes"] == large.size
+    refused = code_of(lambda: ecr.start_image_scan(repositoryName="index", imageId={"imageTag": "1"}))
+    assert refused == "UnsupportedImageTypeException"
     failed = ecr.batch_delete_image(repositoryName="index", imageIds=[{"imageDigest": small.digest}])["failures"]
     assert failed[0]["failureCode"] == "ImageReferencedByManifestList"
 
