@@ -83,19 +83,19 @@ def _answer(client: Any, image: dict[str, Any]) -> tuple[list[Finding] | None, s
             page = client.describe_image_scan_findings(**image, **more)
         except client.exceptions.ScanNotFoundException:
             return None, "no scan has begun"
-        status = page.get("imageScanStatus", {})
+        status = page.get("imageScanStatus") or {}
         word = status.get("status", "without a status")
         if word in _UNDER_WAY:
             return None, f"its scan is {word}"
         if word not in _FINISHED:
             described = " ".join(filter(None, (f"its scan is {word}", status.get("description"))))
             raise agent.Stop(_without(image["repositoryName"], image["imageId"]["imageDigest"], described))
-        held = page.get("imageScanFindings", {})
-        if "findings" not in held and "enhancedFindings" not in held:
+        held = page.get("imageScanFindings") or {}
+        if held.get("findings") is None and held.get("enhancedFindings") is None:
             return None, f"its scan is {word}, but the answer holds no list of findings"
-        counts |= Counter(held.get("findingSeverityCounts", {}))  # the same on every page
-        found += [_basic(row) for row in held.get("findings", [])]
-        found += [_enhanced(row) for row in held.get("enhancedFindings", []) if row.get("status") != "CLOSED"]
+        counts |= Counter(held.get("findingSeverityCounts") or {})  # the same on every page
+        found += [_basic(row) for row in held.get("findings") or []]
+        found += [_enhanced(row) for row in held.get("enhancedFindings") or [] if row.get("status") != "CLOSED"]
         if not page.get("nextToken"):
             break
         more = {"nextToken": page["nextToken"]}
@@ -113,7 +113,7 @@ def _basic(row: dict[str, Any]) -> Finding:
 
 def _enhanced(row: dict[str, Any]) -> Finding:
     """An EnhancedImageScanFinding; fixAvailable is YES, NO or PARTIAL."""
-    details = row.get("packageVulnerabilityDetails", {})
+    details = row.get("packageVulnerabilityDetails") or {}
     fix = row.get("fixAvailable")
     return Finding(
         details.get("vulnerabilityId") or row.get("title") or row.get("findingArn", "?"),

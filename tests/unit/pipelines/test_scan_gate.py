@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -114,6 +115,25 @@ def test_an_answer_without_its_findings_is_asked_for_again_and_is_no_clean_bill(
         found(10)
     put(ecr, answer, listed(BASIC[1]))
     assert [row.name for row in found(10)] == ["CVE-2"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"imageScanStatus": None, "imageScanFindings": {"findings": []}},
+        {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": None},
+        {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": {"findings": None, "enhancedFindings": None}},
+    ],
+)
+def test_nothing_where_something_is_expected_is_no_clean_bill(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
+) -> None:
+    client = SimpleNamespace(
+        describe_image_scan_findings=lambda **_: answer, exceptions=SimpleNamespace(ScanNotFoundException=KeyError)
+    )
+    monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
+    with pytest.raises(agent.Stop, match="has no findings on"):
+        found(0)
 
 
 @pytest.mark.parametrize(
