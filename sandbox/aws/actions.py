@@ -212,6 +212,9 @@ class _Finder:
 
     def _iam(self, kind: str) -> list[str]:
         account = self.directory.account
+        source = self.params.get("PolicySourceArn")
+        if source:
+            return [source] if f":{kind}/" in source else []
         if kind == "policy":
             if self.params.get("PolicyArn"):
                 return [self.params["PolicyArn"]]

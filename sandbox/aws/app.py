@@ -6,6 +6,7 @@ import io
 import logging
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +17,7 @@ from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from werkzeug.test import run_wsgi_app
 
 import iam
-from sandbox.aws import authorise, ecr_control, iam_control, resources, signature, web_identity
+from sandbox.aws import authorise, ecr_control, iam_control, resources, signature, simulator, web_identity
 from sandbox.aws.actions import SERVICES, Call, Need, Service, known_query, parse, understand
 from sandbox.aws.ecr_scans import Scans
 from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key, wrong_signature
@@ -242,6 +243,7 @@ class Api:
     ) -> Answer:
         narrowed = _narrow(environ, body, call)
         narrowed[ecr_control.CALLER] = caller
+        narrowed[iam_control.SIMULATOR] = partial(simulator.simulate, call.params, self._cloud.directory)
         chunks, status, headers = run_wsgi_app(self._cloud.apps[call.service], narrowed, buffered=True)
         number = int(status.split(" ", 1)[0])
         who = caller.arn if isinstance(caller, Principal) else caller.subject

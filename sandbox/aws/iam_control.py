@@ -15,10 +15,15 @@ from moto.sts.responses import TokenResponse
 from sandbox.aws.ecr_control import CALLER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.aws.principals import Principal
     from sandbox.aws.web_identity import Identity
 
+    Simulator = Callable[[], list[dict[str, Any]]]
 
+SIMULATOR = "sandbox.simulator"
+"""Where a request holds what gives the answer of the policy simulator to it."""
 MADE = datetime(2022, 1, 1, tzinfo=UTC)
 """When the account was made."""
 
@@ -103,6 +108,11 @@ class Iam(IamResponse):
         if self._get_param("UserName") or caller.kind != "root":
             return super().get_user()
         return ActionResult({"User": {"UserId": caller.user_id, "Arn": caller.arn, "CreateDate": MADE}})
+
+    def simulate_principal_policy(self) -> ActionResult:
+        """What the account's policies decide of a user's or role's requests (moto has no such operation)."""
+        simulator: Simulator = self.normalized_request.environ[SIMULATOR]
+        return ActionResult({"EvaluationResults": simulator(), "IsTruncated": False})
 
 
 class Sts(TokenResponse):

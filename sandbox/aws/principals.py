@@ -87,6 +87,14 @@ class Directory:
         """The role of this name (moto keeps roles by their ids)."""
         return next((role for role in self.iam.roles.values() if role.name == name), None)
 
+    def entity(self, arn: str) -> Principal | None:
+        """The user or role with this ARN, whoever may ask as it; None where there is none."""
+        user = next((user for user in self.iam.users.values() if user.arn == arn), None)
+        if user is not None:
+            return self._user(user, "")
+        role = next((role for role in self.iam.roles.values() if role.arn == arn), None)
+        return None if role is None else Principal("session", arn, arn, f"{role.id}:", "", role.name)
+
     def _user(self, user: User, key_id: str) -> Principal:
         return Principal("user", user.arn, user.arn, user.id, key_id, user.name)
 
