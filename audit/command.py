@@ -1,6 +1,7 @@
-"""The one entry: judge a plan, compare two plans, and look at drift, history and keys.
+"""The one entry: judge a plan, rehearse what it allows, compare two plans, and look at drift, history and keys.
 
-Exit codes: 0 fine, 1 internal error, 2 usage or unreadable input, 3 --fail-on reached, 4 compare: the plans differ.
+Exit codes: 0 fine, 1 internal error, 2 usage or unreadable input, 3 --fail-on reached, 4 compare: the plans differ;
+prove: a request did not go from refused to allowed.
 """
 
 import argparse
@@ -21,6 +22,7 @@ OK, INTERNAL, USAGE, REACHED, DIFFERS = 0, 1, 2, 3, 4
 FORMATS = ("terminal", "markdown", "html", "json", "sarif", "junit", "azure")
 COMMANDS = {
     "plan": ("what a preview would do, and to whom", FORMATS),
+    "prove": ("whether what a plan newly allows is refused before and allowed after", ("terminal", "json", "markdown")),
     "compare": ("whether two previews would do the same", ("terminal", "json", "markdown")),
     "drift": ("declared, recorded and real state side by side", FORMATS),
     "history": ("the ledger of updates of a stack", ("terminal", "markdown", "html", "json")),
@@ -59,6 +61,8 @@ def _add_own(sub: argparse.ArgumentParser, name: str) -> None:
         from audit.plan.command import add_arguments as add
     elif name == "compare":
         from audit.plan.command import add_compare_arguments as add
+    elif name == "prove":
+        from audit.prove.command import add_arguments as add
     elif name == "drift":
         from audit.drift.command import add_arguments as add
     elif name == "history":
@@ -123,6 +127,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _write_all(report, wanted, failed=failed)
     if command == "compare" and not report.data["same"]:
         return DIFFERS
+    if command == "prove" and any(table.status == "differs" for table in report.tables):
+        return DIFFERS
     return REACHED if failed else OK
 
 
@@ -138,6 +144,8 @@ def _report(arguments: argparse.Namespace) -> "Report":
         from audit.plan.command import plan as fill
     elif arguments.command == "compare":
         from audit.plan.command import compare as fill
+    elif arguments.command == "prove":
+        from audit.prove.command import report as fill
     elif arguments.command == "drift":
         from audit.drift.command import report as fill
     elif arguments.command == "history":

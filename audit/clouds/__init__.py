@@ -1,5 +1,5 @@
-"""Reads the clouds' own APIs: nothing here changes anything. A look-up gives its answer, or raises Gone or Refused;
-every refusal says which permission it was."""
+"""Reads the clouds' own APIs: nothing that is asked here changes anything (`audit prove` alone makes something, for its
+time). A look-up gives its answer, or raises Gone or Refused; every refusal says which permission it was."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,9 +45,12 @@ ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
 class Aws:
     """A reader of one account. Clients are made when they are first needed, one for each service and region."""
 
-    def __init__(self, endpoint: str | None = None, profile: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str | None = None, profile: str | None = None, key: Mapping[str, str] | None = None
+    ) -> None:
         """`endpoint`: URL of the service, for a look-up that names its own (a bucket's), else the environment's;
-        `profile`: of the shared configuration. Raises AuditError."""
+        `profile`: of the shared configuration; `key`: an access key as IAM or STS gives it, instead of the
+        environment's. Raises AuditError."""
         try:
             import boto3
             from botocore.config import Config
@@ -57,7 +60,11 @@ class Aws:
         # boto3 reads AWS_DEFAULT_REGION alone; the Pulumi provider and the other SDKs read AWS_REGION.
         try:
             self._session = boto3.session.Session(
-                region_name=os.environ.get("AWS_REGION") or None, profile_name=profile
+                aws_access_key_id=key["AccessKeyId"] if key else None,
+                aws_secret_access_key=key["SecretAccessKey"] if key else None,
+                aws_session_token=key.get("SessionToken") if key else None,
+                region_name=os.environ.get("AWS_REGION") or None,
+                profile_name=profile,
             )
         except BotoCoreError as error:
             raise AuditError(f"AWS: {error}") from None

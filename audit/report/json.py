@@ -14,7 +14,7 @@ def render(report: Report) -> str:
     """One JSON object."""
     if report.command == "history":
         return _ledger(report.data)
-    if report.command == "compare":
+    if report.command in ("compare", "prove"):  # prove: the report of the plan, and what was answered
         return escaped_commands(json.dumps(report.data, separators=(",", ":")))
     content = plan(report) if report.command == "plan" else cleaned(_survey(report))
     return escaped_commands(json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False))

@@ -101,7 +101,8 @@ class Report:
         if self.command == "plan":
             return f"Audit of {self.project or '?'}/{self.stack or '?'}"
         of = f"{self.project}/{self.stack}" if self.stack else "the account"
-        return f"{self.command.capitalize()} of {of}"
+        what = "Rehearsal" if self.command == "prove" else self.command.capitalize()
+        return f"{what} of {of}"
 
     @property
     def fingerprint(self) -> str:

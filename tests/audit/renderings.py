@@ -16,6 +16,7 @@ from audit.history.ledger import GENESIS, digest
 from audit.history.report import filled
 from audit.model import Change, Diagnostic, Finding, PolicyDiff, State, Step
 from audit.plan.comparison import compare
+from audit.prove.command import filled as proved
 from audit.report import Report, json, render
 from audit.report.catalogue import RULES
 from audit.report.model import Row, Table, TableRow
@@ -158,10 +159,24 @@ def comparison() -> Report:
     return compare(approved, now)
 
 
+def rehearsal() -> Report:
+    """The plan, with what the service answered to the request that it newly allows, and to one more."""
+    document = json.plan(plan())
+    policy = next(finding["policy"] for finding in document["findings"] if "policy" in finding)
+    (witness,) = policy["newlyAllowed"]
+    before = {"answer": "refused", "how": "call", "request": "ecr:ListImages", "said": "AccessDeniedException: no"}
+    after = {"answer": "allowed", "how": "decision", "request": "iam:SimulatePrincipalPolicy", "said": "allowed"}
+    answered = {"result": "flipped", "holder": "stand-in", "before": before, "after": after}
+    left = {"result": "not rehearsed", "holder": "stand-in", "why": "a call cannot choose the value of aws:SourceIp"}
+    policy["newlyAllowed"] = [{**witness, "rehearsed": answered}, {**witness, "rehearsed": left}]
+    return proved(document)
+
+
 def reports() -> dict[str, Report]:
     """A report of every command."""
     return {
         "plan": plan(),
+        "prove": rehearsal(),
         "compare": comparison(),
         "drift": looked_up("drift"),
         "history": history(),
