@@ -299,3 +299,18 @@ def strings(value: Any) -> Iterator[str]:
             todo.extend(item.values())
         elif isinstance(item, list):
             todo.extend(item)
+
+
+MAX_DEPTH = 200
+"""Levels of nesting of one value; real ones have below 20, and what follows goes through them level by level."""
+
+
+def deeper(value: Any, levels: int) -> bool:
+    """Whether objects and lists are nested in more levels than that."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [item for item in layer if isinstance(item, (dict, list))]
+        if not layer:
+            return False
+        layer = [child for item in layer for child in (item.values() if isinstance(item, dict) else item)]
+    return True

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Protocol
 
 from audit.errors import AuditError
 from audit.model import (
+    MAX_DEPTH,
     NO_SECRETS,
     QUIET_OPS,
     REPLACEMENT_OPS,
@@ -26,6 +27,7 @@ from audit.model import (
     PolicyViolation,
     State,
     Step,
+    deeper,
     kind_of,
     target_of,
     without,
@@ -37,8 +39,6 @@ MAX_BYTES = 4 << 30
 MAX_VALUE = 64 << 20
 """Characters of one step, diagnostic or configuration; the engine's own limit for a message is 400 MB, real ones are
 kilobytes."""
-MAX_DEPTH = 200
-"""Levels of nesting of one value; real ones have below 20, and what follows goes through them level by level."""
 
 DIGEST_KEYS = frozenset({"config", "steps", "diagnostics", "duration", "changeSummary", "maybeCorrupt"})
 FOREIGN = (
@@ -288,7 +288,7 @@ class _Reader:
             if end == len(self.text) and self._fill():  # a number may go on
                 continue
             brackets = self.text.count("{", self.position, end) + self.text.count("[", self.position, end)
-            if brackets > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+            if brackets > MAX_DEPTH and deeper(value, MAX_DEPTH):
                 raise AuditError(
                     f"{self.name}: is nested deeper than {MAX_DEPTH} levels, deeper than any preview; "
                     "make the preview again"
@@ -357,17 +357,6 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError("a number is too large")
     return number
-
-
-def _deeper(value: Any, levels: int) -> bool:
-    """Whether objects and lists are nested in more levels than that."""
-    layer = [value]
-    for _ in range(levels + 1):
-        layer = [item for item in layer if isinstance(item, (dict, list))]
-        if not layer:
-            return False
-        layer = [child for item in layer for child in (item.values() if isinstance(item, dict) else item)]
-    return True
 
 
 def _object(value: Any, name: str, what: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audit.model import UNKNOWN, Finding
-from audit.report import Report
+from audit.report import FORMATS, Report, render
 from audit.report.catalogue import CLASSES
 from tests.audit import previews as p
 from tests.audit.previews import ARN, allow, deny, policy
@@ -176,6 +176,53 @@ def test_a_policy_statement_is_compared_at_any_depth_and_under_any_name(tmp_path
 @pytest.mark.parametrize("text", ['{"Statement": [{"Effect": "Allow", }]}', '{"Effect": "Allow", "Effect": "Deny"}'])
 def test_a_text_that_may_be_a_policy_and_cannot_be_read_is_never_green(tmp_path: Path, text: str) -> None:
     assert loud(judged(tmp_path, p.step("acme:index/thing:Thing", "x", {"a": NARROW}, {"a": text})))
+
+
+STATEMENT = "Statement:\n- Effect: Allow\n  Action: '*'\n  Resource: '*'\n"
+NESTED = {
+    "policy": '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": %s}]}',
+    "action": '{"Statement": [{"Effect": "Allow", "Action": %s, "Resource": "*"}]}',
+    "text in text": json.dumps({"a": '{"Statement": [{"Effect": "Allow", "Action": "*", "Condition": %s}]}'}),
+    "yaml": f"{STATEMENT}  x: %s\n",
+    "yaml without brackets": f"{STATEMENT}  x:\n    %s 1\n",
+}
+
+
+@pytest.mark.parametrize("levels", [190, 600, 10_000])
+@pytest.mark.parametrize(("kind", "text"), NESTED.items(), ids=NESTED)
+@pytest.mark.parametrize("token", [p.POLICY, "acme:index/thing:Thing"])
+def test_a_policy_that_is_nested_more_deeply_than_any_is_loud_and_crashes_nowhere(
+    tmp_path: Path, token: str, kind: str, text: str, levels: int
+) -> None:
+    deep = text % ("- " * levels if "without" in kind else "[" * levels + "]" * levels)
+    for old, new in ((None, deep), (NARROW, deep), (deep, NARROW)):
+        report = judged(tmp_path, p.step(token, "x", {"policy": old} if old else None, {"policy": new}))
+        assert loud(report)
+        assert all(render(form, report) for form in FORMATS)
+
+
+def test_texts_in_texts_that_together_are_nested_deeply_are_opened_as_far_as_the_limit(tmp_path: Path) -> None:
+    text = policy(allow("*", "*"))
+    for _ in range(5):
+        text = "[" * 190 + json.dumps(text) + "]" * 190
+    assert loud(judged(tmp_path, p.step("acme:index/thing:Thing", "x", {"a": NARROW}, {"a": text})))
+
+
+@pytest.mark.parametrize("row", ["1: 2", "null: 3", "on: 1\n2: 3", "1: 2\n'1': 3", "? [1, 2]\n: 3", "a: .inf"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_yaml_text_with_names_that_are_no_texts_is_judged(tmp_path: Path, row: str, inside: bool) -> None:
+    text = STATEMENT + (row.replace("\n", "\n  ").join(("  ", "\n")) if inside else f"{row}\n")
+    report = judged(tmp_path, p.step("acme:index/thing:Thing", "x", {"a": NARROW}, {"a": text}))
+    assert loud(report)
+    assert all(render(form, report) for form in FORMATS)
+
+
+def test_aliases_of_aliases_in_a_yaml_text_are_not_followed(tmp_path: Path) -> None:
+    """Nine lines that stand for a hundred million values."""
+    rows = (f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 8)}]" for number in range(1, 9))
+    text = "\n".join(["a0: &a0 [x, x]", *rows, STATEMENT])
+    report = judged(tmp_path, p.step("acme:index/thing:Thing", "x", {"a": NARROW}, {"a": text}))
+    assert loud(report)
 
 
 @pytest.mark.parametrize("effect", ["Deny", "Allow"])

@@ -16,16 +16,18 @@ from typing import Any, Literal
 import iam
 from audit.model import (
     ENGINE_SECRET,
+    MAX_DEPTH,
     REDACTED,
     UNKNOWN,
     UNKNOWNS,
     PolicyDiff,
+    deeper,
     holds_unknown,
     is_hidden,
     is_unknown,
     strings,
 )
-from iam.parse import decode
+from iam.parse import LARGEST, decode
 
 _MARK = re.compile("|".join(map(re.escape, sorted(UNKNOWNS))))
 Outcome = Literal["broadened", "unknown", "narrowed", "equal"]
@@ -103,10 +105,13 @@ def shown(value: Any) -> Any:
     return _worded(value)
 
 
-def plain(text: str) -> Any:
+def plain(text: str, most: int = LARGEST) -> Any:
     """What the text of a document holds, by the rules of `iam.parse`, as values that can be written as JSON again.
-    Raises iam.PolicyError."""
-    return _plain(decode(text))
+    Raises iam.PolicyError, also where it has more characters than `most`."""
+    value = decode(text, most)
+    if deeper(value, MAX_DEPTH):
+        raise iam.PolicyError("the document is nested too deeply for a policy")
+    return _plain(value)
 
 
 def _plain(value: Any) -> Any:

@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
-from audit.model import UNKNOWN, is_hidden, is_unknown
+from audit.model import MAX_DEPTH, UNKNOWN, deeper, is_hidden, is_unknown
 from audit.plan.classify import documents
 from iam import PolicyError
 
@@ -20,19 +21,22 @@ DEPTH = 6
 MAX_YAML = 1 << 20
 """Characters of the longest YAML text that is opened; a longer one that may hold a statement is not readable."""
 
+_BRACKETS = re.compile(r"[\[\]{}]")
 _IN_YAML = re.compile(r"\b(?:Statement|Effect)['\"]?\s*:")
 _ELEMENT = re.compile(r"[\"'](?:Statement|Effect)\\*[\"']|\bStatement\b.*\bEffect\b", re.DOTALL)
 
 
-def opened(value: Any, depth: int = DEPTH) -> Any:
-    """The value with what JSON and YAML texts in it hold in place of the texts."""
+def opened(value: Any, depth: int = DEPTH, levels: int = MAX_DEPTH) -> Any:
+    """The value with what JSON and YAML texts in it hold in place of the texts; in all it has no more levels."""
     if isinstance(value, str):
         held = _held(value) if len(value) > 1 else value
-        return held if held is value or depth == 0 else opened(held, depth - 1)
+        if held is not value and deeper(held, levels):
+            return _closed(value)
+        return held if held is value or depth == 0 else opened(held, depth - 1, levels)
     if isinstance(value, dict):
-        return {key: opened(item, depth) for key, item in value.items()}
+        return {key: opened(item, depth, levels - 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [opened(item, depth) for item in value]
+        return [opened(item, depth, levels - 1) for item in value]
     return value
 
 
@@ -44,7 +48,7 @@ def _held(text: str) -> Any:
             # A document by the strict rules of IAM (a name twice is an error), other texts by those of JSON.
             held = documents.plain(text) if _ELEMENT.search(text) else json.loads(text)
         except (PolicyError, ValueError, RecursionError):
-            return _Broken(text) if _ELEMENT.search(text) else text
+            return _closed(text)
         return text if isinstance(held, (int, float)) else held
     if ":" in text and _IN_YAML.search(text):
         return _yaml(text)
@@ -74,21 +78,38 @@ class _Broken(str):
     __slots__ = ()
 
 
+def _closed(text: str) -> str:
+    """A text that cannot be opened."""
+    return _Broken(text) if _ELEMENT.search(text) or _IN_YAML.search(text) else text
+
+
 def _yaml(text: str) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Tags of CloudFormation (`!Sub`, `!GetAtt`) stand for what is known only later."""
+        """Tags of CloudFormation (`!Sub`, `!GetAtt`) stand for what is known only later. An alias is refused: a few
+        lines of aliases of aliases hold more than any memory."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("an alias")
+            return super().compose_node(parent, index)
 
     Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: UNKNOWN)
-    if len(text) > MAX_YAML:
+    # Before it is loaded: the time that takes grows with the square of the levels.
+    if len(text) > MAX_YAML or _brackets(text) > MAX_DEPTH:
         return _Broken(text)
     try:
-        held = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
-        json.dumps(held)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        # Through JSON, so that the names of members are texts, which YAML's need not be.
+        held = documents.plain(json.dumps(yaml.load(text, Loader)), most=8 * MAX_YAML)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, PolicyError, ValueError, TypeError, RecursionError):
         return _Broken(text)
     return held if isinstance(held, (dict, list)) else text
+
+
+def _brackets(text: str) -> int:
+    """The most brackets that are open at one place of a text."""
+    return max(accumulate((1 if bracket in "[{" else -1 for bracket in _BRACKETS.findall(text)), initial=0))
 
 
 def parted(value: Any) -> tuple[dict[str, Any], Any]:
