@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import moto.iam.urls
 import moto.sts.urls
 from moto.core.responses import ActionResult, EmptyResult
-from moto.iam.exceptions import DeleteConflictException, NoSuchEntity
+from moto.iam.exceptions import DeleteConflictException, EntityAlreadyExists, NoSuchEntity
 from moto.iam.responses import IamResponse
 from moto.sts.responses import TokenResponse
 
@@ -55,6 +55,13 @@ class Iam(IamResponse):
             raise NoSuchEntity(f"The permissions boundary of user {user.name} cannot be found.")
         user.permissions_boundary_arn = user.permissions_boundary = None
         return EmptyResult()
+
+    def update_user(self) -> ActionResult:
+        """UpdateUser (moto lets a user take the name, and the place, of another)."""
+        user, name = self.backend.get_user(self._get_param("UserName")), self._get_param("NewUserName")
+        if name and name != user.name and name in self.backend.users:
+            raise EntityAlreadyExists(f"User with name {name} already exists.")
+        return super().update_user()
 
     def delete_user(self) -> ActionResult:
         """DeleteUser (moto deletes one with keys or in groups)."""

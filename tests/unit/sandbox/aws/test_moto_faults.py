@@ -154,6 +154,15 @@ def test_it_deletes_what_is_in_use() -> None:
         iam.delete_group(GroupName="g")
 
 
+def test_it_lets_a_user_take_the_place_of_another() -> None:
+    with mock_aws():
+        iam = client("iam")
+        for name in ("one", "other"):
+            iam.create_user(UserName=name)
+        iam.update_user(UserName="one", NewUserName="other")
+        assert [user["UserName"] for user in iam.list_users()["Users"]] == ["other"]
+
+
 def test_it_takes_a_key_that_is_unknown_for_a_made_up_user() -> None:
     with mock_aws():
         assert client("sts").get_caller_identity()["Arn"].endswith(":user/moto")

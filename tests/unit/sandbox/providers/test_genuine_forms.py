@@ -197,6 +197,16 @@ def test_an_update_that_fails_keeps_the_new_values_and_the_next_diff_is_empty(az
     same_after(azure, GROUP, own, outputs, inputs)
 
 
+def test_a_user_that_takes_the_name_of_another_fails_and_both_stay(aws: Plugin, aws_service: Service) -> None:
+    own, outputs, inputs = aws.up(USER, {"name": "one"})
+    aws.up(USER, {"name": "other"})
+    wanted = aws.check(USER, {"name": "other"}, inputs)
+    with pytest.raises(PluginError, match="EntityAlreadyExists: User with name other already exists"):
+        aws.update(USER, own, outputs, wanted)
+    names = {user["UserName"] for user in aws_service.client("iam").list_users()["Users"]}
+    assert {"one", "other"} <= names
+
+
 def _encoded(inputs: dict[str, Any]) -> Any:
     from sandbox.providers.protocol import encode
 
