@@ -12,7 +12,7 @@ import pytest
 from tests.workstation import CHECKOUT, Sandbox, Workstation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.e2e
 
@@ -20,17 +20,18 @@ REPOSITORY = "app-one"
 IMAGE = "urn:pulumi:dev::app-one::app-one:infra:Image$docker:index/image:Image::image"
 
 
-@pytest.fixture(scope="module")
-def stack(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workstation]:
-    """A checkout whose first `up` has made everything."""
-    workstation = Workstation.make(tmp_path_factory.mktemp("follows") / "checkout", sandbox)
-    workstation.config(forceDelete="true")
-    workstation.up()
-    try:
-        yield workstation
-    finally:
-        workstation.pulumi("destroy", "--yes", "--skip-preview", "--refresh")
-        assert workstation.resources() == []
+@pytest.fixture
+def stack(sandbox: Sandbox, tmp_path: Path) -> Workstation:
+    """A checkout whose stack has everything, and a repository that may be deleted with its images."""
+
+    def make(folder: Path) -> None:
+        workstation = Workstation.deployed(folder, sandbox)
+        workstation.config(forceDelete="true")
+        workstation.up()
+
+    folder = tmp_path / "follows"
+    sandbox.begin("follows", folder, make)
+    return Workstation(folder / "checkout", sandbox)
 
 
 def pushed(sandbox: Sandbox) -> list[str]:
@@ -77,6 +78,8 @@ def test_an_image_follows_a_repository_that_is_replaced(stack: Workstation) -> N
     stack.up()
     assert pushed(stack.sandbox) == [digest(stack)]
     assert stack.steps() == {}
+    stack.pulumi("destroy", "--yes", "--skip-preview", "--refresh")
+    assert stack.resources() == []
 
 
 def test_an_image_follows_a_repository_that_was_deleted_by_hand(stack: Workstation) -> None:
