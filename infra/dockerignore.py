@@ -62,6 +62,8 @@ class Ignore:
                 raise IgnoreError(f"{name} is no file; make it a file with a pattern a line, or remove it")
             return cls(file.read_bytes().decode(), name)
         except FileNotFoundError:
+            if file.is_symlink():  # Docker would take everything
+                raise IgnoreError(f"{name} is a link to nothing; point it to a file, or remove it") from None
             return None
         except UnicodeDecodeError:
             raise IgnoreError(f"{name} is not UTF-8; save it as UTF-8") from None

@@ -123,3 +123,6 @@ def test_what_is_no_readable_file_is_an_error_and_what_is_not_there_is_none(tmp_
     (tmp_path / "bytes").write_bytes(b"caf\xe9\n")
     with pytest.raises(IgnoreError, match=r"^bytes is not UTF-8; save it as UTF-8$"):
         Ignore.of(tmp_path, "bytes")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(IgnoreError, match=r"^link is a link to nothing; point it to a file, or remove it$"):
+        Ignore.of(tmp_path, "link")
