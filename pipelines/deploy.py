@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipelines import agent, commit, state
+from pipelines import agent, commit, identity, state
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--outputs", type=Path, required=True, help="file for the stack's outputs, secrets left out")
     parser.add_argument("--state", type=Path, help="what `pipelines.preview --state` wrote; another state is refused")
     options = parser.parse_args()
+    identity.take()
     environment = agent.environment(**commit.date())
     # What would happen was previewed, approved and compared by the steps before.
     up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", options.stack]

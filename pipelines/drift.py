@@ -1,8 +1,9 @@
-"""Look for drift and for keys that are too old; every look is made even when an earlier one finds something.
+"""Look for drift of the image, and for keys that are too old; each look is made even if an earlier one finds something.
 
 Compares the program with the real resources (`pulumi preview --refresh`, with the tag that is deployed, so that the
 build number of the night is no change), the record with the real resources (`pulumi refresh --preview-only`), what no
-provider sees (`python -m audit drift`) and the keys (`python -m audit keys`). Needs a key that may read all of these.
+provider sees (`python -m audit drift`) and the keys of KEY_USERS (`python -m audit keys`). Needs the reader's
+credentials. The foundation is not looked at: its state is the operators' alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines import agent, plan
+from pipelines import agent, identity, plan
 from pipelines.preview import REPORTS, SECRETS, preview
 from pipelines.registry import region
 
@@ -23,18 +24,6 @@ NO_CHANGES_EXPECTED = 7
 """Exit code of pulumi for changes where --expect-no-changes was given."""
 FINDING = 3
 """Exit code of audit for a finding."""
-
-
-def own_user(region: str) -> list[str]:
-    """The IAM user whose key this run uses: its age counts too. Empty for a role, which has no key."""
-    import boto3
-    import botocore.exceptions
-
-    try:
-        arn = boto3.client("sts", region_name=region).get_caller_identity()["Arn"]
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise agent.Stop(f"AWS does not know this run's key: {error}") from None
-    return [arn.rpartition("/")[2]] if ":user/" in arn else []
 
 
 def survey(look: str, arguments: list[str], options: argparse.Namespace) -> bool:
@@ -57,11 +46,12 @@ def main() -> None:
     parser.add_argument("--private", type=Path, required=True, help="folder for the raw plan; emptied by the cleanup")
     parser.add_argument("--report", type=Path, required=True, help="folder for the reports")
     options = parser.parse_args()
+    identity.take()
     options.report.mkdir(parents=True, exist_ok=True)
     printed = agent.captured(["pulumi", "stack", "output", "--json", "--stack", options.stack], env=agent.environment())
     outputs = json.loads(printed)
-    if not {"image_tag", "user_name"} <= set(outputs):
-        raise agent.Stop(f"{options.stack} has no outputs: an operator runs pulumi up first", agent.USAGE)
+    if "image_tag" not in outputs:
+        raise agent.Stop(f"{options.stack} has no image yet: a run on main releases the first", agent.USAGE)
     tag, found = outputs["image_tag"], []
     preview(options.stack, options.private, options.report, refresh=True, BUILD_BUILDNUMBER=tag)
     agent.upload_summary(options.report / REPORTS["markdown"])
@@ -76,16 +66,15 @@ def main() -> None:
     state = options.private / "state.json"
     if agent.call(["pulumi", "stack", "export", "--stack", options.stack], env=agent.environment(), output=state):
         raise agent.Stop(f"the state of {options.stack} could not be read: see the log above")
-    users = [outputs["user_name"], *own_user(region(options.stack))]
-    keys = ["--state", str(state), *(part for user in users for part in ("--user", user))]
-    if project := agent.optional("SYSTEM_TEAMPROJECT"):
-        keys += ["--project", project]
-    for look, arguments in (("drift", [str(state)]), ("keys", keys)):
+    looks = [("drift", [str(state)])]
+    if users := list(filter(None, (agent.optional("KEY_USERS") or "").split(","))):
+        looks.append(("keys", [part for user in users for part in ("--user", user)]))
+    for look, arguments in looks:
         if survey(look, arguments, options):
             found.append(f"audit {look} has findings")
     if found:
         raise agent.Stop(f"{options.stack}: {'; '.join(found)}. The summaries of this run say what.", agent.REFUSED)
-    print(f"{options.stack} is as declared and as recorded, and its keys are young enough")
+    print(f"{options.stack} is as declared and as recorded, and no key is too old")
 
 
 if __name__ == "__main__":

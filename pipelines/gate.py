@@ -1,8 +1,9 @@
-"""Decide whether a plan is within the pipeline's rights; if not, say who has to run what.
+"""Decide whether a plan is the image's and nothing else; if not, say who has to do what.
 
-The pipeline's key pushes images to one repository and nothing else. A change of anything else (IAM, the repository, the
-variable group) is an operator's work: `--mode mark` says so and goes on (a pull request), `--mode refuse` ends with
-code 3 (main).
+The pipeline pushes images to one repository, and the stack that it runs declares the image alone. A plan that holds
+more (IAM, the repository, a variable group) is not of that stack: `--mode mark` says so and goes on (a pull request),
+`--mode refuse` ends with code 3 (main). Sets the output variable `changes` to the number of changes: without any there
+is nothing to approve.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ def message(found: plan.Plan, stack: str, operators: str) -> str:
     pull_request = agent.optional("BUILD_REASON") == "PullRequest"
     commit = agent.optional("BUILD_SOURCEVERSION") or "COMMIT"
     when, where = ("after the merge, ", "main && git pull") if pull_request else ("", commit)
-    # The image is left to the pipeline: an operator's build would have another tag and other labels.
-    images = " ".join(f"--exclude '**{kind}::**'" for kind in sorted(plan.WITHIN_RIGHTS))
     return (
-        f"This change of stack {stack} needs an operator: the pipeline's key pushes images and may do nothing else.\n"
+        f"This plan of stack {stack} holds more than the image. The pipeline pushes images and may do nothing else: it "
+        "needs an operator.\n"
         f"{rows}\n"
-        f"Who: one of {operators}, with an AWS identity of their own that may change these resources.\n"
-        f"What: {when}git checkout {where} && pulumi up --stack {stack} {images}\n"
-        "Then start a new run on main: it finds these resources as declared and goes on."
+        f"Who: one of {operators}, with an AWS identity of their own.\n"
+        f"What: {when}git checkout {where}, look where these come from, and run `pulumi up` on the stack of the "
+        "foundation (app-one:declares foundation), which declares all but the image; never on this one.\n"
+        "Then start a new run on main."
     )
 
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--operators", default="the operators", help="who may change what the pipeline may not")
     options = parser.parse_args()
     found = plan.read(options.plan)
+    agent.set_variable("changes", str(len(found.steps)), output=True)
     if not found.beyond_rights:
         print(f"within the pipeline's rights: {len(found.steps)} changes")
         return

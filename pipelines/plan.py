@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 WITHIN_RIGHTS = frozenset({"docker:index/image:Image"})
 """Resource types that the pipeline's key may change: it pushes images, and that is all (infra's push policy)."""
 
-NO_CLOUD = ("pulumi:pulumi:", "pulumi:providers:", "app-one:")
+NO_CLOUD = ("pulumi:pulumi:", "pulumi:providers:", "app-one:infra:Image")
 """Types of the engine and of this program's components: they change nothing outside the state."""
 
 

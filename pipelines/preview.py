@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipelines import agent, commit, state
+from pipelines import agent, commit, identity, state
 
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--summary", action="store_true", help="show the report on the run's page")
     parser.add_argument("--state", type=Path, help="file for the fingerprint that `pipelines.deploy` compares")
     options = parser.parse_args()
+    identity.take()
     if options.state:
         # Before the preview: a change while it runs is then seen as well.
         state.write(options.stack, options.state)

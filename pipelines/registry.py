@@ -10,7 +10,7 @@ import base64
 import subprocess
 from pathlib import Path
 
-from pipelines import agent
+from pipelines import agent, identity
 
 MARK = "registry"
 """File in DOCKER_CONFIG that remembers which registry was logged in to."""
@@ -100,6 +100,7 @@ def main() -> None:
     actions.add_parser("logout", help="log out of the registry that was logged in to")
     options = parser.parse_args()
     if options.action == "login":
+        identity.take()
         login(region(options.stack))
     else:
         logout()

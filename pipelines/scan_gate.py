@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from pipelines import agent, findings, scan_exceptions
+from pipelines import agent, findings, identity, scan_exceptions
 from pipelines.findings import SEVERITIES, Finding
 from pipelines.registry import region
 
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--junit", type=Path, required=True, help="where the findings are written as test results")
     parser.add_argument("--seconds", type=int, default=300, help="how long the scan is waited for")
     options = parser.parse_args()
+    identity.take()
     exceptions = scan_exceptions.load(options.exceptions)
     outputs = agent.read_json(options.outputs, "the outputs that `pipelines.deploy` wrote")
     try:

@@ -23,23 +23,42 @@ PLAIN = re.compile(r"[\w./:@=-]*")
 """Text that a shell takes as one word, or as none."""
 
 
+LISTED = (
+    "group",
+    "connection",
+    "reader",
+    "preview",
+    "state",
+    "environment",
+    "identity",
+    "severity",
+    "findings",
+)
+"""What the pipeline lists of a stack and the rules ask about."""
+ROLE, CONNECTION, USERS = "App-One.Role", "App-One.Connection", "App-One.Users"
+"""What the program's groups hold besides (infra/foundation.py)."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """One stack: its entry in the pipeline's list, and the names that its settings give the program.
 
-    group, reader, preview, state, environment, severity, findings: as the pipeline lists them. raw: the entry.
-    settings: the program's.
+    group, connection, reader, preview, state, environment, identity, severity, findings: as the pipeline lists them.
+    raw: the entry. settings: the program's for this stack. foundation: those of the stack that declares the names.
     """
 
     group: str
+    connection: str
     reader: str
     preview: str
     state: str
     environment: str
+    identity: str
     severity: str
     findings: str
     raw: Located
     settings: Mapping[str, Any]
+    foundation: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,7 +80,7 @@ class Declared:
     @property
     def group_names(self) -> frozenset[str]:
         """Names in the program's group."""
-        return frozenset({self.access_key, self.secret_key, self.account})
+        return frozenset({self.access_key, self.secret_key, self.account, ROLE, CONNECTION, USERS})
 
     @property
     def own_names(self) -> frozenset[str]:
@@ -120,15 +139,10 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
     try:
         stacks = {
             entry["stack"]: Stack(
-                group=entry["group"],
-                reader=entry["reader"],
-                preview=entry["preview"],
-                state=entry["state"],
-                environment=entry["environment"],
-                severity=entry["severity"],
-                findings=entry["findings"],
+                **{name: entry[name] for name in LISTED},
                 raw=entry,
                 settings=settings(root, project, entry["stack"]),
+                foundation=settings(root, project, entry["foundation"]),
             )
             for parameters in handed
             for entry in parameters.get("stacks") or []

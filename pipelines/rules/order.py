@@ -40,10 +40,11 @@ def runs(context: Context, stage: Stage, job: Job, ended: str, **variables: str)
     """
     changed = {name.replace("_", ".").lower(): value for name, value in variables.items()}
     given = {name.lower(): value for name, value in context.predefined.items()} | changed
-    names: Mapping[str, Any] = {"variables": given, "dependencies": {}, "stageDependencies": {}}
+    before = {name: {"result": ended.capitalize(), "outputs": {}} for name in stage.depends_on}
+    names: Mapping[str, Any] = {"variables": given, "dependencies": before, "stageDependencies": {}}
     # A job asks of the jobs that it depends on, which are of its own stage, and of the whole run being cancelled.
-    before = ended if job.depends_on or ended == "canceled" else "succeeded"
-    rows = ((parsed(stage.condition), ended), (parsed(job.condition), before))
+    of_job = ended if job.depends_on or ended == "canceled" else "succeeded"
+    rows = ((parsed(stage.condition), ended), (parsed(job.condition), of_job))
     try:
         return all(truth(evaluate(node, Scope(names, _status(state)))) for node, state in rows if node)
     except ExpressionError:
@@ -88,7 +89,8 @@ def only_main(context: Context) -> Iterator[Finding]:
         updates = "pipelines.deploy" in modules(job.steps)
         if updates and not job.deployment:
             yield at("main", job.raw, f"{job.id} updates a stack without an environment: nobody would be asked")
-        if not updates and not job.deployment:
+        places = {stack.environment for stack in context.declared.stacks.values()}
+        if not updates and job.environment not in places:
             continue
         for branch in OTHERS:
             if runs(context, stage, job, "succeeded", Build_SourceBranch=branch):

@@ -10,6 +10,7 @@ from azure_pipelines.expressions import paths
 from azure_pipelines.lint import CHOSEN, NOT_CHOSEN
 from azure_pipelines.model import SHORTHANDS
 from azure_pipelines.rules import MACRO, at, parsed, texts
+from pipelines.rules.declared import CONNECTION, ROLE, USERS
 from pipelines.rules.structure import modules, option, scripts_of
 
 if TYPE_CHECKING:
@@ -19,26 +20,30 @@ if TYPE_CHECKING:
     from azure_pipelines.rules import Finding
     from pipelines.rules.declared import Context, Declared, Rule
 
-_AWS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
-_ENGINE = _AWS | {
-    "AZDO_ORG_SERVICE_URL",
-    "AZDO_PERSONAL_ACCESS_TOKEN",
-    "PULUMI_ACCESS_TOKEN",
-    "PULUMI_BACKEND_URL",
-    "PULUMI_CONFIG_PASSPHRASE",
-}
+_KEY = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+_TOKEN = frozenset({"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "OIDC_CONNECTION", "SYSTEM_ACCESSTOKEN"})
+_ENGINE = frozenset({"PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"})
+AWS = "AWS"
+"""Stands for what a run shows to AWS: a key, or an identity token."""
 NEEDS: Mapping[str, frozenset[str]] = {
     "pipelines.comment": frozenset({"SYSTEM_ACCESSTOKEN"}),
-    "pipelines.deploy": _ENGINE,
-    "pipelines.drift": _ENGINE,
-    "pipelines.preview": _ENGINE,
-    "pipelines.registry": _AWS | {"AWS_ACCOUNT_NUMBER"},
-    "pipelines.scan_gate": _AWS,
+    "pipelines.deploy": _ENGINE | {AWS},
+    "pipelines.drift": _ENGINE | {AWS, "KEY_USERS"},
+    "pipelines.preview": _ENGINE | {AWS},
+    "pipelines.registry": frozenset({AWS, "AWS_ACCOUNT_NUMBER"}),
+    "pipelines.scan_gate": frozenset({AWS}),
 }
-"""The credentials that each entry point works with; every other one needs none and gets none."""
+"""What each entry point works with; every other one needs none of it and gets none."""
 
-READS_ONLY = "pipelines.drift"
-"""The entry point that works with the group whose key only reads."""
+
+def needs(module: str, identity: str) -> frozenset[str]:
+    """The variables that an entry point works with, by what runs show to AWS (`key` or `oidc`)."""
+    named = NEEDS.get(module, frozenset())
+    return (named - {AWS}) | (_TOKEN if identity == "oidc" else _KEY) if AWS in named else named
+
+
+PUSHES = frozenset({"pipelines.deploy", "pipelines.registry", "pipelines.scan_gate"})
+"""The entry points that work with the group that pushes; all others get the reader's."""
 
 REPORTS = frozenset({"drift", "plan", "release"})
 """Folders below Build.ArtifactStagingDirectory that may be published: reports are written there and nothing else."""
@@ -55,44 +60,71 @@ _RUNTIME = re.compile(r"\$\[(.*)\]", re.DOTALL)
 
 
 def meanings(declared: Declared) -> Mapping[str, str]:
-    """The variables that hold credentials in a step's environment, and the name that each is mapped from."""
+    """The variables of a step's environment that are mapped from another, and from which."""
     return {
         "AWS_ACCESS_KEY_ID": declared.access_key,
         "AWS_SECRET_ACCESS_KEY": declared.secret_key,
         "AWS_ACCOUNT_NUMBER": declared.account,
-        "AZDO_ORG_SERVICE_URL": "System.CollectionUri",
-        "AZDO_PERSONAL_ACCESS_TOKEN": "System.AccessToken",
+        "AWS_ROLE_ARN": ROLE,
+        "KEY_USERS": USERS,
+        "OIDC_CONNECTION": CONNECTION,
         "PULUMI_ACCESS_TOKEN": "Pulumi.AccessToken",
         "PULUMI_BACKEND_URL": "Pulumi.Backend",
-        "PULUMI_CONFIG_PASSPHRASE": "Pulumi.Passphrase",
         "SYSTEM_ACCESSTOKEN": "System.AccessToken",
     }
 
 
+LITERALS = {
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "$(private)/identity",
+    "PIPELINE_IDENTITY": "oidc",
+    "PULUMI_CONFIG_PASSPHRASE": "",
+}
+"""The variables of a step's environment that always have one value: a file, a word, an empty passphrase."""
+
+
 def stacks(context: Context) -> Iterator[Finding]:
-    """What the pipeline lists of a stack is what the program declares of it, and its three groups are three."""
+    """What the pipeline lists is what the foundation declares, its groups are three, and its stack is an image's."""
     for name, stack in context.declared.stacks.items():
-        for key, listed in (("variableGroupName", stack.group), ("pipelineEnvironment", stack.environment)):
-            if listed != stack.settings[key]:
+        if stack.settings["declares"] != "image":
+            yield at(
+                "stacks",
+                stack.raw,
+                f"{name} declares {stack.settings['declares']}: whoever may write its state could become the operator; "
+                "list a stack whose app-one:declares is image",
+            )
+        listed = {
+            "variableGroupName": stack.group,
+            "pipelineEnvironment": stack.environment,
+            "readerName": stack.reader,
+            "stateName": stack.state,
+            "pushRoleName": stack.connection,
+        }
+        for key, text in listed.items():
+            if text != stack.foundation[key]:
                 yield at(
-                    "stacks", stack.raw, f"{name} lists {listed!r}; the program's {key} is {stack.settings[key]!r}"
+                    "stacks", stack.raw, f"{name} lists {text!r}; the foundation's {key} is {stack.foundation[key]!r}"
                 )
         if len({stack.group, stack.reader, stack.state}) != 3:
             yield at("stacks", stack.raw, f"{name}: group, reader and state are three different groups")
-        if stack.preview not in (stack.group, stack.reader):
-            yield at("stacks", stack.raw, f"{name}: preview is {stack.group} or {stack.reader}, not {stack.preview}")
-        names = [stack.settings[key] for key in ("accessKeyVariable", "secretKeyVariable", "accountVariable")]
-        if set(names) != context.declared.group_names:
-            yield at(
-                "stacks", stack.raw, f"{name}'s group holds other names than those that the templates map: {names}"
-            )
+        if stack.identity not in ("key", "oidc"):
+            yield at("stacks", stack.raw, f"{name}: identity is key or oidc, not {stack.identity}")
+        if stack.preview in (stack.environment, stack.group, stack.reader):
+            yield at("stacks", stack.raw, f"{name}: preview names an environment of its own, or is empty")
+        own = {key: (stack.settings[key], stack.foundation[key]) for key in SHARED}
+        for key, (here, there) in own.items():
+            if here != there:
+                yield at("stacks", stack.raw, f"{name}'s {key} is {here!r}, its foundation's is {there!r}")
+
+
+SHARED = ("repositoryName",)
+"""Settings that an image's stack and its foundation have in common."""
 
 
 def groups(context: Context) -> Iterator[Finding]:
-    """A stage has the groups of its stack and no others: the reader's where it only reads; none without a stack.
+    """A stage has the groups of its stack and no others: the reader's, but where it pushes; none without a stack.
 
-    A stage that only comments has none.
-    In a pull request's run it has the stack's group of previews.
+    A stage that only comments or builds has none. In a pull request's run only a stage behind the environment of
+    previews has any.
     """
     for stage in context.pipeline.stages:
         steps = [step for job in stage.jobs for step in job.steps]
@@ -102,20 +134,35 @@ def groups(context: Context) -> Iterator[Finding]:
             continue
         expected: set[str] = set()
         for stack in (context.declared.stacks[name] for name in names):
-            usual = stack.preview if context.pull_request else stack.group
-            needed = {name for module in modules(steps) for name in NEEDS.get(module, ())}
-            if needed <= {"SYSTEM_ACCESSTOKEN"}:
+            if not any(AWS in NEEDS.get(module, ()) for module in modules(steps)):
                 continue
-            expected = {stack.reader if READS_ONLY in modules(steps) else usual, stack.state}
+            pushes = bool(PUSHES & set(modules(steps)))
+            expected = {stack.group if pushes else stack.reader, stack.state}
+            place = stack.environment if pushes else stack.preview
             for job in stage.jobs:
-                if job.deployment and job.environment != stack.environment:
-                    yield at("groups", job.raw, f"{job.id} deploys to {job.environment}, not {stack.environment}")
+                if job.deployment and job.environment != place:
+                    yield at("groups", job.raw, f"{job.id} deploys to {job.environment}, not {place}")
+                if context.pull_request and not job.deployment:
+                    yield at("groups", job.raw, f"{job.id} gives a pull request credentials without an approval")
+            yield from _connections(stage, stack.connection if pushes else stack.reader, stack.identity)
         given = [entry.group for entry in _declared(stage) if entry.group]
         if sorted(given) != sorted(expected):
             yield at("groups", stage.raw, f"{stage.id} has the groups {given}, it needs {sorted(expected)}")
     for entry in context.pipeline.variables:
         if entry.group:
             yield at("groups", entry.raw, f"the group {entry.group} stands at the top: give it to the stages")
+
+
+def _connections(stage: Stage, name: str, identity: str) -> Iterator[Finding]:
+    """A job with identity tokens names the one connection that it uses, before any step needs it; others name none."""
+    for job in stage.jobs:
+        named = [step.inputs.get("awsCredentials", "") for step in job.steps if step.task == CONNECTS]
+        if named != ([name] if identity == "oidc" else []):
+            yield at("groups", job.raw, f"{job.id} uses the service connections {named}")
+
+
+CONNECTS = "AWSShellScript@1"
+"""The task that names a service connection; it runs nothing of ours."""
 
 
 def _declared(stage: Stage) -> Iterator[Variable]:
@@ -135,20 +182,33 @@ def names_of_groups(context: Context) -> Iterator[Finding]:
 
 
 def secrets_by_name(context: Context) -> Iterator[Finding]:
-    """A step gets the credentials that its entry point needs, each from the variable of its own meaning, no others."""
+    """A step gets what its entry point needs, each from the variable of its own meaning, and nothing else."""
     meaning = meanings(context.declared)
-    for _, _, step in context.pipeline.steps():
-        needed = {name for module in modules([step]) for name in NEEDS.get(module, ())}
-        given = set(step.env) & set(meaning)
+    for stage, _, step in context.pipeline.steps():
+        stack = context.declared.stacks.get(_stack_of(stage))
+        identity = stack.identity if stack else "key"
+        needed = {name for module in modules([step]) for name in needs(module, identity)}
+        if needed & _TOKEN - {"SYSTEM_ACCESSTOKEN"}:
+            needed |= {"PIPELINE_IDENTITY"}
+        given = set(step.env) & {*meaning, *LITERALS}
         for name in sorted(needed - given):
-            yield at("secret", step.raw, f"{step.title!r} needs {name}: $({meaning[name]})")
+            yield at("secret", step.raw, f"{step.title!r} needs {name}: {_wanted(name, meaning)}")
         for name in sorted(given - needed):
             yield at("secret", step.raw, f"{step.title!r} has no need of {name}")
         for name, value in step.env.items():
-            if name in meaning and value != f"$({meaning[name]})":
-                yield at("secret", step.raw, f"{name} is $({meaning[name]}), not {value}")
+            if name in given and value != _wanted(name, meaning):
+                yield at("secret", step.raw, f"{name} is {_wanted(name, meaning)!r}, not {value!r}")
             if name not in meaning and any(context.declared.is_secret(found) for found in MACRO.findall(value)):
                 yield at("secret", step.raw, f"{value} in {name}: no entry point reads a secret there")
+
+
+def _wanted(name: str, meaning: Mapping[str, str]) -> str:
+    return LITERALS[name] if name in LITERALS else f"$({meaning[name]})"
+
+
+def _stack_of(stage: Stage) -> str:
+    """The stack that a stage works on; empty where there is none."""
+    return next(filter(None, (option(step, "--stack") for job in stage.jobs for step in job.steps)), "")
 
 
 def secrets_stay_in_env(context: Context) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from azure_pipelines.expressions import paths
 from azure_pipelines.model import SHORTHANDS
 from azure_pipelines.rules import ancestors, at, parsed
 from pipelines.rules.order import MAIN, runs
-from pipelines.rules.secrets import meanings
+from pipelines.rules.secrets import LITERALS, meanings
 from pipelines.rules.structure import modules, option
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from pipelines.rules.declared import Context, Rule
 
 ROOT = frozenset({"lockBehavior", "name", "parameters", "pool", "pr", "schedules", "stages", "trigger", "variables"})
-STAGE = frozenset({"condition", "dependsOn", "displayName", "jobs", "lockBehavior", "stage", "variables"})
+STAGE = frozenset(
+    {"condition", "dependsOn", "displayName", "isSkippable", "jobs", "lockBehavior", "stage", "variables"}
+)
 JOB = frozenset(
     {"cancelTimeoutInMinutes", "condition", "dependsOn", "displayName", "job", "steps", "timeoutInMinutes", "variables"}
 )
@@ -101,7 +103,7 @@ def environment(context: Context) -> Iterator[Finding]:
     for row in rows:
         if row.name and row.name not in VARIABLES:
             yield at("variable", row.raw, f"{row.name} is not on the list of variables: every step would have it")
-    known = set(meanings(context.declared))
+    known = {*meanings(context.declared), *LITERALS}
     for _, _, step in pipeline.steps():
         for name in step.env:
             if name not in known and f'"${name}"' not in step.argument:

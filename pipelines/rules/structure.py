@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TASKS = frozenset(
     {
+        "AWSShellScript@1",
         "Bash@3",
         "Cache@2",
         "CmdLine@2",

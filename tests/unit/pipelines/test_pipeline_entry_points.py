@@ -179,10 +179,10 @@ def test_a_plan_within_the_pipelines_rights_passes_and_any_other_is_refused(tmp_
     arguments = ("--stack", "dev", "--plan", str(policy), "--operators", "the team X")
     refused = entry_point("gate", *arguments, "--mode", "refuse", BUILD_SOURCEVERSION="1f3e2d4")
     assert refused.returncode == agent.REFUSED
-    for part in ("update `aws:iam/policy:Policy` push", "the team X", "git checkout 1f3e2d4 && pulumi up --stack dev"):
+    for part in ("update `aws:iam/policy:Policy` push", "the team X", "git checkout 1f3e2d4, look where"):
         assert part in refused.stderr
     asked = entry_point("gate", *arguments, "--mode", "mark", BUILD_SOURCEVERSION="1f3e2d4", BUILD_REASON="PullRequest")
-    assert "after the merge, git checkout main && git pull && pulumi up --stack dev" in asked.stderr
+    assert "after the merge, git checkout main && git pull, look where" in asked.stderr
     assert "1f3e2d4" not in asked.stderr
     named = POLICY | {"urn": f"{POLICY['urn']}`\n\n# Approved\u2028by\x1b[31m the `team`"}
     odd = report(tmp_path / "odd.json", named)
