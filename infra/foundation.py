@@ -179,7 +179,14 @@ class Foundation:
         if self._federation:
             variables |= self._role("reader", "Read", name, rights, approval=False, write=False)
         group = self._group("reader-group", name, variables, secrets)
-        self._protected.append(Protected(name="reader-group", kind="variablegroup", resource_id=group.id))
+        self._protected.append(
+            Protected(
+                name="reader-group",
+                kind="variablegroup",
+                resource_id=group.id,
+                pull_requests=settings.pull_request_preview,
+            )
+        )
 
     @property
     def _with_keys(self) -> bool:
@@ -226,7 +233,13 @@ class Foundation:
             role_arn=access.role_arn,
         )
         self._protected.append(
-            Protected(name=f"{name}-connection", kind="endpoint", resource_id=connection.id, approval=approval)
+            Protected(
+                name=f"{name}-connection",
+                kind="endpoint",
+                resource_id=connection.id,
+                approval=approval,
+                pull_requests=kind == "Read" and settings.pull_request_preview,
+            )
         )
         return {ROLE_VARIABLE: access.role_arn, CONNECTION_VARIABLE: connection.id}
 
@@ -260,7 +273,14 @@ class Foundation:
         """Where the state is: no secret, since the stack has none and needs no passphrase."""
         variables = {BACKEND_VARIABLE: self._settings.image_backend, STACK_VARIABLE: self._image_stack}
         group = self._group("state-group", self._settings.state_name, variables)
-        self._protected.append(Protected(name="state-group", kind="variablegroup", resource_id=group.id))
+        self._protected.append(
+            Protected(
+                name="state-group",
+                kind="variablegroup",
+                resource_id=group.id,
+                pull_requests=self._settings.pull_request_preview,
+            )
+        )
 
     def _group(
         self,
@@ -292,6 +312,9 @@ class Foundation:
                 reviewers=settings.pipeline_reviewers,
                 yaml_path=settings.pipeline_yaml,
                 environment_name=settings.pipeline_environment,
+                preview_environment_name=(
+                    f"{settings.pipeline_environment}-preview" if settings.pull_request_preview else ""
+                ),
                 protected=self._protected,
             ),
         )

@@ -61,6 +61,8 @@ class Protected:
     """A person approves each run before it may be used."""
     lock: bool = False
     """One run at a time."""
+    pull_requests: bool = False
+    """Runs of pull requests may use it too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,8 @@ class PipelineArgs:
     yaml_path: str
     """The pipeline's YAML in the repository."""
     environment_name: str
+    preview_environment_name: str
+    """Where a pull request is previewed after an approval; empty for none."""
     protected: Sequence[Protected]
     """What the pipeline uses besides the environment."""
 
@@ -119,7 +123,8 @@ class Pipeline(pulumi.ComponentResource):
         deploys_to = Protected(
             name="environment", kind="environment", resource_id=environment.id, approval=True, lock=True
         )
-        for protected in (*args.protected, deploys_to):
+        previews = self._previews(name) if args.preview_environment_name else ()
+        for protected in (*args.protected, deploys_to, *previews):
             self._guard(name, protected, pipeline_id)
         scope = {"repository_id": args.prerequisites.repository_id, "repository_ref": branch, "match_type": "Exact"}
         azuredevops.BranchPolicyBuildValidation(
@@ -157,6 +162,25 @@ class Pipeline(pulumi.ComponentResource):
         self.id = definition.id
         self.register_outputs({"id": self.id})
 
+    def _previews(self, name: str) -> tuple[Protected]:
+        """The environment behind whose approval a pull request gets the reader's credentials."""
+        environment = azuredevops.Environment(
+            f"{name}-preview-environment",
+            project_id=self._args.project_id,
+            name=self._args.preview_environment_name,
+            description="Where a pull request is previewed; its checks are written by Pulumi",
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return (
+            Protected(
+                name="preview-environment",
+                kind="environment",
+                resource_id=environment.id,
+                approval=True,
+                pull_requests=True,
+            ),
+        )
+
     def _guard(self, name: str, protected: Protected, pipeline_id: pulumi.Output[int]) -> None:
         """Open a resource to this pipeline, and set the checks that a run has to pass."""
         args, child = self._args, pulumi.ResourceOptions(parent=self)
@@ -169,17 +193,21 @@ class Pipeline(pulumi.ComponentResource):
             opts=child,
         )
         # The environment's checks were there first, and have no part for it in their names.
-        own = name if protected.kind == "environment" else f"{name}-{protected.name}"
+        own = name if protected.name == "environment" else f"{name}-{protected.name}"
+        # No policy protects the merge of a pull request.
+        branches, only = f"refs/heads/{args.branch}", f"Only {args.branch}, while it is protected"
+        if protected.pull_requests:
+            branches, only = f"{branches},refs/pull/*", f"Only {args.branch} and pull requests"
         # A definition can be run on any branch, with that branch's YAML: without this nothing but an approver would
         # stand between unreviewed code and what is protected.
         azuredevops.CheckBranchControl(
             f"{own}-branch",
             project_id=args.project_id,
-            display_name=f"Only {args.branch}, while it is protected",
+            display_name=only,
             target_resource_type=protected.kind,
             target_resource_id=protected.resource_id,
-            allowed_branches=f"refs/heads/{args.branch}",
-            verify_branch_protection=True,
+            allowed_branches=branches,
+            verify_branch_protection=not protected.pull_requests,
             ignore_unknown_protection_status=False,
             timeout=_BRANCH_MINUTES,
             opts=child,

@@ -167,6 +167,7 @@ class Settings:
     ]
 
     pipeline_reviewers: Annotated[int, whole_number(1, 10)]
+    pull_request_preview: bool
     pipeline_identity: Annotated[str, one_of("key", "oidc")]
     keep_access_key: bool
     push_role_name: Annotated[str, matches(r"[\w+=,.@-]{1,64}", _IAM_NAME.format(64), "app-one-push")]
@@ -335,12 +336,30 @@ def read_settings(
     if project and read.get("pipeline_enabled"):
         for key, text, example in pipeline_files.mismatches(project, read):
             errors.append(f"{namespace}{key} = {shown(key)} with pipelineEnabled: {text}; for example {example}")
+    if wrong := _wrong_party(read.get("declares"), environment):
+        errors.append(f"{namespace}declares = {shown('declares')}: {wrong}")
     read.update(_from_environment(read, environment, errors))
     if errors:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         lines = [f"  {number}. {error}" for number, error in enumerate(errors, start=1)]
         raise SettingsError("\n".join([f"the configuration has {count}; nothing was changed:", *lines]))
     return Settings(**read)
+
+
+def _wrong_party(declares: str | None, environment: Mapping[str, str]) -> str:
+    """Why this stack is not to be run here; empty where it is. An agent of Azure Pipelines sets TF_BUILD."""
+    on_agent = environment.get("TF_BUILD", "").lower() == "true"
+    if on_agent and declares in {"everything", "foundation"}:
+        return (
+            "a pipeline runs the stack of the image alone, since whoever may write a stack's state may run code as "
+            "whoever runs it next; for example image, in a stack of its own (docs/security.md)"
+        )
+    if not on_agent and declares == "image":
+        return (
+            "the pipeline may write this stack's state, which would run with your rights here; let the pipeline run "
+            "it, or set TF_BUILD=True where that is what you want (docs/security.md)"
+        )
+    return ""
 
 
 def keys() -> dict[str, str]:

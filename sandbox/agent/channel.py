@@ -37,6 +37,8 @@ class Assignment:
     variables: Variables
     token: str = field(repr=False)
     repository: tuple[str, str]
+    connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """The service connections that the job names, with their ids and parameters."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def _assignment(given: Mapping[str, Any]) -> Assignment:
         variables=variables,
         token=given["accessToken"],
         repository=(given["repository"]["url"], given["repository"]["version"]),
+        connections=given.get("connections", {}),
     )
 
 
@@ -125,6 +128,12 @@ class Channel:
 
     def _ask(self, method: str, what: str, body: object = None) -> Any:
         return self.organization.ask(method, f"_apis/sandbox/agent/{what}", body, token=self.token)
+
+    def identity_token(self, uri: str, connection: str) -> str:
+        """An identity token of a service connection, from System.OidcRequestUri. Raises ChannelError."""
+        path = uri.removeprefix(f"{self.organization.url}/")
+        given = self.organization.ask("POST", f"{path}?serviceConnectionId={connection}", {}, token=self.token)
+        return str(given["oidcToken"])
 
     def step(self, number: int, **what: object) -> None:
         """Tell what is new of a step: name, state, result, lines, issues."""

@@ -17,7 +17,7 @@ from sandbox.agent.process import Cancellation
 from sandbox.agent.results import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from azure_pipelines.model import Step
     from azure_pipelines.variables import Variables
@@ -164,20 +164,20 @@ class JobRun:
         canceled = self.cancellation.requested
         return step_holds(step.condition, self.variables.plain(), failed=self.result == FAILED, canceled=canceled)
 
-    def environment(self, step: Step) -> dict[str, str]:
-        """The environment of a step: the agent's own, the plain variables, and what the step maps by name."""
-        own = {**self.machine.environ, "TF_BUILD": "True", process.LOOKUP: self.mark}
+    def environment(self, step: Step, added: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of a step: the agent's own, the plain variables, what task and step add by name."""
+        own = {**self.machine.environ, "TF_BUILD": "True", process.LOOKUP: self.mark, **(added or {})}
         own.update(self.variables.environment())
         own.update({name: self.variables.expand(value) for name, value in step.env.items()})
         own["PATH"] = os.pathsep.join([*self.path, own.get("PATH", "")])
         return own
 
-    def execute(self, argv: Sequence[str], step: Step, cwd: Path) -> int:
+    def execute(self, argv: Sequence[str], step: Step, cwd: Path, added: Mapping[str, str] | None = None) -> int:
         """Run a process of a step; a step that began after the cancellation is not stopped by it."""
         return process.run(
             argv,
             cwd=cwd,
-            env=self.environment(step),
+            env=self.environment(step, added),
             on_line=self.output,
             cancellation=None if self.cancellation.requested else self.cancellation,
             patience=float(self.variables.get("PROCESS_SIGINT_TIMEOUT") or "7500") / 1000,

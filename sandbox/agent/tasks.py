@@ -61,6 +61,54 @@ def _bash(job: JobRun, entry: Step) -> int:
         script.unlink()
 
 
+def _aws_shell_script(job: JobRun, entry: Step) -> int:
+    """A script with the credentials of a service connection to AWS, by a role and an identity token of its own.
+
+    https://docs.aws.amazon.com/vsts/latest/userguide/aws-shell.html
+    """
+    import boto3
+    import botocore.exceptions
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    name, region = _input(job, entry, "awsCredentials"), _input(job, entry, "regionName")
+    if _input(job, entry, "scriptType", "inline") != "inline":
+        raise TaskError("this agent runs an inline script of AWSShellScript@1, no file")
+    connection = job.assignment.connections.get(name)
+    if connection is None or connection.get("useOIDC") != "true":
+        raise TaskError(f"this agent takes a service connection to AWS with OIDC; {name or 'none'} is not one")
+    client = boto3.client(
+        "sts",
+        region_name=region,
+        endpoint_url=job.machine.environ.get("AWS_ENDPOINT_URL"),
+        config=Config(signature_version=UNSIGNED),
+    )
+    try:
+        session = client.assume_role_with_web_identity(
+            RoleArn=connection["assumeRoleArn"],
+            RoleSessionName=connection.get("roleSessionName") or "aws-vsts-tools",
+            WebIdentityToken=job.channel.identity_token(
+                job.variables.get("System.OidcRequestUri") or "", connection["id"]
+            ),
+        )["Credentials"]
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise TaskError(f"the role of the service connection {name} could not be taken: {error}") from None
+    for secret in (session["SecretAccessKey"], session["SessionToken"]):
+        job.variables.masks.add(secret)
+    script = job.folder("Agent.TempDirectory") / f"{job.mark}-{job.number}.sh"
+    script.write_text(_input(job, entry, "inlineScript") + "\n", encoding="utf-8")
+    added = {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+        "AWS_REGION": region,
+    }
+    try:
+        return job.execute(["bash", str(script)], entry, job.folder("Build.SourcesDirectory"), added)
+    finally:
+        script.unlink()
+
+
 def _checkout(job: JobRun, entry: Step) -> None:
     if entry.argument == "none":
         return
@@ -150,6 +198,7 @@ def _tests(job: JobRun, entry: Step) -> None:
 
 
 _TASKS: dict[str, Callable[[JobRun, Step], int | None]] = {
+    "AWSShellScript@1": _aws_shell_script,
     "Bash@3": _bash,
     "CmdLine@2": _bash,
     "checkout": _checkout,

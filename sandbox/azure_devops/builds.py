@@ -247,6 +247,9 @@ def _queue(call: Call, project: Json, definition: Json, body: Json, requester: s
     skip = [str(name) for name in body.get("stagesToSkip") or []]
     if unknown := sorted(set(skip) - {stage.id for stage in pipeline.stages}):
         raise NotRunnableError(f"The pipeline has no stage {', '.join(unknown)} that could be skipped.")
+    kept = {stage.id for stage in pipeline.stages if str(stage.raw.get("isSkippable", "true")).lower() == "false"}
+    if refused := sorted(kept & set(skip)):
+        raise NotRunnableError(f"The stages {', '.join(refused)} cannot be skipped: their isSkippable is false.")
     call.draft.table("builds")[str(number)] = known
     orchestration.begin(call.draft, known, pipeline, skip)
     orchestration.advance(call, known)

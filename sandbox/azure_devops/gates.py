@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops import checks, clock, environments, permissions, variable_groups
+from sandbox.azure_devops import checks, clock, environments, permissions, service_endpoints, variable_groups
 from sandbox.azure_devops.run_variables import may_use_group, refused_group
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ def ask(call: Call, build: Json, pipeline: Pipeline, stage: Stage, row: Json) ->
             if environment is None:
                 return REFUSE, refused_environment(job.environment)
             used[Resource(environments.TYPE, str(environment["id"]), f"Environment {environment['name']}")] = None
+        for name in service_endpoints.named_in(job):
+            endpoint = service_endpoints.may_use(call.draft, project, build["definitionId"], name)
+            if endpoint is None:
+                return REFUSE, service_endpoints.refused(name)
+            used[Resource(service_endpoints.TYPE, endpoint["id"], f"Service connection {name}")] = None
     asked = [(one, check) for one in used for check in checks.on(call.draft, project["id"], one.kind, one.id)]
     for one, check in asked:
         if reason := checks.refused_branch(call.draft, check, build):
@@ -69,6 +74,8 @@ def ask(call: Call, build: Json, pipeline: Pipeline, stage: Stage, row: Json) ->
     state, why = _approvals(call, build, row, asked)
     if state != PASS:
         return state, why
+    connections = {one.id for one in used if one.kind == service_endpoints.TYPE}
+    build["connections"] = sorted({*build.get("connections", []), *connections})
     locks = {f"{one.kind}/{one.id}" for one, check in asked if check["type"] == checks.EXCLUSIVE_LOCK}
     return _lock(call.draft, build, row, locks)
 

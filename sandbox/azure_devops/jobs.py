@@ -31,6 +31,7 @@ from sandbox.azure_devops import (
     orchestration,
     run_variables,
     scopes,
+    service_endpoints,
     tokens,
 )
 from sandbox.azure_devops.errors import ServiceError, bad_argument, build
@@ -100,11 +101,20 @@ def _begin(call: Call, run: Json, stage: Json, job: Json) -> Json:
         "stage": stage["id"],
         "stageAttempt": stage["attempt"],
         "job": of_job.raw,
+        "connections": {name: _connection(call, project, name) for name in service_endpoints.named_in(of_job)},
         "jobAttempt": job["attempt"],
         "variables": run_variables.wire(variables),
         "accessToken": token["token"],
         "repository": {"url": git.wire(call, repository)["remoteUrl"], "version": run["sourceVersion"]},
     }
+
+
+def _connection(call: Call, project: Json, name: str) -> dict[str, str]:
+    """A service connection that the stage's checks have let pass, with its secrets."""
+    found = service_endpoints.by_name(call.draft, project, name)
+    if found is None:  # deleted while the job was waiting
+        raise build(404, "ServiceEndpointNotFoundException", service_endpoints.refused(name))
+    return {"id": found["id"], **service_endpoints.parameters(call.draft, found)}
 
 
 @router.on(locations.AGENT_REQUESTS, "PATCH", "vso.build_execute")

@@ -15,6 +15,7 @@ from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 from sandbox.azure_devops.store import SECRET_ID
 
 if TYPE_CHECKING:
+    from azure_pipelines.model import Job
     from sandbox.azure_devops.protocol import Call
     from sandbox.azure_devops.store import Draft, Json
 
@@ -30,6 +31,33 @@ def by_name(draft: Draft, project: Json, name: str) -> Json | None:
         if endpoint["projects"].get(project["id"], {}).get("name", "").lower() == name.lower():
             return endpoint
     return None
+
+
+INPUTS = {"AWSShellScript": "awsCredentials"}
+"""The input that names a service connection, by the tasks that take one."""
+
+
+def named_in(job: Job) -> list[str]:
+    """Return the service connections that a job's steps name."""
+    found = [step.inputs.get(INPUTS.get(step.task.partition("@")[0], ""), "") for step in job.steps]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def may_use(draft: Draft, project: Json, definition_id: int, name: str) -> Json | None:
+    """Return the endpoint of a name if it is there and the pipeline may use it, else None."""
+    found = by_name(draft, project, name)
+    if found is None or not permissions.allowed(draft, project["id"], TYPE, found["id"], definition_id):
+        return None
+    return found
+
+
+def refused(name: str) -> str:
+    """Return the service's words for an endpoint that a pipeline may not use, or that is not there."""
+    return (
+        f"The pipeline is not valid. There was a resource authorization issue: the service connection {name} could not "
+        "be found. The service connection does not exist, has been disabled or has not been authorized for use. For "
+        "authorization details, refer to https://aka.ms/yamlauthz."
+    )
 
 
 def by_id(draft: Draft, project: Json, endpoint_id: str) -> Json | None:

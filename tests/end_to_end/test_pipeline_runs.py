@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from azure_pipelines import conditions as runs
-from azure_pipelines.variables import Value
-from tests.end_to_end.delivery import BUCKET, CHECKS, CHECKS_OF_PULL_REQUEST, Delivery
+from tests.end_to_end.delivery import CHECKS, CHECKS_OF_PULL_REQUEST, Delivery
 from tests.organization import Refused
 from tests.pipeline_run import Outcome, PipelineRun
-from tests.workstation import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,40 +74,71 @@ def release(results: Outcome) -> dict[str, Any]:
     return dict(json.loads((results.artifacts[name] / "release.json").read_text(encoding="utf-8")))
 
 
-def test_a_pull_request_is_checked_and_previewed_and_changes_nothing_and_its_one_comment_is_of_the_newest_run(
+def test_a_pull_request_is_checked_and_built_and_gets_no_credential_and_no_state(
     delivery: Delivery, start: Start
 ) -> None:
-    state, access, tags = delivery.state(), delivery.access(), delivery.tags()
+    before = (delivery.state(), delivery.access(), delivery.tags())
     with delivery.branch("page") as branch:
         number = delivery.organization.open_pull_request(branch)
-        merge = f"refs/pull/{number}/merge"
         change_the_app(delivery, "pull request")
-        _, results = start(branch=merge, reason="pullRequest")
-        expected = {"checks": runs.SUCCEEDED, "preview_dev": runs.SUCCEEDED, "unchecked_dev": runs.SKIPPED}
-        assert results.stages == expected, succeeded(results)
-        assert cleaned(results)
-        (comment,) = delivery.organization.comments(number)
-        assert comment["content"].startswith("## Preview of dev by ")
-        assert "docker:index/image:Image" in comment["content"]
-        assert comment["status"] == "closed"
-        assert len(results.summaries) == 1
-        report = json.loads((results.artifacts["plan-dev-1-1"] / "report.json").read_text(encoding="utf-8"))
-        assert [step["type"] for step in report["steps"]] == ["docker:index/image:Image"]
-
-        # The same pull request goes on to change what the pipeline's key may not: that is marked, not refused.
-        delivery.operator.config(allowPull="true")
-        delivery.commit("Allow pulling")
-        run, results = start(branch=merge, reason="pullRequest", skip=CHECKS_OF_PULL_REQUEST)
-        assert results.stages["preview_dev"] == runs.SUCCEEDED, succeeded(results)
-        assert cleaned(results)
-        (comment,) = delivery.organization.comments(number)
-        assert delivery.organization.build(run.build)["buildNumber"] in comment["content"]
-        assert comment["status"] == "active"
-        assert "needs an operator" in comment["content"]
-        assert "aws:iam/policy:Policy" in comment["content"]
-    assert (delivery.state(), delivery.access(), delivery.tags()) == (state, access, tags)
+        _, results = start(branch=f"refs/pull/{number}/merge", reason="pullRequest")
+    assert results.stages == {"checks": runs.SUCCEEDED, "build_dev": runs.SUCCEEDED}, succeeded(results)
+    assert "the image of dev-image builds" in results.log()
+    assert delivery.organization.comments(number) == []
+    assert (delivery.state(), delivery.access(), delivery.tags()) == before
 
 
+@pytest.mark.parametrize(
+    ("group", "environment"),
+    [("app-one", ""), ("app-one-reader", ""), ("app-one-state", ""), ("", "app-one-dev")],
+)
+def test_a_pull_request_that_names_what_is_not_given_to_it_is_refused(
+    delivery: Delivery, start: Start, group: str, environment: str
+) -> None:
+    """Its run uses its own YAML."""
+    job = {"steps": [{"bash": "env"}]}
+    deployment = {"deployment": "a", "environment": environment, "strategy": {"runOnce": {"deploy": job}}}
+    asked = {"variables": [{"group": group}], "jobs": [{"job": "a", **job}]} if group else {"jobs": [deployment]}
+    text = json.dumps({"stages": [{"stage": "take", **asked}]})
+    with delivery.branch(f"take-{group or environment}") as branch:
+        number = delivery.organization.open_pull_request(branch)
+        delivery.edit("azure-pipelines.yml", lambda _: text)
+        _, results = start(branch=f"refs/pull/{number}/merge", reason="pullRequest")
+    assert results.stages == {"take": runs.FAILED}
+    assert results.steps == []
+    assert "is not among the allowed branches" in results.issues[0][1]
+
+
+@pytest.fixture(scope="module")
+def previewed(delivery: Delivery) -> None:
+    """Previews of pull requests, behind an environment with an approval."""
+    delivery.operator.config(pullRequestPreview="true")
+    delivery.operator.up()
+    delivery.edit("azure-pipelines.yml", lambda text: text.replace("preview: ''", "preview: app-one-dev-preview"))
+
+
+@pytest.mark.usefixtures("previewed")
+def test_a_pull_request_is_previewed_where_its_stack_asks_for_it_and_its_one_comment_is_of_the_newest_run(
+    delivery: Delivery, start: Start
+) -> None:
+    before = (delivery.state(), delivery.access(), delivery.tags())
+    with delivery.branch("previewed") as branch:
+        number = delivery.organization.open_pull_request(branch)
+        change_the_app(delivery, "previewed pull request")
+        for _ in range(2):
+            run, results = start(branch=f"refs/pull/{number}/merge", reason="pullRequest", skip=CHECKS_OF_PULL_REQUEST)
+            assert results.stages["preview_dev"] == runs.SUCCEEDED, succeeded(results)
+            assert cleaned(results)
+            assert results.approved == [("preview_dev", "Environment app-one-dev-preview")]
+            (comment,) = delivery.organization.comments(number)
+            assert comment["content"].startswith("## Preview of dev-image by ")
+            assert delivery.organization.build(run.build)["buildNumber"] in comment["content"]
+            assert "docker:index/image:Image" in comment["content"]
+            assert comment["status"] == "closed"
+    assert (delivery.state(), delivery.access(), delivery.tags()) == before
+
+
+@pytest.mark.usefixtures("previewed")
 def test_a_fork_gets_no_secret_and_no_preview(delivery: Delivery, start: Start) -> None:
     with delivery.branch("fork") as branch:
         number = delivery.organization.open_pull_request(branch, fork=True)
@@ -131,13 +160,23 @@ def test_main_releases_a_new_image_under_its_build_number_and_leaves_iam_alone(
     assert number in delivery.tags()
     released = release(results)
     assert (released["tag"], released["commit"]) == (number, commit)
-    assert released["digest"] == delivery.operator.outputs()["image_by_digest"]
+    assert released["digest"] == delivery.image_stack.outputs()["image_by_digest"]
     assert results.approved == [("deploy_dev", "Environment app-one-dev")]
     assert any("# Released to dev" in page and number in page for page in results.summaries)
     assert ("ECR scan of dev", "no findings", True) in results.tests
     assert delivery.access() == access
 
 
+@pytest.fixture(scope="module")
+def released(delivery: Delivery) -> None:
+    """The stack of the image has an image."""
+    if delivery.image() is None:
+        with started(delivery) as start:
+            _, results = start(skip=CHECKS)
+        assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+
+
+@pytest.mark.usefixtures("released")
 def test_a_change_between_approval_and_update_is_refused_before_anything_changes(
     delivery: Delivery, start: Start
 ) -> None:
@@ -146,35 +185,33 @@ def test_a_change_between_approval_and_update_is_refused_before_anything_changes
 
     def meddle(_run: PipelineRun, stage: str, step: str, _line: str) -> None:
         if stage == "deploy_dev" and step == "Log in to ECR" and not seen:
-            delivery.operator.config(keepImages="29")
-            delivery.operator.up("--exclude", "**docker:index/image:Image::**")
-            delivery.commit("The operator's change")
+            urn = next(urn for urn in delivery.state() if "docker:index/image:Image::" in urn)
+            delivery.image_stack.pulumi("state", "delete", "--yes", urn)
             seen.append((delivery.state(), delivery.tags()))
 
     _, results = start(skip=CHECKS, on_line=meddle)
     assert results.stages == {"checks": runs.SKIPPED, "preview_dev": runs.SUCCEEDED, "deploy_dev": runs.FAILED}
     assert results.step("Is it what was approved?").result == runs.FAILED, succeeded(results)
     assert any("is not what was approved" in text for _, text in results.issues)
-    assert results.step("Update dev").result == runs.SKIPPED
+    assert results.step("Update dev-image").result == runs.SKIPPED
     assert (delivery.state(), delivery.tags()) == seen[0]
     assert cleaned(results)
 
 
+@pytest.mark.usefixtures("released")
 def test_a_change_between_the_second_preview_and_the_update_is_refused_too(delivery: Delivery, start: Start) -> None:
     change_the_app(delivery, "approved and compared")
     seen: list[tuple[dict[str, Any], set[str]]] = []
 
     def meddle(_run: PipelineRun, stage: str, step: str, _line: str) -> None:
         if stage == "deploy_dev" and step == "Is it within the pipeline's rights?" and not seen:
-            delivery.operator.config(keepImages="28")
-            delivery.operator.up("--exclude", "**docker:index/image:Image::**")
-            delivery.commit("The operator's next change")
+            delivery.image_stack.pulumi("refresh", "--yes", "--skip-preview")
             seen.append((delivery.state(), delivery.tags()))
 
     _, results = start(skip=CHECKS, on_line=meddle)
     assert results.step("Is it what was approved?", "deploy").result == runs.SUCCEEDED, succeeded(results)
-    assert results.step("Update dev").result == runs.FAILED, succeeded(results)
-    assert any("somebody changed the stack dev" in text for _, text in results.issues)
+    assert results.step("Update dev-image").result == runs.FAILED, succeeded(results)
+    assert any("somebody changed the stack dev-image" in text for _, text in results.issues)
     assert (delivery.state(), delivery.tags()) == seen[0]
     assert cleaned(results)
 
@@ -208,7 +245,7 @@ def setbacks(delivery: Delivery) -> dict[str, Attempt]:
     def meet(run: PipelineRun, _stage: str, step: str, line: str) -> None:
         if now[0] == "refused push" and step == "Is it what was approved?":
             iam.put_user_policy(UserName="app-one-push", PolicyName="no-push", PolicyDocument=refusal)
-        if now[0] == "cancelled" and step == "Update dev" and "image" in line:
+        if now[0] == "cancelled" and step == "Update dev-image" and "image" in line:
             run.cancel()
 
     record(Outcome())
@@ -241,7 +278,7 @@ def setbacks(delivery: Delivery) -> dict[str, Attempt]:
 
 def test_a_failing_build_leaves_the_stack_as_it_was_and_the_next_run_goes_on(setbacks: dict[str, Attempt]) -> None:
     before, broken, released = setbacks["before"], setbacks["broken build"], setbacks["released"]
-    assert broken.results.step("Update dev").result == runs.FAILED, succeeded(broken.results)
+    assert broken.results.step("Update dev-image").result == runs.FAILED, succeeded(broken.results)
     assert broken.results.step("Wait for ECR's findings").result == runs.SKIPPED
     assert cleaned(broken.results)
     assert broken.tags == before.tags
@@ -251,7 +288,7 @@ def test_a_failing_build_leaves_the_stack_as_it_was_and_the_next_run_goes_on(set
 
 def test_a_failing_push_is_retried_by_running_the_failed_job_again(setbacks: dict[str, Attempt]) -> None:
     broken, refused, released = setbacks["broken build"], setbacks["refused push"], setbacks["released"]
-    assert refused.results.step("Update dev").result == runs.FAILED, succeeded(refused.results)
+    assert refused.results.step("Update dev-image").result == runs.FAILED, succeeded(refused.results)
     assert cleaned(refused.results)
     assert refused.tags == broken.tags
     assert released.results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(released.results)
@@ -261,12 +298,12 @@ def test_a_failing_push_is_retried_by_running_the_failed_job_again(setbacks: dic
 def test_a_cancelled_update_is_cleaned_up_and_gives_the_stacks_lock_back(setbacks: dict[str, Attempt]) -> None:
     results = setbacks["cancelled"].results
     assert results.stages["deploy_dev"] == runs.CANCELED, succeeded(results)
-    assert results.step("Update dev").result == runs.CANCELED
+    assert results.step("Update dev-image").result == runs.CANCELED
     assert results.step("Summarise the release").result == runs.SKIPPED
     assert cleaned(results)
     assert [command for kind, command in results.issues if kind == "orphan"] == []
     after = setbacks["finding"].results
-    assert after.step("Update dev").result == runs.SUCCEEDED, succeeded(after)
+    assert after.step("Update dev-image").result == runs.SUCCEEDED, succeeded(after)
 
 
 def test_a_finding_in_the_image_stops_the_release_and_shows_as_a_failed_test(setbacks: dict[str, Attempt]) -> None:
@@ -288,29 +325,33 @@ def test_a_finished_deployment_can_be_run_again_and_changes_nothing(setbacks: di
     assert (after.state, after.tags) == (before.state, before.tags)
 
 
-def test_a_change_of_iam_is_refused_on_main_and_goes_on_after_the_operator(delivery: Delivery, start: Start) -> None:
+def test_a_change_of_rights_is_the_operators_and_no_run_makes_it(delivery: Delivery, start: Start) -> None:
     access = delivery.access()
     delivery.operator.config(allowPull="true")
-    commit = delivery.commit("Allow pulling")
-    _, results = start(skip=CHECKS)
-    assert results.stages["preview_dev"] == runs.FAILED
-    assert results.stages["deploy_dev"] == runs.SKIPPED
-    said = next(text for kind, text in results.issues if kind == "error")
-    for part in ("update `aws:iam/policy:Policy`", "the team app-one operators", f"git checkout {commit} && pulumi up"):
-        assert part in said
-    assert delivery.access() == access
-    assert cleaned(results)
-
-    command = said.partition("pulumi up ")[2].splitlines()[0].replace("'", "").split()
-    delivery.operator.up(*command)
-    assert delivery.access() != access
+    delivery.commit("Allow pulling")
+    change_the_app(delivery, "with a change of rights beside it")
     _, results = start(skip=CHECKS)
     assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+    assert delivery.access() == access
+    delivery.operator.up()
+    assert delivery.access() != access
+
+
+def test_a_pipelines_stack_cannot_become_the_operators(delivery: Delivery, start: Start) -> None:
+    access, state = delivery.access(), delivery.state()
+    for declares in ("everything", "foundation"):
+        change = f"declares: {declares}"
+        delivery.edit("Pulumi.dev-image.yaml", lambda text, change=change: text.replace("declares: image", change))  # type: ignore[misc]
+        _, results = start(skip=CHECKS)
+        assert "a pipeline runs the stack of the image alone" in results.log()
+        assert results.stages == {"checks": runs.SKIPPED, "preview_dev": runs.FAILED, "deploy_dev": runs.SKIPPED}
+        delivery.revert()
+    assert (delivery.access(), delivery.state()) == (access, state)
 
 
 def test_another_pipeline_is_refused_the_group_before_any_step(delivery: Delivery, start: Start) -> None:
     other = delivery.organization.create_pipeline("other")
-    with pytest.raises(Refused, match="app-one was not found or is not authorized for use"):
+    with pytest.raises(Refused, match="app-one-reader was not found or is not authorized for use"):
         start(skip=CHECKS, pipeline=other)
 
 
@@ -327,28 +368,8 @@ def test_a_run_that_nobody_approves_deploys_nothing(delivery: Delivery) -> None:
     delivery.revert()
 
 
-@pytest.fixture(scope="module")
-def reader(delivery: Delivery) -> None:
-    """A user that only reads, and its group, as docs/azure-devops.md has an operator make them."""
-    iam, text = delivery.sandbox.client("iam"), (CHECKOUT / "pipelines/reader-policy.json").read_text(encoding="utf-8")
-    text = text.replace("YOUR-STATE", BUCKET).replace("THE-ARN", delivery.key_of_state)
-    iam.create_group(GroupName="reader")
-    iam.put_group_policy(GroupName="reader", PolicyName="read", PolicyDocument=text)
-    iam.create_user(UserName="reader")
-    iam.add_user_to_group(GroupName="reader", UserName="reader")
-    key = iam.create_access_key(UserName="reader")["AccessKey"]
-    values = {
-        "App-One.AccessKey": Value(key["AccessKeyId"]),
-        "App-One.SecretKey": Value(key["SecretAccessKey"], secret=True),
-        "aws_account_number": Value("123456789012"),
-    }
-    delivery.derived.add(key["SecretAccessKey"])
-    group = delivery.organization.create_group("app-one-reader", values)
-    delivery.organization.authorize(group, delivery.pipeline)
-
-
-@pytest.mark.usefixtures("reader")
-def test_a_night_without_drift_is_green_and_one_with_drift_says_what_drifted(delivery: Delivery, start: Start) -> None:
+@pytest.mark.usefixtures("released")
+def test_a_night_without_drift_is_green_and_one_without_the_image_says_so(delivery: Delivery, start: Start) -> None:
     if delivery.deployed != delivery.git("rev-parse", "HEAD"):
         _, results = start(skip=CHECKS)
         assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
@@ -356,14 +377,61 @@ def test_a_night_without_drift_is_green_and_one_with_drift_says_what_drifted(del
     _, results = start(reason="schedule")
     assert results.stages == {"drift_dev": runs.SUCCEEDED}, succeeded(results)
     assert cleaned(results)
-    iam = delivery.sandbox.client("iam")
-    iam.tag_user(UserName="app-one-push", Tags=[{"Key": "project", "Value": "changed by hand"}])
-    iam.create_access_key(UserName="app-one-push")
+    digest = delivery.image_stack.outputs()["image_by_digest"].partition("@")[2]
+    delivery.sandbox.client("ecr").batch_delete_image(repositoryName="app-one", imageIds=[{"imageDigest": digest}])
     _, results = start(reason="schedule")
     assert results.stages == {"drift_dev": runs.FAILED}, succeeded(results)
     said = next(text for kind, text in results.issues if kind == "error")
-    for part in ("not as declared", "not as recorded", "audit drift has findings"):
-        assert part in said
-    assert any("drift-credential" in page for page in results.summaries)
+    assert "audit drift has findings" in said
+    assert any(digest in page for page in results.summaries)
     assert cleaned(results)
     assert delivery.state() == state
+
+
+@pytest.mark.usefixtures("released")
+def test_from_key_to_identity_tokens_and_back_with_a_release_at_every_stage(delivery: Delivery, start: Start) -> None:
+    organization, operator = delivery.organization, delivery.operator
+    instance = organization.give("GET", "_apis/connectionData")["instanceId"]
+    subject = f"sc://{organization.url.rpartition('/')[2]}/app-one/app-one"
+    issuer = f"https://vstoken.dev.azure.com/{instance}"
+    trust = json.dumps([{"issuer": issuer, "push": f"{subject}-push", "reader": f"{subject}-reader"}])
+
+    def released_by(what: str, approved: int = 1) -> None:
+        change_the_app(delivery, what)
+        _, results = start(skip=CHECKS)
+        assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+        assert release(results)["tag"] in delivery.tags()
+        assert len(results.approved) == approved
+
+    operator.config(pipelineIdentity="oidc", oidcTrust=trust, keepAccessKey="true")
+    operator.up()
+    released_by("the key, with roles beside it")
+    delivery.edit("azure-pipelines.yml", lambda text: text.replace("identity: key", "identity: oidc"))
+    # The environment's approval, and the connection's own.
+    released_by("an identity token, with the key beside it", approved=2)
+    operator.config(keepAccessKey="false")
+    operator.up()
+    users = delivery.access()["UserDetailList"]
+    assert [user["UserName"] for user in users if user["UserName"].startswith("app-one")] == []
+    released_by("an identity token alone", approved=2)
+    assert not [row for row in operator.resources() if "accessKey" in row["type"]]
+    _, results = start(reason="schedule")
+    assert results.stages == {"drift_dev": runs.SUCCEEDED}, succeeded(results)
+
+    operator.config(keepAccessKey="true")
+    operator.up()
+    delivery.edit("azure-pipelines.yml", lambda text: text.replace("identity: oidc", "identity: key"))
+    released_by("the key again")
+    operator.config(pipelineIdentity="key", oidcTrust="[]", keepAccessKey="false")
+    operator.up()
+    released_by("the key alone")
+
+
+def test_nobody_skips_the_checks_by_hand(delivery: Delivery) -> None:
+    template = "pipelines/templates/checks.yml"
+    delivery.edit(template, lambda text: text.replace("dependsOn: []\n", "dependsOn: []\n    isSkippable: 'false'\n"))
+    try:
+        with pytest.raises(Refused, match="checks cannot be skipped: their isSkippable is false"):
+            delivery.run(skip=CHECKS)
+    finally:
+        delivery.revert()

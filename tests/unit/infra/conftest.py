@@ -246,7 +246,13 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Program]:
         project: Path = ROOT,
         program: Program | None = None,
     ) -> Program:
-        for name in ("BUILD_BUILDNUMBER", "BUILD_SOURCEVERSION", "BUILD_REPOSITORY_URI", "SOURCE_DATE_EPOCH"):
+        for name in (
+            "TF_BUILD",
+            "BUILD_BUILDNUMBER",
+            "BUILD_SOURCEVERSION",
+            "BUILD_REPOSITORY_URI",
+            "SOURCE_DATE_EPOCH",
+        ):
             monkeypatch.delenv(name, raising=False)
         for name, value in (environment or {}).items():
             monkeypatch.setenv(name, value)

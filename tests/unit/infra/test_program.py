@@ -10,6 +10,7 @@ import pytest
 RunProgram = Callable[..., Any]
 Refusal = Callable[..., str]
 
+AGENT = {"TF_BUILD": "True"}
 ECR = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
 PUSH_POLICY = {
     "Version": "2012-10-17",
@@ -59,7 +60,7 @@ def test_the_default_stack_registers_exactly_the_rows_of_the_walk_through(run_pr
 
 def test_foundation_and_image_are_together_what_everything_is(run_program: RunProgram) -> None:
     def registered(declares: str) -> set[tuple[str, str, str]]:
-        program = run_program({"app-one:declares": declares})
+        program = run_program({"app-one:declares": declares}, environment=AGENT if declares == "image" else {})
         return {(resource.parent, resource.type, resource.name) for resource in program.resources}
 
     assert registered("image") == {
@@ -71,7 +72,9 @@ def test_foundation_and_image_are_together_what_everything_is(run_program: RunPr
 
 def test_the_image_is_the_same_from_either_stack_but_for_the_token(run_program: RunProgram) -> None:
     whole, alone = (
-        run_program({"app-one:declares": declares}).one("docker:index/image:Image")
+        run_program({"app-one:declares": declares}, environment=AGENT if declares == "image" else {}).one(
+            "docker:index/image:Image"
+        )
         for declares in ("everything", "image")
     )
     assert whole.inputs.pop("registry") == {"server": ECR, "username": "AWS", "password": "ecr-token"}
@@ -80,7 +83,7 @@ def test_the_image_is_the_same_from_either_stack_but_for_the_token(run_program: 
 
 
 def test_the_stack_of_the_image_holds_no_secret_and_asks_for_the_repository_alone(run_program: RunProgram) -> None:
-    program = run_program({"app-one:declares": "image"})
+    program = run_program({"app-one:declares": "image"}, environment=AGENT)
     assert [resource.secrets for resource in program.resources] == [set(), set()]
     assert program.secret_outputs == set()
     assert [token for token, _ in program.calls] == ["aws:ecr/getRepository:getRepository"]
@@ -110,7 +113,7 @@ def test_a_repository_that_is_not_there_is_one_sentence_with_the_stack_that_decl
     answer = cloud.call
     missing = ("name", "RepositoryNotFoundException")
     cloud.call = lambda args: ({}, [missing]) if "getRepository" in args.token else answer(args)
-    said = refusal({"app-one:declares": "image"}, cloud=cloud)
+    said = refusal({"app-one:declares": "image"}, cloud=cloud, environment=AGENT)
     assert re.search(r"the ECR repository 'app-one' could not be looked up(?s:.*)foundation", said)
 
 

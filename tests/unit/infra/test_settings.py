@@ -413,6 +413,25 @@ def test_a_foundations_tags_cannot_be_moved_and_a_pipelines_images_are_scanned()
     assert error.startswith('app-one:scanOnPush = "false" with app-one:pipelineEnabled = "true": ')
 
 
+# --- who runs which stack ---
+
+
+@pytest.mark.parametrize(
+    ("declares", "environment", "said"),
+    [
+        ("everything", {"TF_BUILD": "True"}, "a pipeline runs the stack of the image alone"),
+        ("foundation", {"TF_BUILD": "true"}, "a pipeline runs the stack of the image alone"),
+        ("image", {}, "let the pipeline run it"),
+    ],
+)
+def test_each_party_runs_its_own_stack(declares: str, environment: dict[str, str], said: str) -> None:
+    (error,) = errors({"declares": declares}, environment=environment)
+    assert error.startswith(f'app-one:declares = "{declares}": ')
+    assert said in error
+    for right, where in (("image", {"TF_BUILD": "True"}), ("foundation", {}), ("everything", {})):
+        read({"declares": right}, environment=where)
+
+
 # --- one truth ---
 
 
