@@ -830,16 +830,3 @@ def test_the_documentation_names_what_has_to_be_made_by_hand() -> None:
     environment = stack.jobs[0].environment
     for name in (*declared(CHECKOUT).own_names, *declared(CHECKOUT).group_names, *groups, environment):
         assert name in text, f"docs/azure-devops.md does not say what {name} is"
-
-
-def test_the_documented_command_leaves_no_placeholder_in_the_readers_policy(tmp_path: Path) -> None:
-    text = (CHECKOUT / "docs/azure-devops.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^sed .*pipelines/reader-policy\.json > reader\.json", text, re.MULTILINE)
-    copied(tmp_path)
-    subprocess.run(["bash", "-euc", line], cwd=tmp_path, check=True)
-    policy = (tmp_path / "reader.json").read_text(encoding="utf-8")
-    assert "YOUR-STATE" not in policy
-    assert "THE-ARN" not in policy
-    resources = {row["Sid"]: row["Resource"] for row in json.loads(policy)["Statement"]}
-    assert resources["ReadState"] == ["arn:aws:s3:::the-bucket", "arn:aws:s3:::the-bucket/*"]
-    assert resources["DecryptStateKey"] == "the-key"
