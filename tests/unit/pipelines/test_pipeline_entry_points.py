@@ -354,7 +354,7 @@ def test_a_night_with_a_key_older_than_90_days_fails_and_its_summary_says_which(
     )
     arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
     credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    done = entry_point("drift", *arguments, given=pulumi | aws | credentials, TF_BUILD="True")
+    done = entry_point("drift", *arguments, given=pulumi | aws | credentials, TF_BUILD="True", KEY_USERS="push")
     assert done.returncode == code, done.stdout + done.stderr
     summary = tmp_path / "report" / "keys.md"
     assert f"##vso[task.uploadsummary]{summary}\n" in done.stdout
@@ -484,7 +484,7 @@ def test_a_comment_is_cut_to_what_the_service_takes(letter: str) -> None:
 
 def test_a_comment_names_the_operator_before_the_report() -> None:
     found = plan.Plan((plan.Step("update", "aws:iam/policy:Policy", "push", "urn"),), "abc")
-    assert "> This change of stack dev needs an operator" in comment.text(
+    assert "> This plan of stack dev holds more than the image." in comment.text(
         "dev", "report", gate.message(found, "dev", "X")
     )
 
