@@ -151,7 +151,7 @@ def test_the_image_follows_its_repository(run_program: RunProgram) -> None:
 
 
 def test_an_image_of_its_own_stack_follows_the_repository_of_the_other(run_program: RunProgram) -> None:
-    image = run_program({"app-one:declares": "image"}).one("docker:index/image:Image")
+    image = run_program({"app-one:declares": "image"}, environment=AGENT).one("docker:index/image:Image")
     arn = "arn:aws:ecr:us-east-2:123456789012:repository/app-one"
     assert image.replacement_trigger == [arn, "AES256", "", "first"], "as in a stack that declares both"
     assert image.deleted_with == ""
