@@ -20,7 +20,8 @@ preview: venv ## what `pulumi up` would do, with differences
 	@$(sandbox) up
 	@$(sandbox) pulumi preview --diff
 
-pipeline: up ## the checkout's pipeline on this machine: AS=pull-request, main or nightly
+pipeline: venv ## the checkout's pipeline on this machine: AS=pull-request, main or nightly
+	@$(sandbox) up
 	@$(sandbox) pipeline run --as $(or $(AS),pull-request)
 
 status: venv ## what of the sandbox runs

@@ -1,7 +1,7 @@
 """`python -m sandbox pipeline run`: a run of the checkout's pipeline on this machine, from the push to its result.
 
-What docs/azure-devops.md has an operator make by hand is made first, once. Then HEAD is pushed to the sandbox's Azure
-Repos, the run is queued as the service would do it by itself for the developer, and an agent takes its jobs here.
+What an operator has by docs/azure-devops.md is made first. Then HEAD is pushed to the sandbox's Azure Repos, the run is
+queued as the service would do it by itself for the developer, and an agent takes its jobs here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import environment, layout as names
+from sandbox import environment, layout as names, pipeline_foundation
 from sandbox.agent.channel import ChannelError, Organization
 from sandbox.agent.listener import Agent
 from sandbox.agent.results import Machine, of_an_agent
@@ -78,10 +78,10 @@ class Local:
             raise SandboxError(f"the sandbox's Azure DevOps refuses: {error}") from None
 
     def _queue(self, way: str) -> dict[str, Any]:
+        pipeline_foundation.make(self.layout, self.variables, self.screen.say)
         found = self.ask("GET", f"_apis/build/definitions?name={names.PROJECT}")["value"]
         if not found:
-            raise SandboxError("there is no pipeline yet: `make up` declares it (pipelineEnabled in Pulumi.dev.yaml)")
-        self._by_hand(found[0]["id"], way)
+            raise SandboxError("the checkout's stack declares no pipeline: pipelineEnabled in Pulumi.dev.yaml does")
         self._push(MAIN if way != "pull-request" else TOPIC)
         branch = f"refs/pull/{self._pull_request()}/merge" if way == "pull-request" else MAIN
         body = {"reason": WAYS[way], "sourceBranch": branch}
@@ -127,58 +127,6 @@ class Local:
         title = self._git("log", "-1", "--format=%s")
         body = {"sourceRefName": TOPIC, "targetRefName": MAIN, "title": title}
         return int(self.ask("POST", path, body)["pullRequestId"])
-
-    def _by_hand(self, pipeline: int, way: str) -> None:
-        """Make what no program declares: the group that says where the state is, and the nightly run's reader."""
-        passphrase = Path(self.variables["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text(encoding="utf-8").strip()
-        state = {
-            "Pulumi.Backend": (self.variables["PULUMI_BACKEND_URL"], False),
-            "Pulumi.Passphrase": (passphrase, True),
-        }
-        self._group(f"{names.PROJECT}-state", pipeline, lambda: state)
-        if way == "nightly":
-            self._group(f"{names.PROJECT}-reader", pipeline, self._reader)
-
-    def _group(self, name: str, pipeline: int, values: Any) -> None:
-        if self.ask("GET", f"_apis/distributedtask/variablegroups?groupName={name}")["value"]:
-            return
-        project = self.organization.ask("GET", f"_apis/projects/{names.PROJECT}")["id"]
-        reference = {"name": name, "description": "", "projectReference": {"id": project}}
-        body = {
-            "name": name,
-            "variables": {key: {"value": value, "isSecret": secret} for key, (value, secret) in values().items()},
-            "variableGroupProjectReferences": [reference],
-        }
-        number = self.organization.ask("POST", "_apis/distributedtask/variablegroups", body)["id"]
-        permit = {"pipelines": [{"id": pipeline, "authorized": True}]}
-        self.ask("PATCH", f"_apis/pipelines/pipelinePermissions/variablegroup/{number}", permit)
-        self.screen.say(f"made the variable group {name}, as docs/azure-devops.md has an operator make it")
-
-    def _reader(self) -> dict[str, tuple[str, bool]]:
-        import boto3
-
-        name = f"{names.PROJECT}-reader"
-        iam = boto3.session.Session().client(
-            "iam",
-            endpoint_url=self.variables["AWS_ENDPOINT_URL"],
-            region_name=self.variables["AWS_REGION"],
-            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
-        )
-        policy = (self.layout.checkout / "pipelines/reader-policy.json").read_text(encoding="utf-8")
-        policy = policy.replace("YOUR-STATE", "no-bucket").replace(
-            "THE-ARN", f"arn:aws:kms:{self.variables['AWS_REGION']}:{names.ACCOUNT}:key/none"
-        )
-        iam.create_group(GroupName=name)
-        iam.put_group_policy(GroupName=name, PolicyName="read", PolicyDocument=policy)
-        iam.create_user(UserName=name)
-        iam.add_user_to_group(GroupName=name, UserName=name)
-        key = iam.create_access_key(UserName=name)["AccessKey"]
-        return {
-            "App-One.AccessKey": (key["AccessKeyId"], False),
-            "App-One.SecretKey": (key["SecretAccessKey"], True),
-            "aws_account_number": (names.ACCOUNT, False),
-        }
 
     def _follow(self, build: Mapping[str, Any], options: Options) -> int:
         number = int(build["id"])

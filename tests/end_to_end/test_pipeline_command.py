@@ -10,19 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.organization import PROJECT, Organization
-from tests.workstation import CHECKOUT, Sandbox, Workstation
+from tests.workstation import CHECKOUT
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.workstation import Sandbox
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def deployed(tmp_path: Path, sandbox: Sandbox) -> Sandbox:
-    """A sandbox after the first `make up`."""
-    Workstation.deployed(tmp_path / "deployed", sandbox)
-    return sandbox
 
 
 def run(sandbox: Sandbox, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,8 +29,8 @@ def run(sandbox: Sandbox, *arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_a_run_as_a_pull_request_is_stopped_at_a_step_and_ends_as_cancelled(deployed: Sandbox) -> None:
-    done = run(deployed, "--stop-at", "Install Python packages")
+def test_a_run_as_a_pull_request_is_stopped_at_a_step_and_ends_as_cancelled(sandbox: Sandbox) -> None:
+    done = run(sandbox, "--stop-at", "Install Python packages")
     assert done.returncode == 130, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert "checks / checks" in lines
@@ -45,15 +38,9 @@ def test_a_run_as_a_pull_request_is_stopped_at_a_step_and_ends_as_cancelled(depl
     assert any(line.startswith("Stages: checks canceled") for line in lines)
     assert any(line.startswith("Result: canceled. Summaries, artefacts, test results: ") for line in lines)
     organization = Organization(
-        deployed.environment["AZDO_ORG_SERVICE_URL"], deployed.environment["AZDO_PERSONAL_ACCESS_TOKEN"]
+        sandbox.environment["AZDO_ORG_SERVICE_URL"], sandbox.environment["AZDO_PERSONAL_ACCESS_TOKEN"]
     )
     (request,) = organization.give("GET", f"{PROJECT}/_apis/git/repositories/{PROJECT}/pullrequests")["value"]
     assert request["sourceRefName"] == "refs/heads/pipeline-run"
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     assert request["lastMergeSourceCommit"]["commitId"] == head.strip()
-
-
-def test_without_a_pipeline_it_says_what_makes_one(sandbox: Sandbox) -> None:
-    done = run(sandbox)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: there is no pipeline yet: `make up` declares it")
