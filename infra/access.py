@@ -251,8 +251,8 @@ def read_policy_document(repository_arn: str, user_arns: Sequence[str]) -> str:
         _look_up(repository_arn),
         policy.Statement(
             sid="ReadImages",
-            reason="is the recorded image still there, as it was pushed, and what did its scan find",
-            actions=["ecr:BatchGetImage", "ecr:DescribeImageScanFindings"],
+            reason="is the recorded image still there, as it was pushed, when does it expire, what did its scan find",
+            actions=["ecr:BatchGetImage", "ecr:DescribeImageScanFindings", "ecr:GetLifecyclePolicy"],
             resources=[repository_arn],
         ),
     ]

@@ -70,6 +70,7 @@ def ask(connection: str) -> str:
                 return str(token)
             why = "its answer holds no token"
         except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
             why = f"it answered {error.code}"
             if error.code < 500 and error.code not in (408, 429):
                 raise agent.Stop(

@@ -132,8 +132,11 @@ class Deployed:
     registry: str | None
 
 
-def deployed(resource: Resource, state: StackState) -> Deployed | None:
-    """The image of a docker Image resource; None where it is in no ECR repository."""
+def deployed(resource: Resource, clouds: Clouds) -> Deployed | None:
+    """The image of a docker Image resource; None where it is in no ECR repository.
+
+    The stack may know the repository, its address may tell, or ECR itself (an endpoint of one's own has any address).
+    """
     name, digest = str(resource.get("imageName") or ""), str(resource.get("repoDigest") or "")
     if resource.kind == "docker-build:index:Image":
         tags = resource.get("tags") or []
@@ -144,19 +147,22 @@ def deployed(resource: Resource, state: StackState) -> Deployed | None:
         return None
     digested = IMAGE.fullmatch(digest) or re.fullmatch(r".*@(?P<digest>sha256:[0-9a-f]{64})", digest)
     sha = (digested["digest"] if digested else "") or ""
-    for candidate in state.of("aws:ecr:Repository"):
+    for candidate in clouds.state.of("aws:ecr:Repository"):
         if candidate.get("repositoryUrl") == f"{match['host']}/{match['name']}":
             registry = candidate.get("registryId")
             return Deployed(match["name"], match["tag"] or "latest", sha, region(candidate), registry or None)
-    host = HOST.fullmatch(match["host"])
-    if host is None:
-        return None
-    return Deployed(match["name"], match["tag"] or "latest", sha, host["region"], host["account"])
+    if host := HOST.fullmatch(match["host"]):
+        return Deployed(match["name"], match["tag"] or "latest", sha, host["region"], host["account"])
+    listed = found(lambda: clouds.aws.call("ecr", "DescribeRepositories", None, repositoryNames=(match["name"],)))
+    for real in listed["repositories"] if listed else ():
+        if real["repositoryUri"] == f"{match['host']}/{match['name']}":
+            return Deployed(match["name"], match["tag"] or "latest", sha, None, real["registryId"])
+    return None
 
 
 def image(sheet: Sheet, clouds: Clouds) -> None:
     """The deployed image: that its digest is there, that its tag still names it, and that no rule expires it."""
-    image = deployed(sheet.resource, clouds.state)
+    image = deployed(sheet.resource, clouds)
     if image is None or not image.digest:
         sheet.compared = False
         sheet.find(

@@ -39,7 +39,7 @@ def test_our_own_pipeline_expands_from_an_empty_folder_to_yaml_without_templates
     assert (done.returncode, done.stderr) == (0, "")
     stages = [stage["stage"] for stage in yaml.safe_load(done.stdout)["stages"]]
     expected = {
-        "pull request": ["checks", "unchecked_dev", "preview_dev"],
+        "pull request": ["checks", "build_dev"],
         "push to main": ["checks", "preview_dev", "deploy_dev"],
         "nightly": ["drift_dev"],
     }

@@ -202,6 +202,7 @@ def test_a_foundation_has_a_party_that_pushes_and_one_that_only_reads(run_progra
         "ecr:DescribeImageScanFindings": repository,
         "ecr:DescribeImages": repository,
         "ecr:DescribeRepositories": repository,
+        "ecr:GetLifecyclePolicy": repository,
         "ecr:ListTagsForResource": repository,
         "iam:GetAccessKeyLastUsed": users,
         "iam:GetUser": users,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,9 @@ def organization(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organizat
 @pytest.fixture
 def number(organization: Organization, request: pytest.FixtureRequest) -> int:
     """A new pull request."""
-    branch = f"refs/heads/{request.node.name}"
-    organization.push({f"{request.node.name}.txt": "x"}, branch)
+    name = re.sub(r"[^a-z_0-9]", "-", request.node.name)  # git's rule for names is stricter than that of tests
+    branch = f"refs/heads/{name}"
+    organization.push({f"{name}.txt": "x"}, branch)
     return organization.open_pull_request(branch)
 
 
