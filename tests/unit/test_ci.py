@@ -65,18 +65,26 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-def run(project: Path, home: Path) -> subprocess.CompletedProcess[str]:
+def run(project: Path, home: Path, *by: str) -> subprocess.CompletedProcess[str]:
     temporary = project.parent / "temporary"
     temporary.mkdir(exist_ok=True)
     environment = {**SETTINGS, **OTHERS, "HOME": str(home), "TMPDIR": str(temporary)}
     environment["PATH"] = f"{home}/.local/bin:/usr/bin:/bin"
     return subprocess.run(
-        [project / ".ci" / "run"], cwd="/", env=environment, input="typed", capture_output=True, text=True, check=False
+        [*by, project / ".ci" / "run"],
+        cwd="/",
+        env=environment,
+        input="typed",
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def test_the_environment_is_made_anew_but_for_settings(project: Path, home: Path) -> None:
-    done = run(project, home)
+@pytest.mark.parametrize("by", [(), ("sh",), ("bash",)], ids=["itself", "sh", "bash"])
+def test_the_environment_is_made_anew_but_for_settings(project: Path, home: Path, by: tuple[str, ...]) -> None:
+    done = run(project, home, *by)
+    assert done.stderr.count("\n") == 1, done.stderr  # make's line of a recipe that failed
     shown = dict(line.partition("=")[::2] for line in done.stdout.partition("files:")[0].splitlines() if "=" in line)
     assert {name: shown[name] for name in SETTINGS} == SETTINGS
     assert shown["PATH"] == "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
