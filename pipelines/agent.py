@@ -20,6 +20,8 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pipelines import words
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -35,7 +37,6 @@ BEFORE_THE_END = 20.0
 _UNMATCHED = re.compile(r"^\$\([^()]+\)$")
 _SERVICES = ("AWS_", "AZDO_", "PULUMI_")
 _EMPTY_MEANS_SOMETHING = "PULUMI_CONFIG_PASSPHRASE"
-_COMMAND = re.compile(r"##(?=vso\[|\[)", re.IGNORECASE)
 
 
 class Stop(Exception):  # noqa: N818 (it ends an entry point; it need not be an error of the code)
@@ -113,11 +114,6 @@ def _is_set(name: str, value: str) -> bool:
     return bool(value) or name == _EMPTY_MEANS_SOMETHING or not name.startswith(_SERVICES)
 
 
-def neutral(text: str) -> str:
-    """Text of others that an agent takes for no command: `##vso[` and `##[` lose their meaning, not their look."""
-    return _COMMAND.sub("#\u200b#", text)
-
-
 def command(name: str, value: str = "", **properties: str) -> None:
     """Write a logging command, where an agent reads it."""
     if not on_agent():
@@ -136,7 +132,7 @@ def issue(message: str, kind: str = "error") -> None:
 
     kind: `error` or `warning`.
     """
-    message = neutral(message)
+    message = words.neutral(message)
     if on_agent():
         command("task.logissue", message, type=kind)
     print(f"{kind}: {message}", file=sys.stderr, flush=True)
@@ -230,7 +226,7 @@ def call(argv: Sequence[str], *, env: Mapping[str, str] | None = None, output: P
     assert log is not None  # noqa: S101 (one of the two is a pipe, see above)
     with _passed_on(child) as cancelled, log:
         for line in log:
-            print(neutral(line.decode(errors="replace")), end="", flush=True)
+            print(words.neutral(line.decode(errors="replace")), end="", flush=True)
         code = child.wait()
     if cancelled:
         raise Stop(f"cancelled: {' '.join(argv[:2])} was asked to stop and ended with {code}", CANCELLED)

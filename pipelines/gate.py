@@ -10,18 +10,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines import agent, plan
-
-
-def _word(text: str) -> str:
-    """A name from a plan as a part of one line: it begins no line, ends no code and holds no control character."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text.replace("`", ""))
-    return " ".join(printable.split())
+from pipelines import agent, plan, words
 
 
 def message(found: plan.Plan, stack: str, operators: str) -> str:
     """What a person has to do, in Markdown."""
-    rows = "\n".join(f"- {step.op} `{_word(step.type)}` {_word(step.name)}" for step in found.beyond_rights)
+    rows = "\n".join(f"- {step.op} {words.code(step.type)} {words.code(step.name)}" for step in found.beyond_rights)
     # A pull request's commit is a merge that is in no clone: what is merged is on main afterwards.
     pull_request = agent.optional("BUILD_REASON") == "PullRequest"
     commit = agent.optional("BUILD_SOURCEVERSION") or "COMMIT"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipelines import agent, plan
+from pipelines import agent, plan, words
 
 
 def main() -> None:
@@ -31,16 +31,22 @@ def main() -> None:
     (options.into / "release.json").write_text(json.dumps(release, indent=2) + "\n", encoding="utf-8")
     page = options.into / "release.md"
     page.write_text(markdown(release), encoding="utf-8")
-    print(agent.neutral(page.read_text(encoding="utf-8")))
+    print(words.neutral(page.read_text(encoding="utf-8")))
     agent.upload_summary(page)
 
 
 def markdown(release: dict[str, object]) -> str:
     """The release as a page."""
-    rows = [f"| {name} | `{release[name]}` |" for name in ("tag", "digest", "commit", "build") if release[name]]
+    rows = [
+        f"| {name} | {words.code(str(release[name]))} |"
+        for name in ("tag", "digest", "commit", "build")
+        if release[name]
+    ]
     changes = release["changes"]
     assert isinstance(changes, list)  # noqa: S101 (made above)
-    listed = [f"- {row['op']} `{row['type']}` {row['name']}" for row in changes] or ["- nothing: it was applied before"]
+    listed = [f"- {row['op']} {words.code(row['type'])} {words.code(row['name'])}" for row in changes] or [
+        "- nothing: it was applied before"
+    ]
     return (
         "\n".join(
             [

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from pipelines import agent, findings, identity, scan_exceptions
+from pipelines import agent, findings, identity, scan_exceptions, words
 from pipelines.findings import SEVERITIES, Finding
 from pipelines.registry import region
 
@@ -144,9 +144,9 @@ def main() -> None:
     junit(verdict).write(options.junit, encoding="utf-8", xml_declaration=True)
     counts = {name: sum(row.severity == name for row in rows) for name in reversed(SEVERITIES)}
     counts["UNDEFINED"] = len(rows) - sum(counts.values())
-    print(agent.neutral(f"findings on {digest}: {json.dumps(counts)}; the bar is {severity}"))
+    print(words.neutral(f"findings on {digest}: {json.dumps(counts)}; the bar is {severity}"))
     for row, why in verdict.passed:
-        print(agent.neutral(f"{row.severity} {row.name} passes: {why}"))
+        print(words.neutral(f"{row.severity} {row.name} passes: {why}"))
     for warning in verdict.warnings:
         agent.issue(f"{options.exceptions.name}: {warning}", "warning")
     if over := [row.name for row in verdict.refused]:

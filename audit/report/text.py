@@ -15,9 +15,12 @@ LONGEST_TEXT = 16_384
 KNOWN_LATER = "(known after apply)"
 
 _CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Controls, escapes, invisible and direction-changing characters (Unicode TR 36), and lone surrogates."""
+"""Controls, escapes, direction-changing characters (Unicode TR 36), lone surrogates, and all that Unicode has readers
+ignore (Default_Ignorable_Code_Point in its DerivedCoreProperties.txt): names that differ in them alone look alike."""
 
 _COLOUR_TAG = re.compile(r"<\{%[^%]{0,40}%\}>")
 _COMMAND = re.compile(r"#(?=#\s*(?:vso)?\[)", re.IGNORECASE)

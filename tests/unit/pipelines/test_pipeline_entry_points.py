@@ -86,12 +86,6 @@ def test_an_entry_point_used_wrongly_ends_with_2_and_no_traceback(name: str) -> 
     assert "Traceback" not in done.stderr
 
 
-def test_text_of_others_is_no_command_for_the_agent() -> None:
-    for text in ("a ##vso[task.setvariable variable=x]y", "##VSO[task.complete]", "##[error]x"):
-        assert "##vso[" not in agent.neutral(text).lower()
-        assert "##[" not in agent.neutral(text)
-
-
 def test_a_derived_secret_is_masked_whole_by_line_by_leaf_and_encoded(capsys: pytest.CaptureFixture[str]) -> None:
     secret = json.dumps({"auth": {"user": "AWS", "password": "pa;ss%word"}}, indent=1)
     assert "pa;ss%word" in agent.leaves(secret)
@@ -179,7 +173,7 @@ def test_a_plan_within_the_pipelines_rights_passes_and_any_other_is_refused(tmp_
     arguments = ("--stack", "dev", "--plan", str(policy), "--operators", "the team X")
     refused = entry_point("gate", *arguments, "--mode", "refuse", BUILD_SOURCEVERSION="1f3e2d4")
     assert refused.returncode == agent.REFUSED
-    for part in ("update `aws:iam/policy:Policy` push", "the team X", "git checkout 1f3e2d4, look where"):
+    for part in ("update `aws:iam/policy:Policy` `push`", "the team X", "git checkout 1f3e2d4, look where"):
         assert part in refused.stderr
     asked = entry_point("gate", *arguments, "--mode", "mark", BUILD_SOURCEVERSION="1f3e2d4", BUILD_REASON="PullRequest")
     assert "after the merge, git checkout main && git pull, look where" in asked.stderr
@@ -466,7 +460,7 @@ def test_a_release_says_tag_digest_commit_and_changes(tmp_path: Path) -> None:
     done = entry_point("release", "--stack", "dev", *arguments, BUILD_SOURCEVERSION="1f3e2d4", BUILD_BUILDNUMBER="2.1")
     assert done.returncode == agent.OK, done.stderr
     page = (tmp_path / "release.md").read_text(encoding="utf-8")
-    for part in ("`2.1`", "`r@sha256:1`", "`1f3e2d4`", "- update `docker:index/image:Image` image"):
+    for part in ("`2.1`", "`r@sha256:1`", "`1f3e2d4`", "- update `docker:index/image:Image` `image`"):
         assert part in page
     assert json.loads((tmp_path / "release.json").read_text(encoding="utf-8"))["digest"] == "r@sha256:1"
     assert "applied before" in release.markdown(
