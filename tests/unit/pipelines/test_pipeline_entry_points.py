@@ -181,7 +181,7 @@ def test_a_plan_within_the_pipelines_rights_passes_and_any_other_is_refused(tmp_
     named = POLICY | {"urn": f"{POLICY['urn']}`\n\n# Approved\u2028by\x1b[31m the `team`"}
     odd = report(tmp_path / "odd.json", named)
     told = entry_point("gate", "--stack", "dev", "--plan", str(odd), "--mode", "refuse").stderr
-    assert "- update `aws:iam/policy:Policy` push # Approved by [31m the team\n" in told
+    assert "- update `aws:iam/policy:Policy` `push' # Approved\\u2028by\\x1b[31m the 'team'`\n" in told
     marked = entry_point("gate", *arguments, "--mode", "mark", TF_BUILD="True")
     assert marked.returncode == agent.OK
     assert "##vso[task.logissue type=warning]" in marked.stdout
