@@ -50,6 +50,17 @@ class Stop(Exception):  # noqa: N818 (it ends an entry point; it need not be an 
         self.code = code
 
 
+class Cancelled(Stop):
+    """The run was cancelled while a program ran.
+
+    ended: its exit code, negative for the signal that it ended of.
+    """
+
+    def __init__(self, message: str, ended: int) -> None:
+        super().__init__(message, CANCELLED)
+        self.ended = ended
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """An argument parser whose help ends with the exit codes; an option is written out, as the lint looks for it."""
     return argparse.ArgumentParser(
@@ -229,7 +240,7 @@ def call(argv: Sequence[str], *, env: Mapping[str, str] | None = None, output: P
             print(words.neutral(line.decode(errors="replace")), end="", flush=True)
         code = child.wait()
     if cancelled:
-        raise Stop(f"cancelled: {' '.join(argv[:2])} was asked to stop and ended with {code}", CANCELLED)
+        raise Cancelled(f"cancelled: {' '.join(argv[:2])} was asked to stop and ended with {code}", code)
     return code
 
 

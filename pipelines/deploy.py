@@ -1,12 +1,14 @@
 """Run `pulumi up` on one stack and write its public outputs to a file; a second run with nothing to change is fine.
 
 The last thing before it is a look whether the state still is what it was before the preview (`--state`). A cancelled
-run passes SIGINT to pulumi, which finishes what it has begun and gives its lock back.
+run passes SIGINT to pulumi, which finishes what it has begun and gives its lock back; an engine that ends of the
+signal, since it does not listen yet, has begun no step, and its lock is taken away.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 from pipelines import agent, commit, identity, state
@@ -25,7 +27,14 @@ def main() -> None:
     up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", options.stack]
     if options.state:
         state.compare(options.stack, options.state)
-    if code := agent.call(up, env=environment):
+    try:
+        code = agent.call(up, env=environment)
+    except agent.Cancelled as cancelled:
+        if cancelled.ended == -signal.SIGINT:
+            # Nobody else's lock: the environment's lets one deployment run at a time.
+            agent.call(["pulumi", "cancel", options.stack, "--yes", "--non-interactive"], env=environment)
+        raise
+    if code:
         raise agent.Stop(
             f"pulumi up of {options.stack} failed with {code}: see the log above. Finished steps are recorded; mend "
             "the cause and run the failed jobs again."

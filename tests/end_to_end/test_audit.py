@@ -74,10 +74,10 @@ class Audited:
         """The state of now."""
         return self.workstation.pulumi("stack", "export", *arguments).stdout
 
-    def recorded(self, kind: str) -> dict[str, Any]:
-        """The one resource of a type, as the state has it."""
+    def recorded(self, kind: str, name: str = "") -> dict[str, Any]:
+        """The one resource of a type, and of a name where there are several, as the state has it."""
         resources = json.loads(self.state)["deployment"]["resources"]
-        (found,) = [item for item in resources if item["type"].endswith(f":{kind}")]
+        (found,) = [item for item in resources if item["type"].endswith(f":{kind}") and item["urn"].endswith(name)]
         return dict(found)
 
     def outputs(self) -> dict[str, Any]:
@@ -265,8 +265,8 @@ def opened(value: bool) -> Callable[[Audited], None]:
     return change
 
 
-def resource_id(audited: Audited, kind: str) -> str:
-    return str(audited.recorded(kind)["id"])
+def resource_id(audited: Audited, kind: str, name: str = "") -> str:
+    return str(audited.recorded(kind, name)["id"])
 
 
 def approval(*, by_requester: bool) -> Callable[[Audited], None]:
@@ -281,7 +281,8 @@ def approval(*, by_requester: bool) -> Callable[[Audited], None]:
 
 def branches(allowed: str) -> Callable[[Audited], None]:
     def change(audited: Audited) -> None:
-        path = f"app-one/_apis/pipelines/checks/configurations/{resource_id(audited, 'CheckBranchControl')}"
+        number = resource_id(audited, "CheckBranchControl", "::pipeline-branch")
+        path = f"app-one/_apis/pipelines/checks/configurations/{number}"
         check = audited.devops("GET", f"{path}?$expand=settings&api-version=7.1-preview.1")
         check["settings"]["inputs"]["allowedBranches"] = allowed
         audited.devops("PATCH", f"{path}?api-version=7.1-preview.1", json=check)

@@ -245,7 +245,7 @@ def setbacks(delivery: Delivery) -> dict[str, Attempt]:
     def meet(run: PipelineRun, _stage: str, step: str, line: str) -> None:
         if now[0] == "refused push" and step == "Is it what was approved?":
             iam.put_user_policy(UserName="app-one-push", PolicyName="no-push", PolicyDocument=refusal)
-        if now[0] == "cancelled" and step == "Update dev-image" and "image" in line:
+        if now[0] == "cancelled" and step == "Update dev-image" and "docker:index" in line:
             run.cancel()
 
     record(Outcome())

@@ -148,10 +148,10 @@ def test_a_childs_output_goes_to_a_file_that_only_its_owner_reads(tmp_path: Path
 
 
 def test_a_cancelled_entry_point_passes_the_signal_on_and_waits_for_its_child() -> None:
-    child = (
-        "import signal, sys\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(print('lock given back', flush=True)))\n"
-    )
-    child += "print('working', flush=True)\nsignal.pause()"
+    # Not print: the signal may come while the first line is still being written.
+    child = "import os, signal\n"
+    child += "signal.signal(signal.SIGINT, lambda *_: os._exit(os.write(1, b'lock given back\\n') - 16))\n"
+    child += "os.write(1, b'working\\n')\nsignal.pause()"
     code = f"from pipelines import agent\nagent.run(lambda: agent.call([{sys.executable!r}, '-c', {child!r}]))"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -296,6 +296,27 @@ def test_a_stack_that_somebody_changed_since_its_preview_is_left_alone(tmp_path:
     assert "somebody changed the stack dev" in done.stderr
     assert "\nup " not in (tmp_path / "bin" / "asked").read_text(encoding="utf-8")
     assert not (tmp_path / "private" / "outputs.json").exists()
+
+
+def test_an_update_that_is_cancelled_before_the_engine_listens_gives_the_lock_back(
+    tmp_path: Path, pulumi: dict[str, str]
+) -> None:
+    """Between the stack's lock and its handler of signals the engine just dies."""
+    script = tmp_path / "bin" / "pulumi"
+    listening = 'case "$*" in up*) echo Updating; exec sleep 600;; esac\n'
+    script.write_text(script.read_text(encoding="utf-8").replace("case", f"{listening}case", 1), encoding="utf-8")
+    command = [sys.executable, "-m", "pipelines.deploy", "--stack", "dev", "--outputs", str(tmp_path / "outputs.json")]
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, env={**os.environ, **pulumi}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "Updating\n"
+        process.send_signal(signal.SIGTERM)
+        assert "cancelled: pulumi up was asked to stop" in process.stderr.read()
+    assert process.returncode == agent.CANCELLED
+    asked = (tmp_path / "bin" / "asked").read_text(encoding="utf-8").splitlines()
+    assert asked[1:] == ["cancel dev --yes --non-interactive"]
 
 
 def test_an_update_without_the_fingerprint_that_it_should_compare_is_none(
