@@ -583,3 +583,17 @@ def test_another_key_of_ones_own_is_seen(tmp_path: Path) -> None:
     )  # fmt: skip
     risks = p.risks_of(tmp_path, p.step(p.REPOSITORY, "r", one_key, other, op="replace"))
     assert "exposure-encryption-weaker" in risks
+
+
+def test_a_first_image_may_say_where_its_sources_are_and_a_later_one_that_says_otherwise_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    token = "docker:index/image:Image"
+    ours, theirs = (
+        {"imageName": "r/app:1", "build": {"args": {"REVISION": "1f3e2d4", "SOURCE": address}}}
+        for address in ("https://dev.azure.com/acme/app-one/_git/app-one", "https://example.org/app")
+    )
+    assert p.risks_of(tmp_path, p.step(token, "image", None, ours)) == {"change"}
+    assert "unreviewed" in p.risks_of(tmp_path, p.step(token, "image", ours, theirs))
+    elsewhere = {**ours, "build": {"args": {"MIRROR": "https://example.org"}}}
+    assert "unreviewed" in p.risks_of(tmp_path, p.step(token, "image", None, elsewhere))

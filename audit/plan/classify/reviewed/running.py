@@ -72,7 +72,7 @@ TYPES: dict[str, Ruled] = {
             "buildOnPreview": "when it is built",
             "skipPush": "whether it is pushed at all",
         },
-        fresh="imageName registry",
+        fresh="imageName registry build.args.SOURCE",
         delete="change",
         replace="change",
     ),
