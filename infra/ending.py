@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import grpc
 import pulumi
@@ -53,6 +53,8 @@ def has_stopped(error: BaseException | None) -> bool:
 
 def _leave() -> None:
     """Ends the process at once: the SDK would wait for the engine first, and could fail a second time at it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # A signal may come while the stream is being written (RuntimeError), or nobody reads it any more.
+        with suppress(RuntimeError, OSError, ValueError):
+            stream.flush()
     os._exit(ALREADY_TOLD)

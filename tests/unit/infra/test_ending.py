@@ -46,6 +46,15 @@ def test_an_interrupt_ends_it_without_a_traceback() -> None:
     assert process.returncode == ALREADY_TOLD
 
 
+@pytest.mark.parametrize("error", ["RuntimeError", "BrokenPipeError", "ValueError"])
+def test_it_ends_without_a_traceback_where_a_stream_cannot_be_written_to_its_end(error: str) -> None:
+    """A signal comes while a line is being written, or whoever read it has gone."""
+    code = f"import io, sys\nfrom infra import ending\nclass Stream(io.StringIO):\n    def flush(self): raise {error}\n"
+    code += "sys.stdout = Stream()\nending._leave()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (ALREADY_TOLD, "", "")
+
+
 class Refused(grpc.RpcError):
     """The engine's answer, with a status."""
 
