@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
 
+from audit.report.text import clean
 from pipelines import gate, plan, release, words
 
 
@@ -71,3 +73,9 @@ def test_a_resources_name_stays_one_span_of_code(name: str) -> None:
         assert "|" not in line
     (row,) = [line for line in pages[1].splitlines() if line.startswith("| tag")]
     assert row.count("|") == 3
+
+
+def test_what_the_audit_shows_of_unseen_characters_the_pipeline_shows_too() -> None:
+    """Two rooms that do not know each other, one rule."""
+    every = [chr(point) for point in range(sys.maxunicode + 1)]
+    assert [one for one in every if (words.seen(one) == one) != (clean(one) == one)] == []
