@@ -28,6 +28,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("E2E") == "0":
             pytest.skip("E2E=0 and no chromium")
         pytest.fail(NEEDED, pytrace=False)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as api:
         browser = api.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
