@@ -1,4 +1,4 @@
-"""The one entry: judge a plan, rehearse what it allows, compare two plans, and look at drift, history and keys.
+"""The one entry: judge a plan, rehearse what it allows, compare two plans, and look at state, drift, history and keys.
 
 Exit codes: 0 fine, 1 internal error, 2 usage or unreadable input, 3 --fail-on reached, 4 compare: the plans differ;
 prove: a request did not go from refused to allowed.
@@ -24,13 +24,16 @@ COMMANDS = {
     "plan": ("what a preview would do, and to whom", FORMATS),
     "prove": ("whether what a plan newly allows is refused before and allowed after", ("terminal", "json", "markdown")),
     "compare": ("whether two previews would do the same", ("terminal", "json", "markdown")),
+    "state": ("a checkpoint against what its program may contain, before an engine reads it", FORMATS),
     "drift": ("declared, recorded and real state side by side", FORMATS),
     "history": ("the ledger of updates of a stack", ("terminal", "markdown", "html", "json")),
     "keys": ("age and use of access keys, and where they are published", FORMATS),
 }
 """Commands, what each is for, and its formats."""
-JUDGED = ("plan", "drift", "keys")
+JUDGED = ("plan", "state", "drift", "keys")
 """Commands whose findings can fail a run."""
+FAILS_ON = {"state": "exposure"}
+"""Where --fail-on is not given, and there is something that nobody may overlook."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,6 +66,8 @@ def _add_own(sub: argparse.ArgumentParser, name: str) -> None:
         from audit.plan.command import add_compare_arguments as add
     elif name == "prove":
         from audit.prove.command import add_arguments as add
+    elif name == "state":
+        from audit.checkpoint.command import add_arguments as add
     elif name == "drift":
         from audit.drift.command import add_arguments as add
     elif name == "history":
@@ -82,7 +87,9 @@ def _add_common(sub: argparse.ArgumentParser, name: str, formats: Sequence[str])
         sub.add_argument(
             "--fail-on",
             metavar="CLASS",
-            help="exit 3 if a finding of this class or family, or a worse one, is not waived",
+            default=FAILS_ON.get(name),
+            help="exit 3 if a finding of this class or family, or a worse one, is not waived"
+            + (f" (default: {FAILS_ON[name]})" if name in FAILS_ON else ""),
         )
         sub.add_argument(
             "--explain",
@@ -133,9 +140,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _catalogue(command: str) -> "Catalogue":
-    from audit.report.catalogue import CLASSES, RULES
+    from audit.report.catalogue import CLASSES, RULES, STATE
 
-    return CLASSES if command == "plan" else RULES
+    return {"plan": CLASSES, "state": STATE}.get(command, RULES)
 
 
 def _report(arguments: argparse.Namespace) -> "Report":
@@ -146,6 +153,8 @@ def _report(arguments: argparse.Namespace) -> "Report":
         from audit.plan.command import compare as fill
     elif arguments.command == "prove":
         from audit.prove.command import report as fill
+    elif arguments.command == "state":
+        from audit.checkpoint.command import report as fill
     elif arguments.command == "drift":
         from audit.drift.command import report as fill
     elif arguments.command == "history":

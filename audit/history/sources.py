@@ -1,9 +1,9 @@
-"""Where the history of a stack is kept: a folder, an S3 bucket, or Pulumi Cloud. Each gives the same: updates, oldest
-first, each with its description and the state after it.
+"""Where a stack is kept: a folder, an S3 bucket, or Pulumi Cloud. Each gives the same: updates, oldest first, each with
+its description and the state after it; and the checkpoint as it is now.
 
 Sources: pkg/backend/diy/store.go and state.go (`.pulumi/history/PROJECT/STACK/STACK-NANOSECONDS.{history,checkpoint}
-.json`, optionally gzipped), sdk/go/common/apitype/history.go (UpdateInfo), and the Pulumi Cloud REST API
-(https://www.pulumi.com/docs/reference/cloud-rest-api/stack-updates).
+.json` and `.pulumi/stacks/PROJECT/STACK.json`, optionally gzipped), sdk/go/common/apitype/history.go (UpdateInfo), and
+the Pulumi Cloud REST API (https://www.pulumi.com/docs/reference/cloud-rest-api/stack-updates).
 """
 
 import gzip
@@ -76,29 +76,32 @@ def open_source(address: str, stack: str | None) -> Source:
 class _Folder:
     """The files of a backend in a folder."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, part: str = "history") -> None:
         text = address
         if address.startswith("file://"):
             text = unquote(address.removeprefix("file://").partition("?")[0])
         self.root = Path(text).expanduser()
+        self.part = part
         self.where = f"file://{self.root}"
         if not self.root.is_dir():
             raise AuditError(f"{self.root}: is no folder; name the folder of the backend, which holds .pulumi")
 
     def names(self) -> list[str]:
-        """Paths below `.pulumi/history`, with /."""
-        history = self.root / ".pulumi" / "history"
-        if not history.is_dir():
-            raise AuditError(f"{self.root}: holds no .pulumi/history, so it is no backend, or nothing was updated yet")
+        """Paths below `.pulumi/history` (or another part), with /."""
+        top = self.root / ".pulumi" / self.part
+        if not top.is_dir():
+            raise AuditError(
+                f"{self.root}: holds no .pulumi/{self.part}, so it is no backend, or nothing was updated yet"
+            )
         return [
-            Path(folder).joinpath(name).relative_to(history).as_posix()
-            for folder, _, names in os.walk(history)
+            Path(folder).joinpath(name).relative_to(top).as_posix()
+            for folder, _, names in os.walk(top)
             for name in names
             if ".json" in name and not name.endswith(".attrs")
         ]
 
     def read(self, name: str) -> bytes:
-        path = self.root / ".pulumi" / "history" / name
+        path = self.root / ".pulumi" / self.part / name
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise AuditError(f"{path}: is larger than {MAX_BYTES:,} bytes")
@@ -114,7 +117,7 @@ class _Bucket:
     """The files of a backend in an S3 bucket: `s3://bucket[/prefix][?region=..&endpoint=..&profile=..]`, as the engine
     takes it (https://gocloud.dev/howto/blob/#s3)."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, part: str = "history") -> None:
         from audit.clouds.aws import Aws
 
         parts = urlsplit(address)
@@ -122,7 +125,8 @@ class _Bucket:
         if not parts.netloc:
             raise AuditError(f"{address.partition('?')[0]}: names no bucket; s3://BUCKET?region=REGION is needed")
         self.bucket = parts.netloc
-        self.prefix = "/".join(part for part in (parts.path.strip("/"), ".pulumi/history") if part) + "/"
+        self.part = part
+        self.prefix = "/".join(each for each in (parts.path.strip("/"), f".pulumi/{part}") if each) + "/"
         self.region = query.get("region")
         endpoint = query.get("endpoint")
         if endpoint and "://" not in endpoint:
@@ -130,13 +134,13 @@ class _Bucket:
         self.aws = Aws(endpoint, profile=query.get("profile"))
         self.where = f"s3://{parts.netloc}{parts.path}".rstrip("/")
 
-    def names(self) -> list[str]:
+    def names(self, beginning: str = "") -> list[str]:
+        """Keys below the part's prefix that begin so."""
         from audit.clouds import Gone, Refused
 
+        prefix = self.prefix + beginning
         try:
-            listed = self.aws.pages(
-                "s3", "ListObjectsV2", "Contents", self.region, Bucket=self.bucket, Prefix=self.prefix
-            )
+            listed = self.aws.pages("s3", "ListObjectsV2", "Contents", self.region, Bucket=self.bucket, Prefix=prefix)
         except Refused as refusal:
             raise AuditError(f"{self.where}: {refusal}") from None
         except Gone:
@@ -152,7 +156,7 @@ class _Bucket:
         except Refused as refusal:
             raise AuditError(f"{self.where}: {refusal}") from None
         except Gone:
-            raise AuditError(f"{self.where}/.pulumi/history/{name}: is not there") from None
+            raise AuditError(f"{self.where}/.pulumi/{self.part}/{name}: is not there") from None
         body: bytes = answer["Body"].read()
         return body
 
@@ -160,6 +164,37 @@ class _Bucket:
         self.aws.client("s3", self.region)  # made once, before threads share it
         with ThreadPoolExecutor(WORKERS) as pool:
             yield from pool.map(self.read, names)
+
+
+def checkpoint(address: str, project: str, stack: str) -> tuple[str, bytes]:
+    """Where the checkpoint of a stack is, and its bytes; `stack` is NAME, PROJECT/NAME or ORGANIZATION/PROJECT/NAME.
+
+    Raises AuditError where it cannot be read, and where the stack has two: the engine takes the newer one (plain,
+    gzipped or with zstandard), which may be another than the one that is looked at.
+    """
+    parts = urlsplit(address)
+    if parts.scheme in ("http", "https"):
+        names = stack.split("/")
+        base, token = _cloud_stack(address, "/".join([names[0], project, names[1]]) if len(names) == 2 else stack)
+        where = f"{base}/export"
+        return where, _cloud_get(_cloud_session(token), where, {})
+    backend = _Bucket(address, "stacks") if parts.scheme == "s3" else _Folder(address, "stacks")
+    name = f"{project}/{stack.rpartition('/')[2]}.json"
+    there = set(backend.names(name) if isinstance(backend, _Bucket) else backend.names())
+    found = [f"{name}{ending}" for ending in ("", ".gz", ".zst") if f"{name}{ending}" in there]
+    if not found:
+        raise AuditError(f"{backend.where}/.pulumi/stacks/{name}: is not there; is the stack's name right (--stack)?")
+    if len(found) > 1:
+        raise AuditError(
+            f"{backend.where}/.pulumi/stacks: the stack has {' and '.join(found)}; keep the one that is right, and "
+            "find out who wrote the other"
+        )
+    if found[0].endswith(".zst"):
+        raise AuditError(
+            f"{backend.where}/.pulumi/stacks/{found[0]}: is compressed with zstandard, which this tool does not read; "
+            "`pulumi stack export | python -m audit state -` reads it"
+        )
+    return f"{backend.where}/.pulumi/stacks/{found[0]}", backend.read(found[0])
 
 
 def _files(backend: "_Folder | _Bucket", stack: str | None) -> Source:
@@ -252,6 +287,19 @@ def _digest(data: bytes) -> str:
 
 
 def _cloud(address: str, stack: str | None) -> Source:
+    base, token = _cloud_stack(address, stack)
+    parts = urlsplit(address)
+    names = (stack or "").split("/")
+    return Source(
+        where=f"{parts.scheme}://{parts.netloc}",
+        project=names[1],
+        stack=names[2],
+        updates=lambda: _cloud_updates(base, token),
+    )
+
+
+def _cloud_stack(address: str, stack: str | None) -> tuple[str, str]:
+    """The address of a stack in Pulumi Cloud's API, and the token for it. Raises AuditError."""
     parts = urlsplit(address)
     token = os.environ.get("PULUMI_ACCESS_TOKEN", "")
     if not token:
@@ -263,20 +311,19 @@ def _cloud(address: str, stack: str | None) -> Source:
     names = (stack or "").split("/")
     if len(names) != 3 or not all(names):
         raise AuditError("--stack must be ORGANIZATION/PROJECT/STACK for Pulumi Cloud")
-    base = f"{parts.scheme}://{parts.netloc}/api/stacks/{'/'.join(quote(name, safe='') for name in names)}"
-    return Source(
-        where=f"{parts.scheme}://{parts.netloc}",
-        project=names[1],
-        stack=names[2],
-        updates=lambda: _cloud_updates(base, token),
-    )
+    return f"{parts.scheme}://{parts.netloc}/api/stacks/{'/'.join(quote(name, safe='') for name in names)}", token
 
 
-def _cloud_updates(base: str, token: str) -> Iterator[Update]:
+def _cloud_session(token: str) -> Any:
     import requests
 
     session = requests.Session()
     session.headers.update({"Authorization": f"token {token}", "Accept": "application/vnd.pulumi+8"})
+    return session
+
+
+def _cloud_updates(base: str, token: str) -> Iterator[Update]:
+    session = _cloud_session(token)
     listed = _cloud_list(session, base)
     done = [
         item

@@ -1,11 +1,12 @@
-"""The one catalogue: the classes of plans and histories, and the rules of what is looked up (drift, keys). Both are
-stable names, from worst to none, in families."""
+"""The one catalogue: the classes of plans and histories, the rules of what is looked up (drift, keys), and those of a
+checkpoint (state). All are stable names, from worst to none, in families."""
 
 from collections.abc import Iterable, Sequence
 
 from audit.errors import AuditError
 from audit.report.classes import RISKS, Risk
 from audit.report.rules import RULES as _RULES
+from audit.report.state_rules import STATE_RULES
 
 
 class Catalogue:
@@ -52,3 +53,4 @@ class Catalogue:
 
 CLASSES = Catalogue(RISKS, "risk class", "classes")
 RULES = Catalogue(_RULES, "rule", "rules")
+STATE = Catalogue(STATE_RULES, "rule", "rules")

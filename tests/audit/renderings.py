@@ -8,9 +8,14 @@ writes them anew into tests/audit/renderings; a difference there is a change tha
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from audit.checkpoint.document import read as read_checkpoint
+from audit.checkpoint.expected import Expected
+from audit.checkpoint.settings import Settings
+from audit.checkpoint.survey import survey as survey_state
 from audit.command import COMMANDS
 from audit.history.ledger import GENESIS, digest
 from audit.history.report import filled
@@ -19,7 +24,10 @@ from audit.plan.comparison import compare
 from audit.prove.command import filled as proved
 from audit.report import Report, json, render
 from audit.report.catalogue import RULES
+from audit.report.masked import redacted
 from audit.report.model import Row, Table, TableRow
+from audit.secrets.redact import Redactor
+from tests.audit import checkpoints
 
 FOLDER = Path(__file__).with_suffix("")
 SUFFIX = {"terminal": "txt", "markdown": "md", "html": "html", "json": "json", "sarif": "sarif", "junit": "xml"}
@@ -172,12 +180,27 @@ def rehearsal() -> Report:
     return proved(document)
 
 
+def recorded() -> Report:
+    """Of a checkpoint that somebody has written into: a plugin's address, a foreign bucket, an interrupted update."""
+    document = checkpoints.checkpoint()
+    provider = checkpoints.record(document, checkpoints.PROVIDER)
+    provider["inputs"]["__internal"] = {"pluginDownloadURL": "https://x.example"}
+    checkpoints.record(document, checkpoints.BUCKET)["id"] = "payroll"
+    checkpoints.record(document, checkpoints.KEY)["initErrors"] = ["the update failed"]
+    with tempfile.TemporaryDirectory() as folder:
+        program = checkpoints.write(Path(folder)).parent
+        settings = Settings.load(program, "prod")
+        expected = Expected.load(program / "expect.yml", settings)
+    return redacted(survey_state(read_checkpoint(document, "prod.json"), expected, "", ""), Redactor())
+
+
 def reports() -> dict[str, Report]:
     """A report of every command."""
     return {
         "plan": plan(),
         "prove": rehearsal(),
         "compare": comparison(),
+        "state": recorded(),
         "drift": looked_up("drift"),
         "history": history(),
         "keys": looked_up("keys"),
