@@ -94,6 +94,8 @@ class Foundation:
                 scan_on_push=settings.scan_on_push,
                 encryption_type=settings.encryption_type,
                 kms_key_arn=settings.kms_key_arn,
+                protected_tags=settings.protected_tags,
+                lifecycle_rules=settings.lifecycle_rules,
                 keep_images=settings.keep_images,
                 expire_untagged_days=settings.expire_untagged_days,
                 force_delete=settings.force_delete,

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from infra import lifecycle
+
 VARIABLES = {
     "accessKeyVariable": "access_key_variable",
     "secretKeyVariable": "secret_key_variable",
@@ -57,6 +59,13 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
                 f"{files} name no {value}; keep the default, or write it into them",
                 DEFAULTS[key],
             )
+    number = build_number(yaml.safe_load(next(iter(texts.values()))))
+    if "protected_tags" in read and not lifecycle.protects(read["protected_tags"], number):
+        yield (
+            "protectedTags",
+            f"the images of {start}, tagged as {number}, would expire after enough pushes",
+            '["*"], or a pattern that they fit',
+        )
     branch = read.get("pipeline_branch")
     if branch is not None and not re.search(rf"refs/heads/{re.escape(branch)}(?![\w./-])", whole):
         yield (
@@ -64,6 +73,21 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
             f"{files} deploy no refs/heads/{branch}; keep the default, or write the branch into them",
             "main",
         )
+
+
+def build_number(document: Any) -> str:
+    """A build number as a pipeline's `name` gives one; a variable in it is `x`.
+
+    Source: https://learn.microsoft.com/azure/devops/pipelines/process/run-number
+    """
+    name = document.get("name") if isinstance(document, dict) else None
+    text = name if isinstance(name, str) else "$(Date:yyyyMMdd).$(Rev:r)"
+    day = {"yyyy": "2026", "yy": "26", "MM": "11", "dd": "27", "HH": "12", "mm": "30", "ss": "00"}
+    text = re.sub(
+        r"\$\(Date:([^()]*)\)", lambda found: re.sub("|".join(day), lambda part: day[part[0]], found[1]), text
+    )
+    text = re.sub(r"\$\(Rev:([^()]*?)r+\)", r"\g<1>1", text)
+    return re.sub(r"\$\([^()]*\)", "x", text)
 
 
 def _texts(project: Path, start: str) -> Iterator[tuple[str, str]]:

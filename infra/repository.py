@@ -1,6 +1,5 @@
-"""The ECR repository: scanned, encrypted, with tags that cannot be moved and a limit to what it keeps."""
+"""The ECR repository: scanned, encrypted, with tags that cannot be moved and what is released kept."""
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra.lifecycle import lifecycle_policy
 from infra.lookup import look_up
 
 INCARNATION = "app-one:incarnation"
@@ -31,8 +31,12 @@ class RepositoryArgs:
     """`AES256`, `KMS` or `KMS_DSSE`."""
     kms_key_arn: str
     """Key for the KMS forms; empty for the one AWS manages."""
+    protected_tags: Sequence[str]
+    """Patterns of the tags whose images never expire."""
+    lifecycle_rules: Sequence[Mapping[str, Any]]
+    """Rules of one's own for the rest, in their order: `{tags, keep}` or `{tags, days}`."""
     keep_images: int
-    """How many of the newest tagged images stay."""
+    """How many of the newest images stay of those that nothing above selects."""
     expire_untagged_days: int
     """Days after which an image without a tag expires."""
     force_delete: bool
@@ -86,7 +90,12 @@ class Repository(pulumi.ComponentResource):
         aws.ecr.LifecyclePolicy(
             f"{name}-lifecycle",
             repository=repository.name,
-            policy=lifecycle_policy(keep_images=args.keep_images, expire_untagged_days=args.expire_untagged_days),
+            policy=lifecycle_policy(
+                protected_tags=args.protected_tags,
+                rules=args.lifecycle_rules,
+                keep_images=args.keep_images,
+                expire_untagged_days=args.expire_untagged_days,
+            ),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.url = repository.repository_url
@@ -134,36 +143,3 @@ def _identity(arn: str, encryption: Sequence[Any] | None, tags: Mapping[str, str
     """The same from the stack that declares the repository and from the one that looks it up."""
     kinds = [each.get(part) or "" for each in encryption or [] for part in ("encryption_type", "kms_key")]
     return [arn, *kinds, (tags or {}).get(INCARNATION, "")]
-
-
-def lifecycle_policy(*, keep_images: int, expire_untagged_days: int) -> str:
-    """ECR's lifecycle policy as JSON.
-
-    Untagged and tagged images have a rule each, so that many untagged ones can never push a tagged one out.
-    Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
-    """
-    rules = [
-        {
-            "rulePriority": 1,
-            "description": f"Expire images without a tag {expire_untagged_days} days after their push",
-            "selection": {
-                "tagStatus": "untagged",
-                "countType": "sinceImagePushed",
-                "countUnit": "days",
-                "countNumber": expire_untagged_days,
-            },
-            "action": {"type": "expire"},
-        },
-        {
-            "rulePriority": 2,
-            "description": f"Keep the newest {keep_images} tagged images",
-            "selection": {
-                "tagStatus": "tagged",
-                "tagPatternList": ["*"],
-                "countType": "imageCountMoreThan",
-                "countNumber": keep_images,
-            },
-            "action": {"type": "expire"},
-        },
-    ]
-    return json.dumps({"rules": rules})

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import pulumi
 from pulumi.runtime import config as stack_config
 
-from infra import pipeline_files, source
+from infra import lifecycle, pipeline_files, source
 from infra.rules import (
     ARCHITECTURES,
     Rule,
@@ -35,6 +35,9 @@ from infra.rules import (
     optional,
     whole_number,
 )
+
+CONTENT_TAG = "content-0123456789ab"
+"""A tag as `infra.image.plan_build` makes one from a content."""
 
 _IAM_NAME = "letters, digits and +=,.@_-, at most {} characters"
 _KMS_KEY = (
@@ -88,6 +91,23 @@ class Settings:
     scan_on_push: bool
     encryption_type: Annotated[str, one_of("AES256", "KMS", "KMS_DSSE")]
     kms_key_arn: Annotated[str, optional(*_KMS_KEY)]
+    protected_tags: Annotated[
+        tuple[str, ...],
+        Rule(
+            lifecycle.is_patterns,
+            "a list of 1 to 20 patterns, each once, of 1 to 128 letters, digits and . _ - with at most four *",
+            '["*"]',
+        ),
+    ]
+    lifecycle_rules: Annotated[
+        tuple[Mapping[str, Any], ...],
+        Rule(
+            lifecycle.is_rules,
+            "a list of at most 20 {tags, keep} or {tags, days}: a pattern as in protectedTags, each once, and a whole "
+            "number from 1 to 100000",
+            '[{"tags": "pr-*", "days": 14}]',
+        ),
+    ]
     keep_images: Annotated[int, whole_number(1, 100_000)]
     expire_untagged_days: Annotated[int, whole_number(1, 3650)]
     force_delete: bool
@@ -254,6 +274,20 @@ _TOGETHER = (
         example="IMMUTABLE",
     ),
     _Together(
+        keys=("lifecycleRules", "protectedTags"),
+        holds=lambda rules, protected: not rules or "*" not in protected,
+        rule="where every tag is protected no other rule expires anything",
+        example='app-one:protectedTags ["20*", "content-*"], or no app-one:lifecycleRules',
+    ),
+    _Together(
+        keys=("protectedTags", "imageTag", "declares"),
+        holds=lambda protected, tag, declares: (
+            declares != "everything" or lifecycle.protects(protected, tag or CONTENT_TAG)
+        ),
+        rule="what this stack deploys would expire after enough pushes",
+        example='["*"], or a pattern that the tag fits (content-* where imageTag is empty)',
+    ),
+    _Together(
         keys=("imageBackend", "declares"),
         holds=lambda backend, declares: not backend or declares == "foundation",
         rule="only a foundation opens the state of another stack, the image's, to the pipeline",
@@ -403,7 +437,7 @@ def _typed(kind: Any, text: str) -> Any:
         return None
     if kind == tuple[str, ...]:
         return tuple(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
-    if kind == tuple[Mapping[str, str], ...]:
+    if kind in (tuple[Mapping[str, str], ...], tuple[Mapping[str, Any], ...]):
         mappings = isinstance(value, list) and all(isinstance(item, dict) for item in value)
         return tuple(MappingProxyType(item) for item in value) if mappings else None
     return MappingProxyType(value) if isinstance(value, dict) else None

@@ -1,7 +1,8 @@
 """What an ECR lifecycle policy expires: its rules evaluated over the images of a repository.
 
 Source: Amazon ECR User Guide, "Lifecycle policies", evaluation rules: an image that matches the tagging requirements
-of a rule cannot be expired by a rule of lower priority; a count ranges over all images that match, newest first; of
+of a rule cannot be expired by a rule of lower priority (so a rule by an age that is never reached protects what it
+selects, and an image that no rule selects never expires); a count ranges over all images that match, newest first; of
 several patterns all must match. Only `expire` removes an image; any other action or count type is not judged.
 """
 
@@ -67,8 +68,16 @@ def _by(rule: Mapping[str, Any], image: Image, images: Sequence[Image], now: dat
         rank = 1 + [item.digest for item in alike].index(image.digest)
         return Fate(priority, words, now if rank > number else None, rank, number)
     if kind == "sinceImagePushed" and selection.get("countUnit") == "days":
-        return Fate(priority, words, image.pushed + timedelta(days=number))
+        return Fate(priority, words, _after(image.pushed, number))
     return Fate(priority, words, unknown=f"rule {priority} counts by {kind!r}, which this tool does not judge")
+
+
+def _after(pushed: datetime, days: int) -> datetime | None:
+    """That many days later; None where no calendar goes so far: never."""
+    try:
+        return pushed + timedelta(days=days)
+    except OverflowError:
+        return None
 
 
 def _rules(document: str | Mapping[str, Any]) -> list[dict[str, Any]] | None:

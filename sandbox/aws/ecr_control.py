@@ -26,7 +26,7 @@ from moto.ecr.exceptions import (
 from moto.ecr.models import ECRBackend, Image, Repository, ecr_backends
 from moto.ecr.responses import ECRResponse
 
-from sandbox.aws import ecr_rules, ecr_scans
+from sandbox.aws import ecr_lifecycle, ecr_rules, ecr_scans
 from sandbox.aws.ecr_images import (
     EcrImage,
     ImageTagAlreadyExistsException,
@@ -203,7 +203,25 @@ class EcrBackend(ECRBackend):
         if tag is not None:
             image.update_tag(tag)
         self.unwanted.discard((repository.name, "manifests", manifest.digest))
+        self.expire(repository)
         return image
+
+    def expire(self, repository: Repository) -> None:
+        """Delete what the repository's lifecycle policy expires (moto: keeps the policy and never looks at it)."""
+        if not repository.lifecycle_policy:
+            return
+        held = [
+            ecr_lifecycle.Kept(
+                image.image_digest,
+                tuple(image.image_tags),
+                datetime.fromtimestamp(image.image_pushed_at, UTC),
+                image.children,
+            )
+            for image in images_of(repository)
+        ]
+        gone = set(ecr_lifecycle.expired(repository.lifecycle_policy, held, datetime.now(UTC)))
+        repository.images[:] = [image for image in repository.images if image.image_digest not in gone]
+        self.unwanted |= {(repository.name, "manifests", digest) for digest in gone}
 
     def describe_images(
         self,

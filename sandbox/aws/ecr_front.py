@@ -251,6 +251,7 @@ class Front:
                 if new:
                     cloud.registry.delete(name, "manifests", manifest.digest)
                 raise
+            cloud.sweep()
 
     async def _delete_manifest(self, caller: Principal, name: str, reference: str) -> web.Response:
         await self._admit(caller, name, "ecr:BatchDeleteImage")

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.aws import ecr_lifecycle
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -82,11 +84,7 @@ def is_immutable(mutability: str, filters: Iterable[Mapping[str, str]], tag: str
     immutable = mutability.startswith("IMMUTABLE")
     if not mutability.endswith("_WITH_EXCLUSION"):
         return immutable
-    return immutable != any(_fits(item["filter"], tag) for item in filters)
-
-
-def _fits(pattern: str, tag: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), tag) is not None
+    return immutable != any(ecr_lifecycle.fits(item["filter"], tag) for item in filters)
 
 
 def findings_of(

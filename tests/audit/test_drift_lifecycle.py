@@ -72,6 +72,13 @@ def test_the_rule_of_highest_priority_that_selects_the_image_decides() -> None:
     assert result({**keeps, "rulePriority": 3}, expires).rule == 2
 
 
+def test_an_age_that_is_never_reached_keeps_an_image_from_every_later_rule() -> None:
+    for number in (36_500, 10**12):
+        found = result(rule(1, "tagged", tagPatternList=["prod"], **days(number)), rule(2, **count(1)))
+        assert (found.rule, found.unknown) == (1, "")
+        assert found.expires is None or found.expires.year > 2100
+
+
 def test_all_patterns_must_match_and_each_may_match_another_tag() -> None:
     assert result(rule(1, "tagged", tagPatternList=["v*", "prod"], **days(1))).rule == 1
     assert result(rule(1, "tagged", tagPatternList=["v*", "test"], **days(1))).rule is None

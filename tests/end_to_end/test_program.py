@@ -102,7 +102,7 @@ def test_up_makes_the_repository_as_declared(first: Workstation) -> None:
     assert [each["filter"] for each in repository["imageTagMutabilityExclusionFilters"]] == ["content-*"]
     assert repository["encryptionConfiguration"]["encryptionType"] == "AES256"
     rules = json.loads(ecr.get_lifecycle_policy(repositoryName=REPOSITORY)["lifecyclePolicyText"])["rules"]
-    assert [rule["selection"]["tagStatus"] for rule in rules] == ["untagged", "tagged"]
+    assert [rule["selection"]["tagStatus"] for rule in rules] == ["untagged"]
 
 
 def test_up_makes_a_user_who_gets_the_push_policy_through_a_group(first: Workstation) -> None:

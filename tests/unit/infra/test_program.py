@@ -181,37 +181,55 @@ def test_the_repository_takes_a_key_of_the_customer_and_exclusions(run_program: 
     assert inputs["imageTagMutabilityExclusionFilters"] == [{"filter": "content-*", "filterType": "WILDCARD"}]
 
 
-def test_the_lifecycle_keeps_the_newest_tagged_images_and_expires_untagged_ones(run_program: RunProgram) -> None:
-    lifecycle = run_program({"app-one:keepImages": 5, "app-one:expireUntaggedDays": 2}).one(
+def lifecycle(run_program: RunProgram, **settings: Any) -> list[dict[str, Any]]:
+    """The rules that the program declares."""
+    made = run_program({f"app-one:{key}": value for key, value in settings.items()}).one(
         "aws:ecr/lifecyclePolicy:LifecyclePolicy"
     )
-    assert lifecycle.inputs["repository"] == "app-one"
-    assert json.loads(lifecycle.inputs["policy"]) == {
-        "rules": [
-            {
-                "rulePriority": 1,
-                "description": "Expire images without a tag 2 days after their push",
-                "selection": {
-                    "tagStatus": "untagged",
-                    "countType": "sinceImagePushed",
-                    "countUnit": "days",
-                    "countNumber": 2,
-                },
-                "action": {"type": "expire"},
-            },
-            {
-                "rulePriority": 2,
-                "description": "Keep the newest 5 tagged images",
-                "selection": {
-                    "tagStatus": "tagged",
-                    "tagPatternList": ["*"],
-                    "countType": "imageCountMoreThan",
-                    "countNumber": 5,
-                },
-                "action": {"type": "expire"},
-            },
-        ]
-    }
+    assert made.inputs["repository"] == "app-one"
+    rules: list[dict[str, Any]] = json.loads(made.inputs["policy"])["rules"]
+    assert [rule["rulePriority"] for rule in rules] == list(range(1, len(rules) + 1))
+    assert all(rule["action"] == {"type": "expire"} for rule in rules)
+    return rules
+
+
+def test_the_lifecycle_expires_untagged_images_and_no_other(run_program: RunProgram) -> None:
+    (rule,) = lifecycle(run_program, expireUntaggedDays=2)
+    assert rule["description"] == "Expire images without a tag 2 days after their push"
+    untagged = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 2}
+    assert rule["selection"] == untagged
+
+
+def test_what_is_protected_comes_before_ones_own_rules_and_these_before_the_count(run_program: RunProgram) -> None:
+    rules = lifecycle(
+        run_program,
+        protectedTags=["20*", "content-*"],
+        lifecycleRules=[{"tags": "pr-*", "days": 14}, {"tags": "test-*", "keep": 3}],
+        keepImages=5,
+    )
+    assert [rule["description"] for rule in rules[1:]] == [
+        "Never expire 20*",
+        "Never expire content-*",
+        "Expire pr-* 14 days after their push",
+        "Keep the newest 3 test-*",
+        "Keep the newest 5 other images",
+    ]
+    days = {"countType": "sinceImagePushed", "countUnit": "days"}
+    assert [rule["selection"] for rule in rules[1:]] == [
+        {"tagStatus": "tagged", "tagPatternList": ["20*"], **days, "countNumber": 36500},
+        {"tagStatus": "tagged", "tagPatternList": ["content-*"], **days, "countNumber": 36500},
+        {"tagStatus": "tagged", "tagPatternList": ["pr-*"], **days, "countNumber": 14},
+        {"tagStatus": "tagged", "tagPatternList": ["test-*"], "countType": "imageCountMoreThan", "countNumber": 3},
+        {"tagStatus": "tagged", "tagPatternList": ["*"], "countType": "imageCountMoreThan", "countNumber": 5},
+    ]
+
+
+def test_a_rule_of_ones_own_for_all_tags_takes_the_place_of_the_count(run_program: RunProgram) -> None:
+    rules = lifecycle(run_program, protectedTags=["content-*"], lifecycleRules=[{"tags": "*", "days": 90}])
+    assert [rule["description"] for rule in rules[1:]] == [
+        "Never expire content-*",
+        "Expire * 90 days after their push",
+    ]
 
 
 def test_the_push_policy_names_exact_actions_on_this_one_repository(run_program: RunProgram) -> None:

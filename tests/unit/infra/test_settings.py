@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import settings
+from infra import pipeline_files, settings
 from infra.settings import SettingsError, read_settings
 
 ROOT = Path(__file__).parents[3]
@@ -64,6 +64,16 @@ BAD: list[tuple[str, Any, str]] = [
     ("scanOnPush", "yes", "one of true, false"),
     ("encryptionType", "AES-256", "one of AES256, KMS, KMS_DSSE"),
     ("kmsKeyArn", "alias/ecr", "the ARN of a KMS key"),
+    ("protectedTags", [], "a list of 1 to 20 patterns"),
+    ("protectedTags", ["v*", "v*"], "each once"),
+    ("protectedTags", ["*a*b*c*d*"], "at most four *"),
+    ("protectedTags", ["v 1"], "letters, digits"),
+    ("lifecycleRules", [{"tags": "pr-*"}], "{tags, keep} or {tags, days}"),
+    ("lifecycleRules", [{"tags": "pr-*", "keep": 1, "days": 1}], "{tags, keep} or {tags, days}"),
+    ("lifecycleRules", [{"tags": "pr-*", "keep": 0}], "from 1 to 100000"),
+    ("lifecycleRules", [{"tags": "pr-*", "days": True}], "from 1 to 100000"),
+    ("lifecycleRules", [{"tags": ["pr-*"], "days": 1}], "a pattern"),
+    ("lifecycleRules", [{"tags": "pr-*", "days": 1}, {"tags": "pr-*", "keep": 1}], "each once"),
     ("keepImages", 0, "a whole number from 1 to 100000"),
     ("keepImages", "many", "a whole number from 1 to 100000"),
     ("keepImages", "3.0", "a whole number"),
@@ -164,6 +174,9 @@ def test_a_secret_value_is_never_shown() -> None:
     [
         ({"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"}, "imageTagMutabilityExclusions"),
         ({"imageTagMutabilityExclusions": ["content-*"]}, "imageTagMutabilityExclusions"),
+        ({"lifecycleRules": [{"tags": "pr-*", "days": 14}]}, "lifecycleRules"),
+        ({"protectedTags": ["20*"]}, "protectedTags"),
+        ({"protectedTags": ["20*"], "imageTag": "1.4.2"}, "protectedTags"),
         ({"kmsKeyArn": KEY}, "kmsKeyArn"),
         ({"accessKeyKeepPrevious": True}, "accessKeyKeepPrevious"),
         ({"imageBackend": "s3://acme-image-state"}, "imageBackend"),
@@ -199,6 +212,8 @@ def test_settings_that_do_not_go_together_are_shown_with_their_values() -> None:
     [
         {"repositoryName": "team-1/app_one.web"},
         {"imageTagMutability": "MUTABLE_WITH_EXCLUSION", "imageTagMutabilityExclusions": ["v*"]},
+        {"protectedTags": ["v*", "content-*"], "lifecycleRules": [{"tags": "pr-*", "days": 14}]},
+        {"protectedTags": ["1.*"], "imageTag": "1.4.2"},
         {"encryptionType": "KMS_DSSE", "kmsKeyArn": KEY},
         {"encryptionType": "KMS", "kmsKeyArn": KEY.replace("arn:aws:", "arn:aws-us-gov:")},
         {"iamPath": "/a/b/"},
@@ -407,8 +422,11 @@ def test_files_that_are_not_here_cannot_be_compared(tmp_path: Path) -> None:
 
 
 def test_a_foundations_tags_cannot_be_moved_and_a_pipelines_images_are_scanned() -> None:
-    (error,) = errors({"declares": "foundation", "imageTagMutability": "MUTABLE"})
-    assert "could move a tag that is deployed; for example IMMUTABLE" in error
+    for mutability in ("MUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"):
+        exclusions = {"imageTagMutabilityExclusions": ["content-*"]} if mutability != "MUTABLE" else {}
+        (error,) = errors({"declares": "foundation", "imageTagMutability": mutability, **exclusions})
+        assert error.startswith(f'app-one:imageTagMutability = "{mutability}" with app-one:declares = "foundation": ')
+        assert "could move a tag that is deployed; for example IMMUTABLE" in error
     (error,) = errors({"pipelineEnabled": True, "scanOnPush": False})
     assert error.startswith('app-one:scanOnPush = "false" with app-one:pipelineEnabled = "true": ')
 
@@ -468,3 +486,24 @@ def test_the_readme_lists_every_setting_with_its_default_and_description() -> No
         shown = as_text(DECLARED[name.strip("`")]["default"])
         assert default == (f"`{shown}`" if shown else "empty"), name
         assert meaning == DECLARED[name.strip("`")]["description"], name
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("$(Date:yyyyMMdd)$(Rev:.r)", "20261127.1"),
+        ("$(Date:yy.MM.dd)-$(Rev:rr)", "26.11.27-1"),
+        ("v$(major).$(Rev:r)_$(SourceBranchName)", "vx.1_x"),
+        (None, "20261127.1"),
+    ],
+)
+def test_a_build_number_is_made_as_the_pipeline_names_its_runs(name: str | None, number: str) -> None:
+    assert pipeline_files.build_number({"name": name} if name else {}) == number
+
+
+def test_with_the_pipeline_its_build_numbers_are_protected() -> None:
+    foundation = {"declares": "foundation", "pipelineEnabled": True}
+    (error,) = errors({**foundation, "protectedTags": ["content-*"]}, project=ROOT)
+    assert error.startswith('app-one:protectedTags = "[\\"content-*\\"]" with pipelineEnabled: the images of azure-pip')
+    assert "tagged as 20261127.1, would expire after enough pushes" in error
+    read({**foundation, "protectedTags": ["20*"]}, project=ROOT)
