@@ -1,12 +1,15 @@
 """Keep one comment a stack on a pull request: the first run writes it, every later one updates it.
 
-The comment is found by a property of its thread, so it is found again whatever its text is, and written anew where
-somebody deleted it. With `--failed` it says that there is no preview of this run, because the checks before it or the
-preview itself failed: what an earlier run wrote must not stand as if it were current. A run that is cancelled, or whose
-packages cannot be installed, leaves the comment as it is; its heading names the run it is of. Needs the pipeline's own
-token as SYSTEM_ACCESSTOKEN, and for its identity the right "Contribute to pull requests" on the repository.
+The comment is found by a property of its thread and by its author, who is this run's own identity: so it is found again
+whatever its text is, and written anew where somebody deleted it. Whoever may comment may set the same property; such a
+thread is theirs, and is neither changed nor taken for the comment. With `--failed` it says that there is no preview of
+this run, because the checks before it or the preview itself failed: what an earlier run wrote must not stand as if it
+were current. A run that is cancelled, or whose packages cannot be installed, leaves the comment as it is; its heading
+names the run it is of. Needs the pipeline's own token as SYSTEM_ACCESSTOKEN, and for its identity the right "Contribute
+to pull requests" on the repository.
 
-Source: https://learn.microsoft.com/rest/api/azure/devops/git/pull-request-threads
+Source: https://learn.microsoft.com/rest/api/azure/devops/git/pull-request-threads (of a comment, only its author may
+change the text); the identity of a token is the `authenticatedUser` of `_apis/connectionData`.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ class PullRequest:
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url
+        self._collection = url.partition("/_apis/")[0].rpartition("/")[0]
         self._auth = ("", token)
+        self._me = ""
 
     @classmethod
     def of_this_run(cls) -> PullRequest:
@@ -46,6 +51,9 @@ class PullRequest:
 
     def _ask(self, method: str, path: str, body: Any = None, *, gone: bool = False) -> Any:
         """The answer's JSON, None where it has none. gone: a 404 is fine too: somebody else has removed it already."""
+        return self._answer(method, f"{self.url}/{path}", VERSION, body, gone=gone)
+
+    def _answer(self, method: str, url: str, version: str, body: Any = None, *, gone: bool = False) -> Any:
         try:
             import requests
         except ModuleNotFoundError:
@@ -54,8 +62,8 @@ class PullRequest:
         try:
             answer = requests.request(
                 method,
-                f"{self.url}/{path}",
-                params={"api-version": VERSION},
+                url,
+                params={"api-version": version},
                 json=body,
                 auth=self._auth,
                 timeout=SECONDS,
@@ -72,17 +80,27 @@ class PullRequest:
         if gone and answer.status_code == 404:
             return None
         if not answer.ok:
+            path = url.partition("/_apis/")[2]
             raise agent.Stop(f"Azure DevOps answered {answer.status_code} to {method} {path}: {answer.text[:500]}")
         return answer.json() if answer.content else None
 
+    def _identity(self) -> str:
+        """The id of who asks, by the service's own word."""
+        if not self._me:
+            said = self._answer("GET", f"{self._collection}/_apis/connectionData", f"{VERSION}-preview")
+            self._me = str(said["authenticatedUser"]["id"])
+        return self._me
+
     def ours(self, stack: str) -> list[dict[str, Any]]:
-        """The stack's threads whose comment is there, oldest first; more than one only after two runs at once.
+        """The stack's threads whose comment is there and this identity's, oldest first; more than one only after two
+        runs at once.
 
         A thread with an answer stays when its first comment, which is ours, was deleted: the service says
         so of the comment, and of the thread only when no comment is left.
         """
         threads = cast("list[dict[str, Any]]", self._ask("GET", "threads")["value"])
-        mine = [thread for thread in threads if _stack(thread) == stack and _is_there(thread)]
+        marked = [thread for thread in threads if _stack(thread) == stack and _is_there(thread)]
+        mine = [thread for thread in marked if _author(thread) == self._identity().lower()]
         return sorted(mine, key=lambda thread: int(thread["id"]))
 
     def upsert(self, stack: str, text: str, *, status: str) -> int:
@@ -119,6 +137,10 @@ class PullRequest:
 
 def _is_there(thread: dict[str, Any]) -> bool:
     return not thread.get("isDeleted") and bool(thread["comments"]) and not thread["comments"][0].get("isDeleted")
+
+
+def _author(thread: dict[str, Any]) -> str:
+    return str((thread["comments"][0].get("author") or {}).get("id")).lower()
 
 
 def _stack(thread: dict[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ import pytest
 
 from pipelines import agent
 from pipelines.comment import PullRequest, text
-from tests.organization import REPOSITORY, Organization
+from tests.organization import PROJECT, REPOSITORY, Organization
 from tests.unit.sandbox.azure_devops.service import Service
 
 if TYPE_CHECKING:
@@ -95,6 +95,28 @@ def test_threads_of_people_are_left_alone(organization: Organization, number: in
         "## Preview of dev by somebody",
         "ours",
     ]
+
+
+def test_a_thread_of_somebody_else_with_our_property_neither_blocks_the_comment_nor_is_edited(
+    organization: Organization, number: int
+) -> None:
+    threads = f"{REPOSITORY}/pullRequests/{number}/threads"
+    properties = {"app-one.plan": {"$type": "System.String", "$value": "dev"}}
+    foreign = {"comments": [{"content": "nothing to see"}], "status": "closed", "properties": properties}
+    organization.give("POST", threads, foreign)
+    pipeline = organization.create_pipeline(f"run-{number}")
+    organization.push({"azure-pipelines.yml": "steps: []"}, "refs/heads/main")
+    run = organization.give("POST", f"{PROJECT}/_apis/build/builds", {"definition": {"id": pipeline}})
+    token = organization.give("POST", f"{PROJECT}/_apis/sandbox/agent/jobs/{run['id']}")["accessToken"]
+    for words in ("first", "second"):
+        of(organization, number, token).upsert("dev", words, status="active")
+    assert [(each["content"], each["status"]) for each in organization.comments(number)] == [
+        ("nothing to see", "closed"),
+        ("second", "active"),
+    ]
+    # Nor the other way round: who wrote the foreign one is not given ours.
+    of(organization, number).upsert("dev", "theirs", status="closed")
+    assert [each["content"] for each in organization.comments(number)] == ["theirs", "second"]
 
 
 def test_a_deleted_comment_is_written_anew(organization: Organization, number: int) -> None:

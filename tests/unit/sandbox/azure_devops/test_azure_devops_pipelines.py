@@ -369,6 +369,31 @@ def test_the_token_of_a_run_ends_with_the_run_and_cannot_manage(service: Service
     assert service.refused("PATCH", f"{BUILDS}/{build['id']}", {"status": "inProgress"})[0] == 400
 
 
+def test_the_token_of_a_run_opens_no_resource_and_makes_changes_and_deletes_no_pipeline(
+    service: Service, group: Json, pipeline: Json
+) -> None:
+    permit(service, "variablegroup", group["id"], pipeline["id"])
+    token = take(service, queue(service, pipeline))["accessToken"]
+    definitions = "app-one/_apis/build/definitions"
+    before = service.get(f"{definitions}/{pipeline['id']}", token=token)
+    opened = [{"type": "variablegroup", "id": str(group["id"]), "name": group["name"], "authorized": True}]
+    edited = {**before, "process": {**before["process"], "yamlFilename": "mine.yml"}}
+    for method, path, body, permission in (
+        ("PATCH", "app-one/_apis/build/authorizedresources", opened, "Administer"),
+        ("PATCH", f"{definitions}/{pipeline['id']}/resources", opened, "Administer"),
+        ("POST", definitions, {**before, "name": "mine"}, "Create build pipeline"),
+        ("PUT", f"{definitions}/{pipeline['id']}", edited, "Edit build pipeline"),
+        ("DELETE", f"{definitions}/{pipeline['id']}", None, "Delete build pipeline"),
+    ):
+        status, key, message = service.refused(method, path, body, token=token)
+        assert (status, key) == (403, "AccessDeniedException"), path
+        assert f"needs {permission} permissions for " in message
+    permissions = f"app-one/_apis/pipelines/pipelinePermissions/variablegroup/{group['id']}"
+    assert service.ask("PATCH", permissions, {"allPipelines": {"authorized": True}}, token=token).status_code == 401
+    assert service.get(f"{definitions}/{pipeline['id']}") == before
+    assert "allPipelines" not in service.get(permissions)
+
+
 def test_a_queued_build_is_cancelled_at_once_and_a_running_one_is_told(
     service: Service, group: Json, pipeline: Json
 ) -> None:
