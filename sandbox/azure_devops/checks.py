@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, identities, locations, permissions, policies, projects, shapes
+from sandbox.azure_devops import clock, identities, locations, permissions, projects, protection, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
@@ -55,7 +55,7 @@ def refused_branch(draft: Draft, check: Json, build: Json) -> str:
         return f"{branch} is not among the allowed branches: {', '.join(allowed)}."
     repository = draft.table("definitions")[str(build["definitionId"])]["repository"]["id"]
     wanted = str(inputs.get("ensureProtectionOfBranch")).lower() == "true"
-    if wanted and not policies.protects(draft, check["projectId"], repository, branch):
+    if wanted and not protection.protects(draft, repository, branch):
         return f"{branch} is not protected: no policy applies to it."
     return ""
 

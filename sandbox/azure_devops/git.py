@@ -11,16 +11,16 @@ import binascii
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, identities, locations, permissions, projects, shapes
+from sandbox.azure_devops import clock, identities, locations, permissions, projects, protection, shapes, votes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.git_storage import ZERO, Bare, Commit
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from sandbox.azure_devops.protocol import Call
+    from sandbox.azure_devops.scopes import Caller
     from sandbox.azure_devops.store import Draft, Json
 
 router = Router()
@@ -65,8 +65,8 @@ def commit(
     return storage(draft, repository).commit(parents, changes, comment, who["displayName"], who["principalName"])
 
 
-def folder_of(draft: Draft, project: str, name: str) -> Path | None:
-    """Return where a repository lies, by the names that git's clients use; None where there is none."""
+def by_name(draft: Draft, project: str, name: str) -> Json | None:
+    """Return a repository by the names that git's clients use; None where there is none."""
     for one in draft.table("repositories").values():
         owner = draft.table("projects")[one["projectId"]]
         here = project.lower() in (owner["id"], owner["name"].lower()) and name.lower() in (
@@ -74,7 +74,7 @@ def folder_of(draft: Draft, project: str, name: str) -> Path | None:
             one["name"].lower(),
         )
         if here and not one["isDisabled"]:
-            return storage(draft, one).folder
+            return one
     return None
 
 
@@ -105,6 +105,12 @@ def of(call: Call) -> Json:
             "you do not have permissions for the operation you are attempting.",
         )
     return repository
+
+
+def pushed(draft: Draft, repository: Json, branch: str, commit: str, caller: Caller) -> None:
+    """Take note of a push: of who made it, and of the votes that it takes back."""
+    protection.note_push(draft, repository, branch, commit, caller)
+    votes.reset(draft, repository, branch, commit)
 
 
 def head(draft: Draft, repository: Json, branch: str) -> str | None:
@@ -251,6 +257,8 @@ def push(call: Call) -> object:
             "Please try again.",
         )
     tip = None if old == ZERO else old
+    if not protection.may_push(call.draft, repository, name, call.caller):
+        raise refusal(403, "GitRefUpdateRejectedByPolicyException", protection.REFUSED)
     made = []
     for one in commits:
         changes = _changes(bare, tip, one.get("changes") or [])
@@ -258,6 +266,7 @@ def push(call: Call) -> object:
         tip = commit(call.draft, repository, [tip] if tip else [], changes, comment, call.caller.identity_id)
         made.append(tip)
     bare.move(name, tip)
+    pushed(call.draft, repository, name, str(tip), call.caller)
     repository["defaultBranch"] = repository["defaultBranch"] or name
     number = call.draft.next_id("push")
     return Reply(
@@ -373,7 +382,9 @@ def _move(call: Call, repository: Json, one: Json) -> Json:
     old, new = one.get("oldObjectId") or ZERO, one.get("newObjectId") or ZERO
     status = "succeeded"
     bare = storage(call.draft, repository)
-    if bare.refs().get(name, ZERO) != old:
+    if not protection.may_push(call.draft, repository, name, call.caller):
+        status = "rejectedByPolicy"
+    elif bare.refs().get(name, ZERO) != old:
         status = "staleOldObjectId"
     elif new != ZERO and not bare.has(new):
         status = "unresolvableToCommit"
@@ -381,6 +392,7 @@ def _move(call: Call, repository: Json, one: Json) -> Json:
         status = "invalidRefName"
     else:
         bare.move(name, None if new == ZERO else new)
+        pushed(call.draft, repository, name, new, call.caller)
     return {
         "repositoryId": repository["id"],
         "name": name,

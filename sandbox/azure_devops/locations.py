@@ -212,6 +212,14 @@ POLICY_CONFIGURATIONS = Location(
     "{project}/_apis/{area}/{resource}/{configurationId}",
 )
 
+POLICY_EVALUATIONS = Location(
+    "c23ddff5-229c-4d04-a80b-0fdce9f360c8",
+    "policy",
+    "evaluations",
+    "{project}/_apis/{area}/{resource}",
+    released="0.0",
+)
+
 # git
 _REPOSITORY = "{project}/_apis/{area}/repositories/{repositoryId}"
 REPOSITORIES = Location(
@@ -259,6 +267,13 @@ PULL_REQUEST_BY_ID = Location(
     "git",
     "pullRequests",
     "{project}/_apis/{area}/{resource}/{pullRequestId}",
+    project_optional=True,
+)
+REVIEWERS = Location(
+    "4b6702c7-aa35-4b89-9c96-b9abf6d3e540",
+    "git",
+    "pullRequestReviewers",
+    _PULL_REQUEST + "/reviewers/{reviewerId}",
     project_optional=True,
 )
 THREADS = Location(
@@ -318,6 +333,7 @@ AGENT_ENVIRONMENTS = Location(
 AGENT_SERVICE_ENDPOINTS = Location(
     "", "sandbox", "serviceendpoints", "{project}/_apis/{area}/agent/{resource}/{endpointName}", released="0.0"
 )
+USER_TOKENS = Location("", "sandbox", "usertokens", "_apis/{area}/{resource}/{user}", released="0.0")
 OIDC_ISSUER = Location("", "sandbox", "oidcissuer", "_apis/{area}/{resource}", released="0.0")
 
 # What the service does by itself, see builds.py.

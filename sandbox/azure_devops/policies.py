@@ -1,28 +1,27 @@
 """Branch policies: what a pull request into a branch has to pass, among them a build by a pipeline.
 
-https://learn.microsoft.com/rest/api/azure/devops/policy. Policies are kept and shown; this service completes no pull
-requests on its own, so it enforces none.
+https://learn.microsoft.com/rest/api/azure/devops/policy. What they refuse is elsewhere: pushes to the branch
+(`protection`) and the completion of a pull request (`votes`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import clock, definitions, git, identities, locations, projects, shapes
+from sandbox.azure_devops import clock, definitions, git, identities, locations, projects, shapes, votes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.protocol import NO_CONTENT, Reply, Router
 
 if TYPE_CHECKING:
     from sandbox.azure_devops.protocol import Call
-    from sandbox.azure_devops.store import Draft, Json
+    from sandbox.azure_devops.store import Json
 
 router = Router()
 
-BUILD = "0609b952-1397-4640-95ec-e00a01b2c241"
 # The same ids in every organisation.
 TYPES = {
-    "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd": "Minimum number of reviewers",
-    BUILD: "Build",
+    votes.REVIEWERS: "Minimum number of reviewers",
+    votes.BUILD: "Build",
     "fd2167ab-b0be-447a-8ec8-39368250530e": "Required reviewers",
     "40e92b44-2fe1-4dd6-b3d8-74a9c21d0c6e": "Work item linking",
     "c6a1889d-b943-4856-b76f-9e46bb6b0df2": "Comment requirements",
@@ -60,6 +59,25 @@ def get(call: Call) -> object:
     return call.page(found, 1000, lambda one: _wire(call, one))
 
 
+@router.on(locations.POLICY_EVALUATIONS, "GET", "vso.code")
+def evaluations(call: Call) -> list[Json]:
+    """Tell how the policies on a pull request stand: `artifactId=vstfs:///CodeReview/CodeReviewId/{project}/{number}`.
+
+    https://learn.microsoft.com/rest/api/azure/devops/policy/evaluations/list
+    """
+    project = projects.of(call)
+    artifact = call.query.get("artifactid", "")
+    request = call.draft.table("pullRequests").get(artifact.rpartition("/")[2])
+    repository = call.draft.table("repositories").get((request or {}).get("repositoryId", ""))
+    if request is None or repository is None or repository["projectId"] != project["id"]:
+        raise bad_argument(f"There is no pull request {artifact!r} in this project.")
+    tip = git.head(call.draft, repository, request["sourceRefName"])
+    return [
+        {"configuration": _wire(call, policy), "artifactId": artifact, "status": status, "context": {"reason": why}}
+        for policy, status, why in votes.evaluations(call.draft, repository, request, tip)
+    ]
+
+
 @router.on(locations.POLICY_CONFIGURATIONS, "POST", "vso.code_write", shape=shapes.POLICY)
 def create(call: Call) -> Json:
     """Create a policy: body `{"isEnabled", "isBlocking", "type": {"id"}, "settings": {"scope": [...], ...}}`."""
@@ -94,25 +112,6 @@ def delete(call: Call) -> Reply:
     return NO_CONTENT
 
 
-def protects(draft: Draft, project_id: str, repository_id: str, branch: str) -> bool:
-    """Tell whether an enabled policy applies to a branch (refs/heads/...) of a repository."""
-    return any(
-        _applies(draft, scope, repository_id, branch)
-        for policy in draft.table("policies").values()
-        if policy["projectId"] == project_id and policy["isEnabled"] and not policy["isDeleted"]
-        for scope in policy["settings"]["scope"]
-    )
-
-
-def _applies(draft: Draft, scope: Json, repository_id: str, branch: str) -> bool:
-    if scope.get("repositoryId") not in (None, "", repository_id):
-        return False
-    kind, name = str(scope["matchKind"]).lower(), str(scope.get("refName") or "")
-    if kind == "defaultbranch":
-        return branch == draft.table("repositories")[repository_id].get("defaultBranch")
-    return branch == name if kind == "exact" else branch == name or branch.startswith(f"{name.rstrip('/')}/")
-
-
 def _fill(call: Call, project: Json, policy: Json, body: Json) -> None:
     type_id = str((body.get("type") or {}).get("id") or "").lower()
     if type_id not in TYPES:
@@ -122,7 +121,7 @@ def _fill(call: Call, project: Json, policy: Json, body: Json) -> None:
         raise bad_argument("The settings of the policy have no scope.")
     for scope in settings["scope"]:
         _check_scope(call, project, scope)
-    if type_id == BUILD:
+    if type_id == votes.BUILD:
         definitions.find(call.draft, project, settings.get("buildDefinitionId"))
         duration = settings.get("validDuration", 0)
         if not isinstance(duration, int | float) or duration < 0:

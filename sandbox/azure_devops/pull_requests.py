@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops import clock, git, identities, locations, projects, shapes
+from sandbox.azure_devops import clock, git, identities, locations, projects, protection, shapes, votes
 from sandbox.azure_devops.errors import bad_argument
 from sandbox.azure_devops.protocol import Reply, Router
 
@@ -87,6 +87,7 @@ def create(call: Call) -> object:
         "forkSource": body.get("forkSource"),
         "lastThreadId": 0,
         "threads": {},
+        "votes": {},
     }
     call.draft.table("pullRequests")[str(number)] = request
     return Reply(201, _wire(call, request))
@@ -94,7 +95,11 @@ def create(call: Call) -> object:
 
 @router.on(locations.PULL_REQUESTS, "PATCH", "vso.code_write", shape=shapes.PULL_REQUEST)
 def update(call: Call) -> Json:
-    """Change title, description or status; completing one moves the target branch to the source's head."""
+    """Change title, description or status; completing one moves the target branch to the source's head.
+
+    While a required policy is not met it is refused, but for `{"completionOptions": {"bypassPolicy": true}}` by whom
+    may bypass policies.
+    """
     repository = git.of(call)
     request = _known(call)
     body = call.object()
@@ -105,12 +110,46 @@ def update(call: Call) -> Json:
     if status is not None and status not in _STATUSES:
         raise bad_argument(f"The status '{status}' is not valid. Valid: {', '.join(sorted(_STATUSES))}.")
     if status == "completed":
-        tip = git.head(call.draft, repository, request["sourceRefName"])
-        git.storage(call.draft, repository).move(request["targetRefName"], tip)
+        _complete(call, repository, request, body)
     if status is not None:
         request["status"] = status
         request["closedDate"] = None if status == "active" else clock.now()
     return _wire(call, request)
+
+
+@router.on(locations.REVIEWERS, "GET", "vso.code")
+def reviewers(call: Call) -> object:
+    """List the reviewers with their votes, or give the one of the route."""
+    found = _reviewers(call, _known(call))
+    if "reviewerId" not in call.values:
+        return found
+    wanted = call.values["reviewerId"].lower()
+    for one in found:
+        if one["id"] == wanted:
+            return one
+    raise git.refusal(404, "GitPullRequestReviewerNotFoundException", f"TF401181: {wanted} is no reviewer.")
+
+
+@router.on(locations.REVIEWERS, "PUT", "vso.code_write", shape=shapes.VOTE)
+def vote(call: Call) -> Json:
+    """Add a reviewer, or vote: `{"vote": 10, 5, 0, -5 or -10}`. Nobody votes for another."""
+    repository, request = git.of(call), _known(call)
+    wanted = call.values.get("reviewerId", "").lower()
+    identities.reference(call.draft, wanted, call.organization_url)
+    value = call.object().get("vote") or 0
+    if value not in votes.VALUES:
+        raise bad_argument(f"The vote {value} is not valid. Valid: {', '.join(map(str, votes.VALUES))}.")
+    if request["status"] != "active":
+        raise git.refusal(403, "GitPullRequestNotEditableException", "TF401181: The pull request cannot be edited.")
+    if wanted == call.caller.identity_id:
+        votes.cast(request, call.caller, value, git.head(call.draft, repository, request["sourceRefName"]))
+    elif value:
+        raise git.refusal(
+            403, "GitNeedsPermissionException", "TF401027: Only the reviewer can vote: nobody votes for another."
+        )
+    else:
+        request.setdefault("votes", {}).setdefault(wanted, {"vote": 0, "commit": None})
+    return next(one for one in _reviewers(call, request) if one["id"] == wanted)
 
 
 @router.on(locations.THREADS, "GET", "vso.code", "vso.threads_full")
@@ -243,6 +282,40 @@ def _known_comment(call: Call, thread: Json) -> Json:
     raise git.refusal(404, "CommentNotFoundException", f"The comment {number} does not exist.")
 
 
+def _complete(call: Call, repository: Json, request: Json, body: Json) -> None:
+    tip = git.head(call.draft, repository, request["sourceRefName"])
+    expected = (body.get("lastMergeSourceCommit") or {}).get("commitId")
+    if expected not in (None, tip):
+        raise git.refusal(
+            409,
+            "GitPullRequestStaleException",
+            "TF401192: The pull request was changed since it was looked at: its source is at another commit.",
+        )
+    bypass = (body.get("completionOptions") or {}).get("bypassPolicy") and protection.may_push(
+        call.draft, repository, request["targetRefName"], call.caller
+    )
+    if (reasons := votes.blocked(call.draft, repository, request, tip)) and not bypass:
+        raise git.refusal(
+            403,
+            "GitPullRequestUpdateRejectedByPolicyException",
+            f"The pull request cannot be completed: required policies are not met: {'; '.join(reasons)}.",
+        )
+    git.storage(call.draft, repository).move(request["targetRefName"], tip)
+
+
+def _reviewers(call: Call, request: Json) -> list[Json]:
+    return [
+        {
+            **identities.reference(call.draft, who, call.organization_url),
+            "vote": row["vote"],
+            "hasDeclined": False,
+            "isFlagged": False,
+            "reviewerUrl": f"{_url(call, request)}/reviewers/{who}",
+        }
+        for who, row in request.get("votes", {}).items()
+    ]
+
+
 def _own_comment(call: Call, thread: Json) -> Json:
     comment = _known_comment(call, thread)
     if comment["author"] != call.caller.identity_id:
@@ -306,7 +379,7 @@ def _wire(call: Call, request: Json) -> Json:
         "targetRefName": request["targetRefName"],
         "mergeStatus": "succeeded",
         "isDraft": request["isDraft"],
-        "reviewers": [],
+        "reviewers": _reviewers(call, request),
         "url": _url(call, request),
         "supportsIterations": True,
         "forkSource": request.get("forkSource"),

@@ -29,7 +29,9 @@ from sandbox.azure_devops import (
     pools,
     project_creation,
     projects,
+    protection,
     pull_requests,
+    roles,
     service_endpoints,
     shapes,
     timeline,
@@ -146,12 +148,20 @@ class _Service:
             realm = f'Basic realm="{request.url.origin()}/"'
             return web.Response(status=401, text="TF400813: Sign in.", headers={"WWW-Authenticate": realm})
         scope = git_transport.scope(request, tail)
-        folder = git.folder_of(draft, path[1], path[3]) if len(path) > 3 else None
-        if scope is None or folder is None:
+        repository = git.by_name(draft, path[1], path[3]) if len(path) > 3 else None
+        if scope is None or repository is None:
             return web.Response(status=404, text="TF401019: The Git repository does not exist.")
         if not caller.may([scope]):
             return web.Response(status=403, text=f"TF401027: You need the scope {scope} to perform this action.")
-        response = await git_transport.answer(request, folder, tail, body, caller.identity_id)
+        bare = git.storage(draft, repository)
+        before, pushed = bare.refs(), git_transport.pushed_refs(tail, body)
+        permitted = [ref for ref in pushed if protection.may_push(draft, repository, ref, caller)]
+        response = await git_transport.answer(request, bare.folder, tail, body, caller.identity_id, permitted)
+        after = bare.refs() if pushed else before
+        with self._store.change() as changed:
+            for ref in pushed:
+                if ref in after and after[ref] != before.get(ref):
+                    git.pushed(changed, repository, ref, after[ref], caller)
         _LOG.info("%s %s %d", request.method, request.path, response.status)
         return response
 
@@ -208,6 +218,7 @@ class _Service:
                     route.location, request.method, requested_version(query, request.headers.get("Accept", ""))
                 )
                 check_scopes(caller, route.scopes)
+                roles.check(self._store.read(), caller, route)
                 parsed = _json(body)
                 if route.shape is not None:
                     shapes.check(route.shape, parsed)

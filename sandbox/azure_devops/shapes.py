@@ -115,6 +115,7 @@ REF_UPDATES = many(thing(name=TEXT, oldObjectId=TEXT, newObjectId=TEXT))
 _CHANGE = thing(changeType=TEXT, item=thing(path=TEXT), newContent=thing(content=TEXT, contentType=TEXT))
 PUSH = thing(refUpdates=REF_UPDATES, commits=many(thing(comment=TEXT, changes=many(_CHANGE))))
 PULL_REQUEST = thing(sourceRefName=TEXT, targetRefName=TEXT, title=TEXT, description=TEXT, status=TEXT, isDraft=FLAG)
+VOTE = thing(vote=NUMBER)
 COMMENT = thing(content=TEXT, parentCommentId=NUMBER, commentType=KEY)
 THREAD = thing(comments=many(COMMENT), status=KEY, properties=thing())
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops import clock, shapes
+from sandbox.azure_devops import clock, identities, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.identities import OPERATOR
-from sandbox.azure_devops.locations import PERSONAL_ACCESS_TOKENS
+from sandbox.azure_devops.locations import PERSONAL_ACCESS_TOKENS, USER_TOKENS
 from sandbox.azure_devops.protocol import NO_CONTENT, Router
 from sandbox.azure_devops.scopes import FULL_ACCESS, KNOWN, Caller
 
@@ -148,6 +148,20 @@ def revoke(call: Call) -> object:
             entry["revoked"] = True
             return NO_CONTENT
     raise bad_argument(f"No personal access token has the authorizationId '{call.query.get('authorizationid', '')}'.")
+
+
+@router.on(USER_TOKENS, "POST", FULL_ACCESS)
+def of_user(call: Call) -> Json:
+    """Give a token of another user, as they would make one for themselves: all scopes that a token can be given.
+
+    No API of the service, where nobody makes a token for another.
+    """
+    person = identities.by_name(call.draft, call.values.get("user", ""))
+    if person is None:
+        raise bad_argument(f"There is no user {call.values.get('user')}.")
+    scope = " ".join(sorted(KNOWN - {FULL_ACCESS}))
+    valid_to = datetime.now(UTC) + timedelta(days=1)
+    return issue(call.draft, name="of a test", scope=scope, identity=person["id"], valid_to=valid_to)
 
 
 def _wire(entry: Json) -> Json:
