@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sandbox.azure_devops.store import Draft
 
 ADMINISTRATOR, CONTRIBUTOR, RUN = "administrator", "contributor", "run"
+_ADMINISTRATORS = frozenset({ADMINISTRATOR})
 _PEOPLE = frozenset({ADMINISTRATOR, CONTRIBUTOR})
 _EVERYBODY = frozenset({ADMINISTRATOR, CONTRIBUTOR, RUN})
 # Permission, in the service's words, and who has it.
@@ -50,6 +51,9 @@ RULES: dict[tuple[Location, str], tuple[str, frozenset[str]]] = {
     (at.STAGES, "PATCH"): _QUEUE,
     (at.BUILDS, "PATCH"): _INFORMATION,
     (at.APPROVALS, "PATCH"): _APPROVE,
+    (at.DEFINITIONS, "POST"): ("Create build pipeline", _ADMINISTRATORS),
+    (at.DEFINITIONS, "PUT"): ("Edit build pipeline", _ADMINISTRATORS),
+    (at.DEFINITIONS, "DELETE"): ("Delete build pipeline", _ADMINISTRATORS),
     (at.PROJECT_VARIABLE_GROUPS, "GET"): _LIBRARY,
     (at.PROJECT_SERVICE_ENDPOINTS, "GET"): _CONNECTIONS,
     # Of a job alone: each looks at whose job it is.
@@ -71,7 +75,7 @@ def of(caller: Caller) -> str:
 
 def check(draft: Draft, caller: Caller, route: Route) -> None:
     """Refuse a caller whose role lacks the permission, as the service does: 403, TF215106."""
-    default = ("Administrator", _EVERYBODY if route.method == "GET" else frozenset({ADMINISTRATOR}))
+    default = ("Administer", _EVERYBODY if route.method == "GET" else _ADMINISTRATORS)
     permission, roles = RULES.get((route.location, route.method), default)
     if of(caller) not in roles:
         who = draft.table("identities")[caller.identity_id]["displayName"]

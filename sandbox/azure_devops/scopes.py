@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops.errors import build
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -33,8 +31,8 @@ _INCLUDES = {
 KNOWN = {FULL_ACCESS, "vso.environment_manage", "vso.threads_full", *_INCLUDES, *set().union(*_INCLUDES.values())}
 
 # What the job access token of a pipeline run (System.AccessToken) may do here. At the service its identity, the build
-# service, also needs "Contribute to pull requests" on the repository to comment; permissions of identities are not
-# kept here, but for what that identity never has of itself: see `refuse_run`.
+# service, also needs "Contribute to pull requests" on the repository to comment. What it may not do in spite of its
+# scopes: `roles`.
 RUN_SCOPES = frozenset(
     {"vso.build_execute", "vso.code", "vso.threads_full", "vso.project", "vso.variablegroups_read", "vso.agentpools"}
 )
@@ -52,22 +50,6 @@ class Caller:
         """Tell whether one of the scopes is granted; none asked: everybody may."""
         asked = tuple(scopes)
         return not asked or FULL_ACCESS in self.scopes or any(scope in _reach(self.scopes) for scope in asked)
-
-
-def refuse_run(caller: Caller, permission: str, what: str) -> None:
-    """Refuse the token of a run what its scope would reach and the build service's identity has no permission to.
-
-    permission: as the service names it; what: of which thing.
-    https://learn.microsoft.com/azure/devops/pipelines/process/access-tokens (permissions of the job access token) and
-    .../organizations/security/permissions (Build: the build service views, queues and updates runs, and edits none).
-    """
-    if caller.build_id is not None:
-        raise build(
-            403,
-            "AccessDeniedException",
-            f"TF215106: Access denied. {caller.identity_id} needs {permission} permissions for {what} to perform the "
-            "action.",
-        )
 
 
 def _reach(scopes: Iterable[str]) -> set[str]:

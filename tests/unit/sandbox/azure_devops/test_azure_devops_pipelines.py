@@ -387,7 +387,7 @@ def test_the_token_of_a_run_opens_no_resource_and_makes_changes_and_deletes_no_p
     ):
         status, key, message = service.refused(method, path, body, token=token)
         assert (status, key) == (403, "AccessDeniedException"), path
-        assert f"needs {permission} permissions for " in message
+        assert f"needs {permission} permissions" in message
     permissions = f"app-one/_apis/pipelines/pipelinePermissions/variablegroup/{group['id']}"
     assert service.ask("PATCH", permissions, {"allPipelines": {"authorized": True}}, token=token).status_code == 401
     assert service.get(f"{definitions}/{pipeline['id']}") == before
