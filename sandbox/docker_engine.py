@@ -102,11 +102,48 @@ def cli(cache: Path, say: Callable[[str], None]) -> Path:
     own = shutil.which("docker")
     if own and subprocess.run([own, "buildx", "version"], capture_output=True, check=False).returncode == 0:
         return Path(own)
-    root = prepare(cache, say)
-    command = root.parent / f"docker-{root.name}"
-    # Up to 22 the command has BuildKit's client built in but asks to be told; later ones look for the plugin.
-    write(command, f'#!/bin/sh\nDOCKER_BUILDKIT=1 exec {shlex.quote(f"{root}/usr/bin/docker")} "$@"\n', mode=0o755)
-    return command
+    return command(prepare(cache, say))
+
+
+def command(root: Path) -> Path:
+    """A docker command that builds with BuildKit, of the packages that `prepare` unpacked into `root`."""
+    made = root.parent / f"docker-{root.name}"
+    docker, plugin = root / "usr/bin/docker", root / "usr/libexec/docker/cli-plugins/docker-buildx"
+    text = _WITH_PLUGIN if plugin.exists() else _BUILT_IN
+    write(made, text.format(docker=shlex.quote(str(docker)), plugin=shlex.quote(str(plugin))), mode=0o755)
+    return made
+
+
+# Up to Docker 22 the command has BuildKit's client built in but asks to be told.
+_BUILT_IN = """#!/bin/sh
+DOCKER_BUILDKIT=1 exec {docker} "$@"
+"""
+# Later ones leave it to a plugin, which they look for in the machine's own folders and in the user's settings: neither
+# is the sandbox's to write to. So what is the plugin's is handed to it here.
+_WITH_PLUGIN = """#!/bin/sh
+count=0 option= plugin=
+for word; do
+    count=$((count + 1))
+    case $option$word in
+        -H | --host) option=--host= ;;
+        -c | --context) option=--context= ;;
+        --config) option=--config= ;;
+        --host=*) host=${{word#--host=}} option= ;;
+        --context=*) context=${{word#--context=}} option= ;;
+        --config=*) config=${{word#--config=}} option= ;;
+        image | builder) ;;
+        build | buildx) plugin=$word && break ;;
+        *) break ;;
+    esac
+done
+[ -n "$plugin" ] || exec {docker} "$@"
+shift $count
+if [ -n "${{host-}}" ]; then export DOCKER_HOST="$host" && unset DOCKER_CONTEXT; fi
+if [ -n "${{context-}}" ]; then export DOCKER_CONTEXT="$context" && unset DOCKER_HOST; fi
+if [ -n "${{config-}}" ]; then export DOCKER_CONFIG="$config"; fi
+[ "$plugin" = buildx ] || set -- build "$@"
+exec {plugin} "$@"
+"""
 
 
 def _context() -> str:

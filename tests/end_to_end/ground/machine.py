@@ -122,7 +122,7 @@ def picture(engine: Engine) -> dict[str, list[str] | str]:
 
 
 def run_container(engine: Engine, cache: Path = CACHE) -> str:
-    """A container that runs on, published on the loopback; the port. Its image is busybox alone."""
+    """A container that serves a page on the loopback and runs on; the port. Its image is busybox alone."""
     layer = image_archive.Layer()
     busybox = next(packages.unpack(("busybox-static",), cache, print).glob("**/bin/busybox"))
     layer.file("usr/bin/busybox", busybox.read_bytes(), mode=0o755)
@@ -133,10 +133,13 @@ def run_container(engine: Engine, cache: Path = CACHE) -> str:
         client.images.load(archive.getvalue())
         container = client.containers.run(
             "hello:1",
-            ["busybox", "httpd", "-f", "-p", "8080", "-h", "/www"],
+            ["busybox", "tail", "-f", "/dev/null"],
             detach=True,
             ports={"8080/tcp": ("127.0.0.1", 0)},
         )
+        # It listens before it goes into the background; what Docker publishes takes connections earlier.
+        served = container.exec_run(["busybox", "httpd", "-p", "8080", "-h", "/www"])
+        assert served.exit_code == 0, served.output
         container.reload()
         published = container.ports["8080/tcp"]
         assert published
