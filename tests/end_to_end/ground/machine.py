@@ -135,6 +135,7 @@ def run_container(engine: Engine, cache: Path = CACHE) -> str:
             "hello:1",
             ["busybox", "tail", "-f", "/dev/null"],
             detach=True,
+            init=True,  # else nothing in it heeds the signal to stop, and each stop waits until it is killed
             ports={"8080/tcp": ("127.0.0.1", 0)},
         )
         # It listens before it goes into the background; what Docker publishes takes connections earlier.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import docker_engine, processes
+from sandbox import docker_engine, private_dockerd, processes
 from sandbox.errors import SandboxError
 from sandbox.layout import CHECKOUT
 from tests.end_to_end.ground.machine import CACHE, Engine, picture, private_engine, run_container
@@ -88,7 +88,8 @@ class TestTheMachine:
                 assert answer.read() == b"hello\n", "the end of the second is nothing to the first"
         assert picture(first) == before
 
-    def test_is_not_cleaned_under_an_engine_that_runs(self, tmp_path: Path) -> None:
+    def test_is_not_cleaned_under_an_engine_that_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(private_dockerd, "_STOP_LIMIT", 0.1)  # this one is not about to go
         with private_engine(tmp_path) as engine:
             with pytest.raises(SandboxError, match=f"still runs: stop its process, {engine.supervisor}"):
                 docker_engine.clean(tmp_path)
