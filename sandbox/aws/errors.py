@@ -97,3 +97,19 @@ def denied(service: str, message: str) -> AwsError:
 
 def _by_protocol(service: str, xml: tuple[str, int], as_json: tuple[str, int]) -> tuple[str, int]:
     return xml if service in NAMESPACES or service == "s3" else as_json
+
+
+def no_parameter(service: str, name: str) -> AwsError:
+    """A required parameter is not there."""
+    if service == "ecr":
+        return AwsError(
+            "InvalidParameterException",
+            f"Invalid parameter at '{name}' failed to satisfy constraint: 'must not be null'",
+        )
+    code, status = _by_protocol(service, ("ValidationError", 400), ("ValidationException", 400))
+    place = name[:1].lower() + name[1:]
+    return AwsError(
+        code,
+        f"1 validation error detected: Value null at '{place}' failed to satisfy constraint: Member must not be null",
+        status,
+    )

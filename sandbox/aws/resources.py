@@ -89,3 +89,11 @@ def _key(arn: str, directory: Directory) -> Any:
 def _bucket(arn: str, directory: Directory) -> Any:
     name = arn.rpartition(":")[2].partition("/")[0]
     return s3_backends[directory.account][PARTITION].buckets.get(name)
+
+
+def object_has_tags(directory: Directory, path: str, version: str | None) -> bool:
+    """Whether the object BUCKET/KEY of S3, or one version of it, is there and has tags."""
+    backend = s3_backends[directory.account][PARTITION]
+    name, _, key = path.partition("/")
+    found = backend.get_object(name, key, version) if name in backend.buckets else None
+    return found is not None and bool(backend.tagger.list_tags_for_resource(found.arn)["Tags"])

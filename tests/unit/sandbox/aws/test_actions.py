@@ -123,6 +123,10 @@ def test_listing_users_has_no_resource_level() -> None:
     assert pairs(ask("iam", "list_users")) == [("iam:ListUsers", "*")]
 
 
+BUCKET = "arn:aws:s3:::state"
+A = f"{BUCKET}/a"
+
+
 @pytest.mark.parametrize(
     ("operation", "parameters", "expected"),
     [
@@ -144,6 +148,59 @@ def test_listing_users_has_no_resource_level() -> None:
             {"Bucket": "state", "Key": "a", "CopySource": {"Bucket": "other", "Key": "b"}},
             [("PutObject", "arn:aws:s3:::state/a"), ("GetObject", "arn:aws:s3:::other/b")],
         ),
+        (
+            "put_object",
+            {"Bucket": "state", "Key": "a", "ACL": "public-read", "Tagging": "k=v"},
+            [("PutObject", A), ("PutObjectAcl", A), ("PutObjectTagging", A)],
+        ),
+        ("put_object", {"Bucket": "state", "Key": "a", "GrantRead": "id=x"}, [("PutObject", A), ("PutObjectAcl", A)]),
+        (
+            "put_object",
+            {"Bucket": "state", "Key": "a", "ObjectLockMode": "GOVERNANCE", "ObjectLockLegalHoldStatus": "ON"},
+            [("PutObject", A), ("PutObjectRetention", A), ("PutObjectLegalHold", A)],
+        ),
+        (
+            "create_multipart_upload",
+            {"Bucket": "state", "Key": "a", "ACL": "private", "Tagging": "k=v"},
+            [("PutObject", A), ("PutObjectAcl", A), ("PutObjectTagging", A)],
+        ),
+        (
+            "copy_object",
+            {"Bucket": "state", "Key": "a", "CopySource": "other/b?versionId=3", "ACL": "private", "Tagging": "k=v"},
+            [
+                ("PutObject", A),
+                ("PutObjectAcl", A),
+                ("PutObjectTagging", A),
+                ("GetObjectVersion", "arn:aws:s3:::other/b"),
+            ],
+        ),
+        (
+            "create_bucket",
+            {"Bucket": "state", "ACL": "public-read", "ObjectLockEnabledForBucket": True},
+            [
+                ("CreateBucket", BUCKET),
+                ("PutBucketAcl", BUCKET),
+                ("PutBucketObjectLockConfiguration", BUCKET),
+                ("PutBucketVersioning", BUCKET),
+            ],
+        ),
+        (
+            "delete_objects",
+            {
+                "Bucket": "state",
+                "Delete": {"Objects": [{"Key": "a", "VersionId": "1"}]},
+                "BypassGovernanceRetention": True,
+            },
+            [("DeleteObjectVersion", A), ("BypassGovernanceRetention", A)],
+        ),
+        ("delete_object", {"Bucket": "state", "Key": "a", "VersionId": "1"}, [("DeleteObjectVersion", A)]),
+        ("get_object_acl", {"Bucket": "state", "Key": "a", "VersionId": "1"}, [("GetObjectVersionAcl", A)]),
+        ("get_object_tagging", {"Bucket": "state", "Key": "a", "VersionId": "1"}, [("GetObjectVersionTagging", A)]),
+        (
+            "put_object_acl",
+            {"Bucket": "state", "Key": "a", "VersionId": "1", "ACL": "private"},
+            [("PutObjectVersionAcl", A)],
+        ),
         ("get_bucket_policy", {"Bucket": "state"}, [("GetBucketPolicy", "arn:aws:s3:::state")]),
         ("get_bucket_encryption", {"Bucket": "state"}, [("GetEncryptionConfiguration", "arn:aws:s3:::state")]),
     ],
@@ -152,6 +209,13 @@ def test_s3_calls_are_judged_by_bucket_or_object(
     operation: str, parameters: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     assert pairs(ask("s3", operation, **parameters)) == [(f"s3:{action}", arn) for action, arn in expected]
+
+
+def test_an_object_that_is_encrypted_with_a_key_needs_the_key() -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    found = pairs(ask("s3", "put_object", Bucket="state", Key="a", **encrypted))
+    assert found == [("s3:PutObject", A), ("kms:GenerateDataKey", key)]
 
 
 def test_kms_calls_are_judged_by_the_key_also_through_its_alias() -> None:

@@ -403,6 +403,28 @@ def test_state_in_s3_is_open_to_one_prefix_and_no_other(aws: Any) -> None:
     assert admin.get_object(Bucket="state", Key="prod/secret")["Body"].read() == b"x"
 
 
+def test_writing_an_object_gives_it_no_acl_tags_or_tags_of_another_without_these_rights(aws: Any) -> None:
+    admin = aws.client("s3")
+    admin.create_bucket(Bucket="shared", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    admin.put_object(Bucket="shared", Key="tagged", Body=b"x", Tagging="team=a")
+    objects = "arn:aws:s3:::shared/*"
+    s3 = aws.client("s3", aws.user("writer", allow(["s3:PutObject", "s3:GetObject"], objects)))
+    s3.put_object(Bucket="shared", Key="mine", Body=b"x")
+    copy = {"Bucket": "shared", "Key": "copy", "CopySource": {"Bucket": "shared", "Key": "mine"}}
+    s3.copy_object(**copy)
+    tagged = {**copy, "CopySource": {"Bucket": "shared", "Key": "tagged"}}
+    for call, action in (
+        (lambda: s3.put_object(Bucket="shared", Key="mine", Body=b"x", ACL="public-read"), "s3:PutObjectAcl"),
+        (lambda: s3.put_object(Bucket="shared", Key="mine", Body=b"x", Tagging="a=b"), "s3:PutObjectTagging"),
+        (lambda: s3.copy_object(**copy, ACL="public-read"), "s3:PutObjectAcl"),
+        (lambda: s3.copy_object(**tagged), "s3:GetObjectTagging"),
+        (lambda: s3.create_multipart_upload(Bucket="shared", Key="m", ACL="public-read"), "s3:PutObjectAcl"),
+    ):
+        code, message, _ = refused(call)
+        assert code == "AccessDenied"
+        assert f"is not authorized to perform: {action} on resource" in message
+
+
 def test_a_bucket_policy_refuses_even_who_may_everything(aws: Any) -> None:
     admin = aws.client("s3")
     admin.create_bucket(Bucket="closed", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
