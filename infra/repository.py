@@ -50,7 +50,8 @@ class Repository(pulumi.ComponentResource):
 
     While `force_delete` is off the repository is also protected: the engine then refuses a destroy, or a change that
     would replace the repository, in its preview, before it touches anything else of the stack. ECR's own refusal would
-    come in the middle, with the user and its key already gone.
+    come in the middle, with the user and its key already gone; so it does with `pulumi destroy --skip-preview`, which
+    leaves the protection out with the preview: the images stay, what else could be deleted does not (docs/adr/0005).
     """
 
     url: pulumi.Output[str]

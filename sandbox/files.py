@@ -42,6 +42,12 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
         raise
 
 
+def own_folder(path: Path) -> None:
+    """Make a folder that only this user enters (0700), also one that was there: what is in it may be of any mode."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
 def remove(folder: Path) -> None:
     """Remove a folder with all that is in it, by several threads: a busy disk keeps each waiting."""
     folders, removing = [], []

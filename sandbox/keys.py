@@ -8,7 +8,7 @@ import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.files import write
+from sandbox.files import own_folder, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,7 @@ def make(layout: Layout) -> Keys:
     The passphrase is one a user, in the cache: a stack file that the engine gave a salt (`encryptionsalt`) stays
     readable when the sandbox that it was written in is gone.
     """
-    layout.keys.mkdir(parents=True, exist_ok=True)
-    layout.keys.chmod(0o700)
+    own_folder(layout.keys)
     shared = layout.cache / "pulumi-passphrase"
     passphrase = _kept(shared, lambda: secrets.token_urlsafe(32))
     passphrase_file = layout.keys / "pulumi-passphrase"

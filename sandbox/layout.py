@@ -22,7 +22,8 @@ class Layout:
     """Paths of one sandbox; nothing is created by asking for them.
 
     checkout: the folder of Pulumi.yaml that `up` runs.
-    home: everything this sandbox writes (default `.sandbox` in the checkout; another by SANDBOX_HOME).
+    home: everything this sandbox writes (default `.sandbox` in the checkout; another by SANDBOX_HOME); states, logs and
+        artefacts stand there, so only its user enters it (0700).
     cache: what every sandbox of this user shares, safe to delete (default the user's cache folder; SANDBOX_CACHE).
     """
 

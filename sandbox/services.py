@@ -40,7 +40,7 @@ SERVICES = ("registry", "aws", "azure-devops")
 
 def up(layout: Layout) -> dict[str, str]:
     """Start what is missing, and make the stack; the environment in which pulumi works."""
-    layout.home.mkdir(parents=True, exist_ok=True)
+    files.own_folder(layout.home)
     with files.lock(layout.lock, say), step(f"Sandbox in {_short(layout.home)}"):
         return _up(layout)
 

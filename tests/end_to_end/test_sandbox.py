@@ -86,6 +86,10 @@ def with_children(pids: set[int]) -> set[int]:
     return found
 
 
+def test_nobody_else_enters_the_sandboxs_folder(sandbox: Sandbox) -> None:
+    assert sandbox.home.stat().st_mode & 0o777 == 0o700
+
+
 def test_nothing_listens_beyond_the_loopback(sandbox: Sandbox) -> None:
     assert listening(with_children(set(ids(sandbox.home).values()))) == {LOOPBACK}
 

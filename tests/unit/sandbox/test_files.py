@@ -23,3 +23,11 @@ def test_a_folder_is_removed_with_all_in_it_and_what_its_links_lead_to_stays(tmp
     files.remove(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["outside"]
     assert (outside / "kept").exists()
+
+
+def test_a_folder_of_ones_own_is_entered_by_nobody_else_also_where_it_was_open_before(tmp_path: Path) -> None:
+    for folder in (tmp_path / "new" / "home", tmp_path / "old"):
+        if folder.name == "old":
+            folder.mkdir(mode=0o755)
+        files.own_folder(folder)
+        assert folder.stat().st_mode & 0o777 == 0o700
