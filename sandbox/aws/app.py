@@ -149,15 +149,14 @@ class Api:
 
     def answer(self, environ: WSGIEnvironment) -> Answer:
         """Judge and carry out one request; whatever fails becomes an answer in the caller's protocol."""
-        service = "s3"
+        service = _named_service(environ)
         try:
-            if not environ.get("HTTP_AUTHORIZATION") and _named_service(environ) == "iam":
-                service = "sts"
+            if not environ.get("HTTP_AUTHORIZATION") and service == "iam":
                 body = _read_body(environ)
                 if dict(parse_qsl(body.decode("latin-1"))).get("Action") == web_identity.OPERATION:
+                    service = "sts"
                     return self._with_web_identity(environ, body)
-            service = "s3"
-            credential = signature.read(environ.get("HTTP_AUTHORIZATION"), _named_service(environ))
+            credential = signature.read(environ.get("HTTP_AUTHORIZATION"), service)
             service = credential.service
             return self._answer(environ, credential)
         except AwsError as error:

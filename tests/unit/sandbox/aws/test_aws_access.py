@@ -101,6 +101,27 @@ def test_a_key_with_a_wrong_secret_is_refused(aws: Any, service: str, call: Call
     assert refused(lambda: call(aws.client(service, {**key, "SecretAccessKey": "wrong"})))[0] == code
 
 
+@pytest.mark.parametrize(
+    ("service", "call", "code"),
+    [
+        ("iam", lambda c: c.list_users(), "MissingAuthenticationToken"),
+        ("ecr", lambda c: c.describe_repositories(), "MissingAuthenticationTokenException"),
+        ("kms", lambda c: c.list_keys(), "MissingAuthenticationTokenException"),
+        ("s3", lambda c: c.list_buckets(), "AccessDenied"),
+    ],
+)
+def test_a_client_without_credentials_is_refused_in_its_own_protocol(
+    aws: Any, service: Any, call: Callable[[Any], object], code: str
+) -> None:
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    url, region = f"http://127.0.0.1:{aws.port}", "us-east-2"
+    client = boto3.client(service, endpoint_url=url, region_name=region, config=Config(signature_version=UNSIGNED))
+    assert refused(lambda: call(client))[0] == code
+
+
 def test_a_request_without_signature_is_refused(aws: Any) -> None:
     url = f"http://127.0.0.1:{aws.port}/"
     answer = requests.post(url, data={"Action": "ListUsers", "Version": "2010-05-08"}, timeout=300)
