@@ -25,12 +25,16 @@ REVIEWERS, BRANCH = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd", "86b05a0c-73e6-4f7d-
 
 @dataclass(frozen=True)
 class Parties:
-    """aws: credentials for boto3 by party and way (`preview by key`); tokens: of Azure DevOps by who asks."""
+    """aws: credentials for boto3 by party and way (`preview by key`); tokens: of Azure DevOps by who asks.
+
+    identities: where each run asks for an identity token, below the organisation, and the run's own token.
+    """
 
     place: Place
     things: Things
     aws: dict[str, dict[str, str]] = field(repr=False)
     tokens: dict[str, str] = field(repr=False)
+    identities: dict[str, list[str]] = field(repr=False)
 
     @classmethod
     def begin(cls, sandbox: Sandbox, folder: Path) -> Parties:
@@ -40,7 +44,7 @@ class Parties:
         kept = {name: b64decode(content) for name, content in told["place"].pop("kept").items()}
         sealed = b64decode(told["place"].pop("sealed"))
         place = Place(**told["place"], kept=kept, sealed=sealed)
-        return cls(place, Things(**told["things"]), told["aws"], told["tokens"])
+        return cls(place, Things(**told["things"]), told["aws"], told["tokens"], told["identities"])
 
 
 class _Making:
@@ -53,12 +57,13 @@ class _Making:
         self.organization = self.delivery.organization
         self.aws: dict[str, dict[str, str]] = {}
         self.tokens: dict[str, str] = {}
+        self.identities: dict[str, list[str]] = {}
 
     def write(self) -> None:
         self._both_ways()
         place = self._place()
         self.tokens["contributor"] = self._token_of("developer")
-        number, _ = self._pull_request()
+        number = self._pull_request()
         self._runs_by_key()
         self.delivery.edit("azure-pipelines.yml", lambda text: text.replace("identity: key", "identity: oidc"))
         self._runs_by_token()
@@ -69,7 +74,13 @@ class _Making:
             "aws_secret_access_key": self.sandbox.environment["AWS_SECRET_ACCESS_KEY"],
         }
         self.aws["operator"] = operator
-        told = {"place": place, "things": self._things(number, waiting), "aws": self.aws, "tokens": self.tokens}
+        told = {
+            "place": place,
+            "things": self._things(number, waiting),
+            "aws": self.aws,
+            "tokens": self.tokens,
+            "identities": self.identities,
+        }
         (self.folder / "parties.json").write_text(json.dumps(told), encoding="utf-8")
 
     def _both_ways(self) -> None:
@@ -108,8 +119,8 @@ class _Making:
     def _token_of(self, user: str) -> str:
         return str(self.organization.give("POST", f"_apis/sandbox/usertokens/{user}")["token"])
 
-    def _pull_request(self) -> tuple[int, dict[str, Any]]:
-        """A pull request of the contributor, and the first job of its run."""
+    def _pull_request(self) -> int:
+        """A pull request of the contributor, whose run has begun; its number."""
         token, main = self.tokens["contributor"], self.delivery.git("rev-parse", "HEAD")
         for name in ("change", "another-change"):
             made = [{"name": f"refs/heads/{name}", "oldObjectId": "0" * 40, "newObjectId": main}]
@@ -117,8 +128,8 @@ class _Making:
         body = {"sourceRefName": "refs/heads/change", "targetRefName": "refs/heads/main", "title": "A change"}
         number = int(self.organization.give("POST", f"{GIT}/pullrequests", body, token=token)["pullRequestId"])
         job = self._take(self._queue("pullRequest", f"refs/pull/{number}/merge"))
-        self.tokens["run of a pull request"] = job["accessToken"]
-        return number, job
+        self._know("run of a pull request", job)
+        return number
 
     def _runs_by_key(self) -> None:
         run = self._queue()
@@ -132,22 +143,23 @@ class _Making:
 
     def _runs_by_token(self) -> None:
         night = self._take(self._queue("schedule"))
-        self.tokens["run of the night"] = night["accessToken"]
+        self._know("run of the night", night)
         self.aws["night by token"] = self._role_of(night)
         run = self._queue()
         preview = self._take(run)
         self.aws["preview by token"] = self._role_of(preview)
-        self.tokens["run of a preview"] = preview["accessToken"]
         self._finish(preview)
         self._approve(run)
         deployment = self._take(run)
         self.aws["deployment by token"] = self._role_of(deployment)
-        self.tokens["run of a deployment"] = deployment["accessToken"]
+        self._know("run of a deployment", deployment)
 
     def _waiting(self) -> str:
-        """An approval that nobody has given yet."""
+        """An approval that nobody has given yet, of a run with a preview."""
         run = self._queue()
-        self._finish(self._take(run))
+        preview = self._take(run)
+        self._know("run of a preview", preview)
+        self._finish(preview)
         return str(self._approvals(run)[0]["id"])
 
     def _queue(self, reason: str = "individualCI", branch: str = "refs/heads/main") -> int:
@@ -161,6 +173,11 @@ class _Making:
         job = self._ask(run)["job"]
         assert job is not None, self.organization.records(run, "Stage")
         return dict(job)
+
+    def _know(self, who: str, job: dict[str, Any]) -> None:
+        uri = _values(job)["System.OidcRequestUri"].partition(f"{self.organization.url}/")[2]
+        self.tokens[who] = job["accessToken"]
+        self.identities[who] = [uri, job["accessToken"]]
 
     def _finish(self, job: dict[str, Any]) -> None:
         path = f"_apis/sandbox/agent/requests/{job['id']}"
