@@ -233,6 +233,22 @@ def test_the_identity_of_who_pushes_is_nobodys_before_the_approval(parties: Part
     }
 
 
+def test_nobody_approves_a_run_of_their_own(parties: Parties, sandbox: Sandbox) -> None:
+    numbers, token = parties.things.numbers, parties.tokens["operator"]
+    body = {"resources": {"repositories": {"self": {"refName": "refs/heads/main"}}}, "stagesToSkip": ["checks"]}
+    run = ask(sandbox, token, "POST", f"_apis/pipelines/{numbers['pipeline']}/runs", body).json()["id"]
+    job = ask_operator(sandbox, "_apis/sandbox/agent/requests", {"build": run})["job"]
+    done = f"_apis/sandbox/agent/requests/{job['id']}?api-version=7.1-preview"
+    sandbox.azure_devops("PATCH", done, job["accessToken"], json={"result": "Succeeded"})
+    approvals = ask_operator(sandbox, "_apis/sandbox/agent/requests", {"build": run})["approvals"]
+    assert approvals
+    for approval in approvals:
+        answer = [{"approvalId": approval["id"], "status": "approved"}]
+        refused = ask(sandbox, token, "PATCH", "_apis/pipelines/approvals", answer)
+        assert refused.status_code == 401
+        assert "Whoever queued a run cannot approve it" in refused.json()["message"]
+
+
 def test_the_group_of_the_state_holds_no_secret(sandbox: Sandbox, parties: Parties) -> None:
     groups = ask(sandbox, parties.tokens["operator"], "GET", "_apis/distributedtask/variablegroups").json()["value"]
     secrets = {
