@@ -1,9 +1,14 @@
-# Everything a person types. PYTHON names the interpreter to start from; E2E=0 leaves out what needs root and Docker.
+# Everything a person types. PYTHON names the interpreter to start from; E2E=0 leaves out what needs root and Docker;
+# STATE gives `audit state` more options, such as --value repositoryName=OLD before a change of that name.
 SHELL := /bin/sh
 PYTHON ?= python3
 PYTEST_ARGS ?=
+STATE ?=
 export E2E ?= 1
-sandbox := .venv/bin/python -m sandbox
+python := .venv/bin/python
+sandbox := $(python) -m sandbox
+# A state is code: what the stack records is looked at before an engine reads it.
+audited = eval "$$($(sandbox) env)" && $(python) -m audit state --expect infra/state.yml $(STATE)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down pipeline preview status shell check test bench lock venv audit.pyz
@@ -13,15 +18,18 @@ help: ## this list
 
 up: venv ## from nothing to a finished `pulumi up` in the sandbox, and a summary; again: no change
 	@$(sandbox) up
+	@$(audited)
 	@$(sandbox) pulumi up --yes --skip-preview
 	@$(sandbox) summary
 
 preview: venv ## what `pulumi up` would do, with differences
 	@$(sandbox) up
+	@$(audited)
 	@$(sandbox) pulumi preview --diff
 
 pipeline: venv ## the checkout's pipeline on this machine: AS=pull-request, main or nightly
 	@$(sandbox) up
+	@$(audited)
 	@$(sandbox) pipeline run --as $(or $(AS),pull-request)
 
 status: venv ## what of the sandbox runs

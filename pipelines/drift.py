@@ -1,5 +1,8 @@
 """Look for drift of the image, and for keys that are too old; each look is made even if an earlier one finds something.
 
+A checkpoint that is not what the image's stack may record (`python -m audit state`) is refused before an engine works
+on it, and nothing else is looked at.
+
 Compares the program with the real resources (`pulumi preview --refresh`, with the tag that is deployed, so that the
 build number of the night is no change), the record with the real resources (`pulumi refresh --preview-only`), what no
 provider sees (`python -m audit drift`) and the keys of KEY_USERS (`python -m audit keys`). Needs the reader's
@@ -13,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines import agent, identity, plan
+from pipelines import agent, identity, plan, state
 from pipelines.preview import REPORTS, SECRETS, preview
 from pipelines.registry import region
 
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
 
 NO_CHANGES_EXPECTED = 7
 """Exit code of pulumi for changes where --expect-no-changes was given."""
-FINDING = 3
-"""Exit code of audit for a finding."""
 
 
 def survey(look: str, arguments: list[str], options: argparse.Namespace) -> bool:
@@ -33,10 +34,10 @@ def survey(look: str, arguments: list[str], options: argparse.Namespace) -> bool
     if known := [name for name in SECRETS if agent.optional(name)]:
         command += ["--known-secrets", *known]
     code = agent.call(command, env=agent.environment(AWS_REGION=region(options.stack)))
-    if code not in (0, FINDING):
+    if code not in (0, state.FINDING):
         raise agent.Stop(f"audit {look} failed with {code}: see the log above")
     agent.upload_summary(page)
-    return code == FINDING
+    return code == state.FINDING
 
 
 def main() -> None:
@@ -63,10 +64,10 @@ def main() -> None:
         found.append("resources are not as recorded")
     elif code:
         raise agent.Stop(f"pulumi refresh of {options.stack} failed with {code}: see the log above")
-    state = options.private / "state.json"
-    if agent.call(["pulumi", "stack", "export", "--stack", options.stack], env=agent.environment(), output=state):
+    recorded = options.private / "state.json"
+    if agent.call(["pulumi", "stack", "export", "--stack", options.stack], env=agent.environment(), output=recorded):
         raise agent.Stop(f"the state of {options.stack} could not be read: see the log above")
-    looks = [("drift", [str(state)])]
+    looks = [("drift", [str(recorded)])]
     if users := list(filter(None, (agent.optional("KEY_USERS") or "").split(","))):
         looks.append(("keys", [part for user in users for part in ("--user", user)]))
     for look, arguments in looks:

@@ -1,5 +1,7 @@
 """Preview one stack and have the preview audited: raw plan in a private file, redacted reports in a folder.
 
+A checkpoint that is not the program's is refused before an engine works on it (`python -m audit state`).
+
 The raw plan holds settings in clear, so it is written with mode 0600 and removed as soon as the audit has read it; the
 reports (report.json, .md, .html, .sarif, junit.xml) are safe to publish. The audit is `python -m audit plan`.
 """
@@ -53,6 +55,7 @@ def preview(stack: str, private: Path, report: Path, *, refresh: bool = False, *
     for name in SECRETS:
         if value := agent.optional(name):
             agent.set_secret(value)
+    state.check(stack, report)
     raw = private / "plan.json"
     # Without the steps of a replacement, what an interrupted update has left to delete is shown nowhere.
     command = ["pulumi", "preview", "--json", "--show-replacement-steps", "--non-interactive", "--stack", stack]

@@ -162,7 +162,7 @@ class Sandbox:
     def make_up(self) -> str:
         """What `make up` in this checkout prints, with the interpreter of the tests; it must succeed."""
         done = subprocess.run(
-            ["make", "--old-file=venv", f"sandbox={sys.executable} -m sandbox", "up"],
+            ["make", "--old-file=venv", f"python={sys.executable}", "up"],
             cwd=CHECKOUT,
             env={**os.environ, "SANDBOX_HOME": str(self.home)},
             capture_output=True,
@@ -317,6 +317,19 @@ class Workstation:
     ) -> subprocess.CompletedProcess[str]:
         """`pulumi up` without questions."""
         return self.pulumi("up", "--yes", "--skip-preview", *arguments, expect=expect, env=env)
+
+    def audit_state(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Hold what the stack's backend has against what the program may record, as an operator does before a run."""
+        done = subprocess.run(
+            [sys.executable, "-m", "audit", "state", "--expect", "infra/state.yml", *arguments],
+            cwd=self.folder,
+            env=self.sandbox.environment | self.extra,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.sandbox.printed.extend((done.stdout, done.stderr))
+        return done
 
     def steps(self, *arguments: str, env: dict[str, str] | None = None) -> dict[str, list[str]]:
         """What a preview would do: operation -> names of the resources, without those that stay."""

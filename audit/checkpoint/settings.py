@@ -3,6 +3,7 @@
 Sources: https://www.pulumi.com/docs/reference/pulumi-yaml (`Pulumi.yaml`) and `/concepts/config` (`Pulumi.STACK.yaml`).
 """
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +66,8 @@ class Settings:
         key, *parts = re.split(r"\[\]\.?|\.", reference)
         full = _full(key, self.project)
         found: list[Any] = [self.config[full]] if full in self.config else []
+        if parts:
+            found = [_decoded(each) for each in found]
         for part in parts:
             found = [item for each in found for item in (each if isinstance(each, list) else [each])]
             if part:
@@ -87,6 +90,16 @@ class Settings:
             space, _, name = key.partition(":")
             if space == namespace:
                 yield name, self.values(key)
+
+
+def _decoded(value: Any) -> Any:
+    """A list or an object that `pulumi config set` wrote as a text of JSON."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
 
 
 def _full(key: str, project: str) -> str:

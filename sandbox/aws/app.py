@@ -17,7 +17,7 @@ from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from werkzeug.test import run_wsgi_app
 
 import iam
-from sandbox.aws import authorise, ecr_control, iam_control, resources, signature, simulator, web_identity
+from sandbox.aws import authorise, ecr_control, iam_control, resources, s3_control, signature, simulator, web_identity
 from sandbox.aws.actions import SERVICES, Call, Need, Service, known_query, parse, understand
 from sandbox.aws.ecr_scans import Scans
 from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key, wrong_signature
@@ -51,6 +51,7 @@ class Cloud:
         scans = Scans(config.folder / "scan-findings.json")
         ecr_control.install(ecr_control.Settings(self.registry, self.host, config.token_lifetime, scans))
         iam_control.install()
+        s3_control.install()
         self.apps = {service: create_backend_app(cast("Any", service)) for service in sorted(SERVICES)}
         self.read_anew()
         for service in KEPT:

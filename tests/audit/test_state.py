@@ -332,6 +332,8 @@ def test_a_part_of_the_program_holds_nothing_of_another_and_no_secret(judged: Ca
     alone = c.latest(document)["resources"] = c.resources()[:5]
     assert judged(document, "--part", "files")[0] == 0
     assert rules(judged(document, "--part", "access")[1]) == ["state-foreign-resource"] * 3
+    alone[3]["outputs"]["__inputs"] = c.sealed("what the provider was given")
+    assert judged(document, "--part", "files")[0] == 0
     alone[3]["inputs"]["note"] = c.sealed("x")
     assert rules(judged(document, "--part", "files")[1]) == ["state-secret"]
     assert judged(document)[0] == 0
@@ -457,6 +459,27 @@ def test_a_setting_that_nothing_says_is_named(judged: Callable[..., Any], tmp_pa
     assert code == 2
     assert "nothing says what teamName is" in error
     assert judged(None, "--expect", str(list_), "--value", "teamName=shop-prod")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["[{name: files, of: a}, {name: shop-files, of: b}]", """'[{"name": "files"}, {"name": "shop-files"}]'"""],
+)
+def test_a_list_of_settings_is_read_as_yaml_and_as_pulumi_config_set_writes_it(
+    tmp_path: Path, judged: Callable[..., Any], written: str
+) -> None:
+    other = tmp_path / "other"
+    c.write(other)
+    (other / "Pulumi.prod.yaml").write_text(
+        f"{c.STACK}\n  shop:buckets: {written}\n".replace("encryptionsalt: v1:salt\n", ""), encoding="utf-8"
+    )
+    (other / "expect.yml").write_text(c.EXPECT.replace("${bucketName}", "${buckets[].name}"), encoding="utf-8")
+    assert judged(None, "--program", str(other), "--expect", str(other / "expect.yml"))[0] == 0
+    document = c.checkpoint()
+    c.record(document, c.BUCKET)["id"] = "payroll"
+    code, report = judged(document, "--program", str(other), "--expect", str(other / "expect.yml"))
+    assert code == 3
+    assert "expected is 'files or shop-files'" in report["findings"][0]["reason"]
 
 
 def test_a_part_that_is_none_is_named(judged: Callable[..., Any]) -> None:

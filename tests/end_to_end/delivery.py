@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from sandbox.agent.listener import Agent
 from sandbox.agent.results import Machine, of_an_agent
 from tests.organization import Organization
 from tests.pipeline_run import PipelineRun
-from tests.workstation import Workstation, forms
+from tests.workstation import CHECKOUT, Workstation, forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -231,6 +232,12 @@ class Delivery:
         answer = self.sandbox.client("iam").get_account_authorization_details()
         return {key: value for key, value in answer.items() if key.endswith(("List", "Policies"))}
 
+    def audit_states(self) -> None:
+        """Both stacks' checkpoints hold what the program may record, and nothing else."""
+        for stack, part in ((self.operator, "foundation"), (self.image_stack, "image")):
+            done = stack.audit_state("--stack", "dev" if stack is self.operator else "dev-image", "--part", part)
+            assert done.returncode == 0, done.stdout + done.stderr
+
     def state(self) -> dict[str, Any]:
         """Inputs and outputs of both stacks' recorded resources by URN, without secrets: they are encrypted anew."""
         rows = [*self.operator.resources(), *self.image_stack.resources()]
@@ -251,15 +258,20 @@ def _plain(value: Any) -> Any:
 
 def _places_of_state(sandbox: Sandbox) -> tuple[str, str, str]:
     """Make buckets and key, as docs/azure-devops.md has an operator make them: both backends' URLs, the key's ARN."""
-    region, endpoint = sandbox.environment["AWS_REGION"], sandbox.environment["AWS_ENDPOINT_URL"]
-    for bucket in (BUCKET, IMAGE_BUCKET):
-        where = {"LocationConstraint": region}
-        sandbox.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
-    kms = sandbox.client("kms")
-    key = kms.create_key(Description="Pulumi secrets")["KeyMetadata"]
-    kms.create_alias(AliasName=f"alias/{KEY}", TargetKeyId=key["KeyId"])
-    query = f"region={region}&endpoint={endpoint}&s3ForcePathStyle=true&awssdk=v2"
-    return f"s3://{BUCKET}/{PREFIX}?{query}", f"s3://{IMAGE_BUCKET}/{PREFIX}?{query}", str(key["Arn"])
+    given = ["--foundation", BUCKET, "--image", IMAGE_BUCKET, "--prefix", PREFIX, "--key", f"alias/{KEY}", "--yes"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.state_store", *given],
+        cwd=CHECKOUT,
+        env=sandbox.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sandbox.printed.extend((done.stdout, done.stderr))
+    assert done.returncode == 0, done.stdout + done.stderr
+    images, own = re.findall(r"pulumi login '(s3://[^']+)'", done.stdout)
+    key = sandbox.client("kms").describe_key(KeyId=f"alias/{KEY}")["KeyMetadata"]
+    return own, images, str(key["Arn"])
 
 
 def _files(folder: Path) -> Iterator[Path]:

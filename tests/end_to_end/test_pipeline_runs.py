@@ -402,6 +402,7 @@ def test_from_key_to_identity_tokens_and_back_with_a_release_at_every_stage(deli
         assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
         assert release(results)["tag"] in delivery.tags()
         assert len(results.approved) == approved
+        delivery.audit_states()
 
     operator.config(pipelineIdentity="oidc", oidcTrust=trust, keepAccessKey="true")
     operator.up()

@@ -233,7 +233,9 @@ def test_a_failed_preview_says_what_the_engine_said_and_leaves_no_raw_plan(tmp_p
     )
     pulumi.chmod(0o755)
     arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
-    done = entry_point("preview", *arguments, PATH=f"{pulumi.parent}:{os.environ['PATH']}", TF_BUILD="True")
+    given = checkpoint(tmp_path, {})
+    path = f"{pulumi.parent}:{os.environ['PATH']}"
+    done = entry_point("preview", *arguments, given=given, PATH=path, TF_BUILD="True")
     assert done.returncode == agent.FAILED
     assert "the project is unknown" in done.stderr
     assert "##vso[task.complete" not in done.stdout + done.stderr
@@ -262,7 +264,16 @@ def pulumi(tmp_path: Path) -> dict[str, str]:
     (folder / "plan").write_text('{"config": {}, "steps": [], "changeSummary": {}}', encoding="utf-8")
     outputs = {"image_tag": "1.1", "user_name": "push", "token": "[secret]"}
     (folder / "outputs").write_text(json.dumps(outputs), encoding="utf-8")
-    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+    return {"PATH": f"{folder}:{os.environ['PATH']}", **checkpoint(tmp_path, {})}
+
+
+def checkpoint(tmp_path: Path, deployment: dict[str, Any]) -> dict[str, str]:
+    """A backend with the stack `dev`: nothing in it, as `pulumi stack init` leaves it, or more; the variable for it."""
+    stacks = tmp_path / "backend/.pulumi/stacks/app-one"
+    stacks.mkdir(parents=True, exist_ok=True)
+    content = {"version": 3, "checkpoint": {"stack": "organization/app-one/dev", "latest": deployment}}
+    (stacks / "dev.json").write_text(json.dumps(content), encoding="utf-8")
+    return {"PULUMI_BACKEND_URL": f"file://{tmp_path}/backend"}
 
 
 def previewed_and_deployed(
@@ -382,6 +393,23 @@ def test_a_night_with_a_key_older_than_90_days_fails_and_its_summary_says_which(
         assert "91 days" in page
 
 
+def test_a_night_with_a_checkpoint_that_is_not_the_programs_starts_no_engine(
+    tmp_path: Path, pulumi: dict[str, str]
+) -> None:
+    urn = "urn:pulumi:dev::app-one::pulumi:providers:aws::default_7_51_1"
+    inputs = {"version": "7.51.1", "__internal": {"pluginDownloadURL": "https://evil.example"}}
+    provider = {"urn": urn, "type": "pulumi:providers:aws", "custom": True, "id": "1", "inputs": inputs}
+    checkpoint(tmp_path, {"secrets_providers": {"type": "passphrase"}, "resources": [provider]})
+    arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
+    done = entry_point("drift", *arguments, given=pulumi, TF_BUILD="True")
+    assert done.returncode == agent.REFUSED, done.stdout + done.stderr
+    assert "dev: its checkpoint is not what this program records. No engine has worked on it" in done.stderr
+    assert f"##vso[task.uploadsummary]{tmp_path}/report/state.md" in done.stdout
+    assert "pluginDownloadURL" in (tmp_path / "report" / "state.md").read_text(encoding="utf-8")
+    asked = (tmp_path / "bin" / "asked").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" --")[0] for line in asked] == ["stack output"]
+
+
 @pytest.mark.parametrize(
     ("variables", "seen"),
     [({"TF_BUILD": "True"}, "1764000000"), ({"TF_BUILD": "True", "SOURCE_DATE_EPOCH": "7"}, "7"), ({}, "")],
@@ -407,7 +435,11 @@ def test_the_program_gets_the_date_of_the_commit(
         "deploy": ("--outputs", str(tmp_path / "outputs.json")),
     }[name]
     path = f"{tools}:{os.environ['PATH']}"
-    done = entry_point(name, "--stack", "dev", *own, cwd=checkout, given={"PATH": path, **variables})
+    (checkout / "infra").mkdir()
+    for file in ("Pulumi.yaml", "infra/state.yml"):
+        (checkout / file).write_bytes((CHECKOUT / file).read_bytes())
+    given = {"PATH": path, **checkpoint(tmp_path, {}), **variables}
+    done = entry_point(name, "--stack", "dev", *own, cwd=checkout, given=given)
     assert done.returncode == agent.FAILED, done.stderr
     assert (tmp_path / "seen").read_text(encoding="utf-8").strip() == seen
 
@@ -415,6 +447,7 @@ def test_the_program_gets_the_date_of_the_commit(
 def test_secrets_of_a_preview_are_masked_before_it_begins(tmp_path: Path) -> None:
     arguments = ("--stack", "dev", "--private", str(tmp_path), "--report", str(tmp_path))
     given = {"PATH": "/nowhere", "SOURCE_DATE_EPOCH": "0", "PULUMI_CONFIG_PASSPHRASE": "pass phrase"}
+    given |= checkpoint(tmp_path, {})
     done = entry_point("preview", *arguments, TF_BUILD="True", given=given)
     assert done.stdout.startswith("##vso[task.setsecret]")
     assert "##vso[task.setsecret]pass phrase\n" in done.stdout

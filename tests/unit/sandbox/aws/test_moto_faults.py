@@ -170,3 +170,14 @@ def test_it_takes_a_key_that_is_unknown_for_a_made_up_user() -> None:
 
 def test_it_judges_nobody(ecr: Any) -> None:
     ecr.create_repository(repositoryName="by-anyone")
+
+
+def test_it_reads_the_policy_of_a_bucket_without_its_conditions() -> None:
+    with mock_aws():
+        s3 = client("s3")
+        s3.create_bucket(Bucket="one", CreateBucketConfiguration={"LocationConstraint": REGION})
+        condition = {"StringEquals": {"aws:username": "nobody"}}
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": condition}
+        s3.put_bucket_policy(Bucket="one", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+        with pytest.raises(ClientError, match="403"):
+            s3.put_object(Bucket="one", Key="a", Body=b"")
