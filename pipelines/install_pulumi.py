@@ -9,25 +9,18 @@ changes nothing.
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import platform
 import re
 import shutil
 import subprocess
-import tarfile
-import tempfile
-import urllib.request
 from pathlib import Path
 
-from pipelines import agent
+from pipelines import agent, archives
 
 RELEASE = "https://github.com/pulumi/pulumi/releases/download/v{version}/{file}"
 PINS = Path(__file__).with_name("pulumi.sha256")
 VARIABLES = Path(__file__).parent / "templates" / "variables.yml"
 """Where the version stands, for the pipeline and for whoever else installs it."""
-SECONDS = 60.0
-"""How long a silent connection is waited for."""
 
 
 def pinned_version() -> str:
@@ -56,61 +49,23 @@ def on_path(version: str) -> Path | None:
     return Path(found) if done.stdout.strip().removeprefix("v") == version else None
 
 
-def read(version: str, file: str, seconds: float = SECONDS) -> bytes:
-    """One file of a release. Raises Stop where it can't be had."""
-    url = RELEASE.format(version=version, file=file)
-    try:
-        with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 (a constant https address)
-            return bytes(answer.read())
-    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError, as are TLS's
-        raise agent.Stop(f"{url} could not be read: {getattr(error, 'reason', error)}") from None
-
-
 def published(version: str) -> str:
     """The list of SHA-256 sums beside a release, `SUM  FILE` a line."""
-    return read(version, f"pulumi-{version}-checksums.txt").decode()
+    return archives.download(RELEASE.format(version=version, file=f"pulumi-{version}-checksums.txt")).decode()
 
 
-def listed(sums: str, file: str) -> str | None:
-    """The sum of a file in such a list."""
-    rows = (line.split() for line in sums.splitlines() if not line.startswith("#"))
-    return next((row[0].lower() for row in rows if len(row) == 2 and row[1].lstrip("*") == file), None)
-
-
-def install(version: str, folder: Path, seconds: float = SECONDS) -> Path:
-    """Download, check and unpack into a folder by a temporary one and a rename; give the folder with the CLI."""
+def install(version: str, folder: Path, seconds: float = archives.SECONDS) -> Path:
+    """Download, check and unpack; give the folder with the CLI."""
     file = archive(version)
-    expected = listed(PINS.read_text(encoding="utf-8"), file)
-    if expected is None:
-        raise agent.Stop(
-            f"pipelines/{PINS.name} lists no {file}: run `python -m pipelines.install_pulumi --pin` where the release "
-            "can be reached, review and commit the list",
-            agent.USAGE,
-        )
-    content = read(version, file, seconds)
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise agent.Stop(f"{file} has the checksum {found}, not {expected}: nothing was installed", agent.REFUSED)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        packed = Path(temporary, file)
-        packed.write_bytes(content)
-        with tarfile.open(packed) as tar:
-            # Python before 3.11.4 has no filters; the content is what the pinned checksum says in any case.
-            if hasattr(tarfile, "data_filter"):
-                tar.extractall(temporary, filter="data")
-            else:
-                tar.extractall(temporary)  # noqa: S202
-        Path(temporary, "pulumi").rename(folder)
-    return folder
+    expected = archives.pinned(PINS, file, "pipelines.install_pulumi")
+    content = archives.download(RELEASE.format(version=version, file=file), seconds)
+    archives.check(content, file, expected)
+    return archives.unpack(content, folder, "pulumi")
 
 
 def pin(version: str) -> None:
     """Write the published sums of a version where `install` looks first."""
-    rows = [line for line in published(version).splitlines() if f"pulumi-v{version}-" in line]
-    comment = [line for line in PINS.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    PINS.write_text("\n".join([*comment, *rows]) + "\n", encoding="utf-8")
-    print(f"{PINS} pins {len(rows)} archives of {version}: review and commit it")
+    archives.write_pins(PINS, [line for line in published(version).splitlines() if f"pulumi-v{version}-" in line])
 
 
 def main() -> None:
@@ -119,7 +74,9 @@ def main() -> None:
     parser.add_argument("--version", help="the version to install (default: pulumiVersion of templates/variables.yml)")
     parser.add_argument("--into", type=Path, default=Path("~/.pulumi-cli").expanduser(), help="folder of versions")
     parser.add_argument("--pin", action="store_true", help="write the published checksums and install nothing")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="how long a silent connection is waited for")
+    parser.add_argument(
+        "--seconds", type=float, default=archives.SECONDS, help="how long a silent connection is waited for"
+    )
     options = parser.parse_args()
     version = options.version or pinned_version()
     if options.pin:

@@ -137,9 +137,9 @@ class Local:
         given = of_an_agent(environment.full(dict(self.variables)), ended / "home")
         asked = [sys.executable, "-m", "uv", "cache", "dir"]
         cache = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        caches = {"uv": Path(cache), "pulumi": Path(self.variables["PULUMI_HOME"]) / "plugins"}
+        tools = {"pulumi/plugins": Path(self.variables["PULUMI_HOME"]) / "plugins"}
         work = self.layout.home / "pipeline" / "work"
-        machine = Machine(work, ended, given, Path(sys.executable).parent, caches)
+        machine = Machine(work, ended, given, Path(sys.executable).parent, {"uv": Path(cache)}, tools)
         agent = Agent(self.organization, machine, on_step=self._watch(number, options))
         what = f"{build['sourceBranch']} at {build['sourceVersion'][:12]}, for {build['requestedFor']['displayName']}"
         self.screen.say(f"Run {build['buildNumber']} (number {number}) of {what}")

@@ -105,6 +105,11 @@ class JobRun:
         for name, folder in folders.items():
             folder.mkdir(parents=True, exist_ok=True)
             self.variables.set(name, str(folder))
+        for name, tool in self.machine.tools.items():
+            place = folders["Agent.ToolsDirectory"] / name
+            if not place.is_symlink():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(tool, target_is_directory=True)
         plain = {
             "Agent.OS": "Linux",
             "Agent.JobName": self.assignment.job.id,

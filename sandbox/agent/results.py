@@ -39,7 +39,7 @@ class Machine:
 
     work: folder that jobs run in. ended: where the folder of a job is moved when it has ended. environ: the agent's own
     environment. python: folder of the `python3` that UsePythonVersion gives. caches: what Cache@2 restores, by the
-    first part of its key.
+    first word of its key. tools: what the machine came with, by the path below its folder of tools.
     """
 
     work: Path
@@ -47,6 +47,7 @@ class Machine:
     environ: Mapping[str, str]
     python: Path
     caches: Mapping[str, Path] = field(default_factory=dict)
+    tools: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass

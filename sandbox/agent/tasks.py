@@ -151,7 +151,7 @@ def _cache(job: JobRun, entry: Step) -> None:
     """Restores what the machine has saved; saves nothing."""
     key = _input(job, entry, "key").split("|")[0].strip()
     path = Path(_input(job, entry, "path"))
-    saved = job.machine.caches.get(key)
+    saved = job.machine.caches.get(key.partition("-")[0])
     if saved is None:
         job.say(f"cache {key}: miss; this agent saves nothing")
         return

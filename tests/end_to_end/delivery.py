@@ -182,9 +182,8 @@ class Delivery:
         # The uv of the tests' own environment: none is looked for on PATH.
         asked = [sys.executable, "-m", "uv", "cache", "dir"]
         cache = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        plugins = Path(self.sandbox.environment["PULUMI_HOME"]) / "plugins"
-        caches = {"uv": Path(cache), "pulumi": plugins}
-        return Machine(agent / "work", ended, environ, Path(sys.executable).parent, caches)
+        tools = {"pulumi/plugins": Path(self.sandbox.environment["PULUMI_HOME"]) / "plugins"}
+        return Machine(agent / "work", ended, environ, Path(sys.executable).parent, {"uv": Path(cache)}, tools)
 
     def secrets(self) -> set[str]:
         """What no log, page, artefact or disk of an agent may hold: of the operator, of the groups, of the steps."""

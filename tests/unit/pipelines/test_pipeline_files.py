@@ -583,7 +583,36 @@ SEEDS = {
     "an artefact is uploaded by a command": Seed(
         "script", f"{T}preview.yml", "task.setvariable", "artifact.upload artifactname=x]$(private) task.setvariable"
     ),
-    "credentials are cached": Seed("artifact", f"{T}toolchain.yml", "path: $(PULUMI_HOME)/plugins", "path: $(private)"),
+    "credentials are cached": Seed("cache", f"{T}toolchain.yml", "path: $(pluginArchives)", "path: $(private)"),
+    "plugins are cached as they were unpacked": Seed(
+        "cache", f"{T}toolchain.yml", "path: $(pluginArchives)", "path: $(PULUMI_HOME)/plugins"
+    ),
+    "a cache takes what another key has": Seed(
+        "cache", f"{T}toolchain.yml", "path: $(UV_CACHE_DIR)", "path: $(UV_CACHE_DIR)\n      restoreKeys: uv"
+    ),
+    "all jobs share a cache": Seed("cache", f"{T}toolchain.yml", "key: uv-${{ parameters.rights }}", "key: uv"),
+    "the build of a pull request shares a cache with what pushes": Seed(
+        "cache", f"{T}build.yml", "rights: none", "rights: push"
+    ),
+    "a deployment shares a cache with the checks": Seed("cache", f"{T}deploy.yml", "rights: push", "rights: none"),
+    "a preview of main shares a cache with a pull request's": Seed(
+        "cache", f"{T}preview.yml", "rights: reader", "rights: pull-request"
+    ),
+    "the engine may fetch what a state names": Seed(
+        "fixed", f"{T}variables.yml", "ACQUISITION\n    value: 'true'", "ACQUISITION\n    value: 'false'"
+    ),
+    "a stage lets the engine fetch what a state names": Seed(
+        "fixed",
+        f"{T}deploy.yml",
+        "    variables:\n",
+        "    variables:\n      - {name: PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION, value: 'false'}\n",
+    ),
+    "nothing is said of what the engine may fetch": Seed(
+        "fixed",
+        f"{T}variables.yml",
+        "  - name: PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION\n    value: 'true'\n",
+        "",
+    ),
     "any file counts as a test result": Seed(
         "artifact", f"{T}deploy.yml", "testResultsFiles: $(release)/scan.xml", "testResultsFiles: '**/*.xml'"
     ),

@@ -110,7 +110,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         rooms = tmp_path / "checkout" / "pipelines"
         rooms.mkdir(parents=True)
-        for name in ("__init__.py", "agent.py", "install_pulumi.py", "words.py", "pulumi.sha256"):
+        for name in ("__init__.py", "agent.py", "archives.py", "install_pulumi.py", "words.py", "pulumi.sha256"):
             if (CHECKOUT / "pipelines" / name).exists():
                 shutil.copy(CHECKOUT / "pipelines" / name, rooms)
         text = (rooms / "install_pulumi.py").read_text(encoding="utf-8")

@@ -1,0 +1,125 @@
+"""Plugins come from pinned archives, or are there already; nothing else is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelines import agent, archives, install_plugins
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSIONS = {"aws": "9.9.9"}
+
+
+def packed(said: str) -> bytes:
+    """The archive of a plugin that says something."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        script = f"#!/bin/sh\necho {said}\n".encode()
+        member = tarfile.TarInfo("pulumi-resource-aws")
+        member.size, member.mode = len(script), 0o755
+        tar.addfile(member, io.BytesIO(script))
+    return content.getvalue()
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What the host of releases serves, by address; one plugin is wanted, and nothing is pinned."""
+    served: dict[str, bytes] = {}
+
+    def download(url: str, seconds: float = 0) -> bytes:
+        del seconds
+        if url not in served:
+            raise agent.Stop(f"{url} could not be read: 404")
+        return served[url]
+
+    monkeypatch.setattr(archives, "download", download)
+    monkeypatch.setattr(install_plugins, "versions", lambda: VERSIONS)
+    pins = tmp_path / "plugins.sha256"
+    pins.write_text("# pins\n", encoding="utf-8")
+    monkeypatch.setattr(install_plugins, "PINS", pins)
+    monkeypatch.setattr(install_plugins, "MACHINES", (install_plugins.machine(),))
+    return served
+
+
+def release() -> str:
+    file = install_plugins.archive("aws", "9.9.9", install_plugins.machine())
+    return install_plugins.RELEASE.format(name="aws", version="9.9.9", file=file)
+
+
+def install(tmp_path: Path) -> Path:
+    folder = tmp_path / "plugins" / "resource-aws-v9.9.9"
+    install_plugins.install("aws", "9.9.9", folder, tmp_path / "archives")
+    return folder
+
+
+def said(folder: Path) -> str:
+    done = subprocess.run([folder / "pulumi-resource-aws"], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_each_provider_has_the_version_of_its_locked_sdk() -> None:
+    found = install_plugins.versions()
+    assert set(found) == set(install_plugins.PLUGINS)
+    lock = install_plugins.LOCK.read_text(encoding="utf-8")
+    assert all(f"pulumi-{name}=={version} " in lock for name, version in found.items())
+
+
+def test_an_archive_that_is_not_pinned_is_refused_with_the_command_that_pins_it(
+    host: dict[str, bytes], tmp_path: Path
+) -> None:
+    host[release()] = packed("official")
+    with pytest.raises(agent.Stop, match=r"`python -m pipelines\.install_plugins --pin`") as stop:
+        install(tmp_path)
+    assert stop.value.code == agent.USAGE
+    assert not (tmp_path / "plugins").exists()
+
+
+def test_a_pinned_archive_is_installed_and_kept_and_another_one_refused(host: dict[str, bytes], tmp_path: Path) -> None:
+    host[release()] = packed("official")
+    install_plugins.pin()
+    sums = install_plugins.PINS.read_text(encoding="utf-8")
+    assert sums.startswith("# pins\n")
+    assert hashlib.sha256(packed("official")).hexdigest() in sums
+    host[release()] = packed("changed")
+    with pytest.raises(agent.Stop, match="nothing was installed") as stop:
+        install(tmp_path)
+    assert stop.value.code == agent.REFUSED
+    assert not (tmp_path / "plugins").exists()
+    host[release()] = packed("official")
+    assert said(install(tmp_path)) == "official"
+
+
+def test_a_kept_archive_is_checked_like_a_fetched_one(host: dict[str, bytes], tmp_path: Path) -> None:
+    host[release()] = packed("official")
+    install_plugins.pin()
+    kept = tmp_path / "archives" / release().rpartition("/")[2]
+    kept.parent.mkdir()
+    kept.write_bytes(packed("poisoned"))
+    folder = install(tmp_path)
+    assert (said(folder), kept.read_bytes()) == ("official", packed("official"))
+    host.clear()
+    (folder / "pulumi-resource-aws").unlink()
+    folder.rmdir()
+    assert said(install(tmp_path)) == "official", "from the archive that was kept"
+
+
+def test_the_engine_looks_into_the_folder_of_plugins(tmp_path: Path) -> None:
+    home, into = tmp_path / "home", tmp_path / "tools" / "plugins"
+    into.mkdir(parents=True)
+    for _ in range(2):
+        install_plugins.link(home, into)
+        assert (home / "plugins").resolve() == into
+    install_plugins.link(into.parent, into)
+    assert not into.is_symlink()
+    other = tmp_path / "other"
+    (other / "plugins").mkdir(parents=True)
+    with pytest.raises(agent.Stop, match="is in the way"):
+        install_plugins.link(other, into)
