@@ -26,12 +26,8 @@ pytestmark = pytest.mark.e2e
 
 PAGE = CHECKOUT / "docs/azure-devops.md"
 TWO_STACKS = "From one stack to two"
-BY_HAND = [
-    "az login",
-    "python -m pipelines.install_pulumi --pin",
-    "git commit",
-    "python -m pipelines.install_pulumi --pin",
-]
+_PIN, _PLUGINS = "python -m pipelines.install_pulumi --pin", "python -m pipelines.install_plugins"
+BY_HAND = ["az login", _PIN, f"{_PLUGINS} --pin", "git commit", _PLUGINS, _PIN]
 """What cannot be run here, a line each: it needs a browser or the network."""
 
 
