@@ -51,7 +51,7 @@ class Surroundings:
         account = Account.look_up()
         project_id = look_up(
             f"the Azure DevOps project {settings.azure_dev_ops_project!r}",
-            "Check AZDO_ORG_SERVICE_URL, AZDO_PERSONAL_ACCESS_TOKEN (it may have expired) and "
+            "Check AZDO_ORG_SERVICE_URL, AZDO_PERSONAL_ACCESS_TOKEN or `az login` (they may have expired), and "
             "app-one:azureDevOpsProject.",
             lambda: azuredevops.get_project(name=settings.azure_dev_ops_project),
         ).id

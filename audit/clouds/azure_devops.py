@@ -1,6 +1,16 @@
-"""Azure DevOps by its REST API: AZDO_ORG_SERVICE_URL and AZDO_PERSONAL_ACCESS_TOKEN, as Pulumi has them."""
+"""Azure DevOps by its REST API: AZDO_ORG_SERVICE_URL, and who asks, as Pulumi's provider has both.
 
+Who asks: AZDO_PERSONAL_ACCESS_TOKEN, a personal access token or a token of Microsoft Entra; where it is not set, who is
+signed in to the Azure CLI (`az login`; ARM_USE_CLI=false leaves that out).
+https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/entra
+"""
+
+import json
 import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -13,20 +23,28 @@ CONTINUATION = "x-ms-continuationtoken"
 """The header in which the service says that a list goes on; the next page is asked for with `continuationToken`."""
 
 
+RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"
+"""Azure DevOps, as Microsoft Entra calls it."""
+ENTRA = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+"""A token of Microsoft Entra, which is a JSON web token; a personal access token is none."""
+SIGN_IN = (
+    "sign in with `az login`, or set AZDO_PERSONAL_ACCESS_TOKEN to a token of Microsoft Entra or to a personal access "
+    "token of this organisation"
+)
+GLOBAL_ENDS = (
+    "Azure DevOps was asked with a personal access token. Those for all organisations (global ones) stop working on "
+    "2026-12-01: use a token of Microsoft Entra (`az login`), or one of this organisation alone."
+)
+
+
 class AzureDevOps:
-    """A reader of one organisation."""
+    """A reader of one organisation. `personal`: asked with a personal access token."""
 
     def __init__(self) -> None:
-        """Raises AuditError where the environment does not name organisation and token."""
+        """Raises AuditError where the environment does not say which organisation, or who asks."""
         self._url = os.environ.get("AZDO_ORG_SERVICE_URL", "").rstrip("/")
-        token = os.environ.get("AZDO_PERSONAL_ACCESS_TOKEN", "")
-        missing = [
-            name
-            for name, value in (("AZDO_ORG_SERVICE_URL", self._url), ("AZDO_PERSONAL_ACCESS_TOKEN", token))
-            if not value
-        ]
-        if missing:
-            raise AuditError(f"Azure DevOps is part of this look-up: set {' and '.join(missing)}")
+        if not self._url:
+            raise AuditError("Azure DevOps is part of this look-up: set AZDO_ORG_SERVICE_URL")
         parts = urlsplit(self._url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise AuditError(
@@ -38,8 +56,11 @@ class AzureDevOps:
             import requests
         except ImportError:
             raise AuditError("requests is missing: install the requirements of this project") from None
+        token = os.environ.get("AZDO_PERSONAL_ACCESS_TOKEN", "") or _of_the_azure_cli()
+        self.personal = ENTRA.fullmatch(token) is None
         self._session = requests.Session()
-        self._session.auth = ("", token)
+        # A function, since a plain header gives way to ~/.netrc.
+        self._session.auth = ("", token) if self.personal else _bearer(token)
 
     def get(self, path: str, permission: str, version: str = "7.1", **query: str) -> Any:
         """The JSON answer of a GET below the organisation. `permission` is the scope of a personal access token that
@@ -61,7 +82,8 @@ class AzureDevOps:
             ) from None
         if answer.status_code in (401, 203, 302):
             raise AuditError(
-                "Azure DevOps refuses AZDO_PERSONAL_ACCESS_TOKEN (it may have expired): set one that is valid"
+                "Azure DevOps refuses the token (AZDO_PERSONAL_ACCESS_TOKEN, or that of the Azure CLI; it may have "
+                f"expired): {SIGN_IN}"
             )
         if answer.status_code == 404:
             raise Gone(path)
@@ -91,3 +113,28 @@ class AzureDevOps:
                 raise Refused("", path, "its pages do not end")
             seen.add(token)
             query = {**query, "continuationToken": token}
+
+
+def _bearer(token: str) -> Callable[[Any], Any]:
+    def sign(request: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return sign
+
+
+def _of_the_azure_cli() -> str:
+    """The token of who is signed in there. Raises AuditError where nobody is."""
+    allowed = os.environ.get("ARM_USE_CLI", "true").lower() != "false"
+    program = shutil.which("az") if allowed else None
+    if program is None:
+        raise AuditError(f"Azure DevOps is part of this look-up: {SIGN_IN}")
+    command = [program, "account", "get-access-token", "--output", "json", "--resource", RESOURCE]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        token = json.loads(done.stdout)["accessToken"] if done.returncode == 0 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        token = None
+    if not isinstance(token, str) or ENTRA.fullmatch(token) is None:
+        raise AuditError(f"the Azure CLI gives no token for Azure DevOps: {SIGN_IN}")
+    return token

@@ -12,7 +12,7 @@ from typing import Any
 
 from audit.clouds import Gone, NotOffered, Refused
 from audit.clouds.aws import Aws
-from audit.clouds.azure_devops import AzureDevOps
+from audit.clouds.azure_devops import GLOBAL_ENDS, AzureDevOps
 from audit.model import Finding
 from audit.report.catalogue import RULES
 from audit.report.model import Report, Status, Table, TableRow
@@ -160,9 +160,12 @@ def _publications(inventory: Inventory) -> list[tuple[str, Publication]] | None:
     devops = inventory.devops
     if devops is None:
         inventory.notes.append(
-            "Where keys are published was not looked at: set AZDO_ORG_SERVICE_URL and AZDO_PERSONAL_ACCESS_TOKEN."
+            "Where keys are published was not looked at: set AZDO_ORG_SERVICE_URL, and sign in with `az login` or set "
+            "AZDO_PERSONAL_ACCESS_TOKEN."
         )
         return None
+    if devops.personal:
+        inventory.notes.append(GLOBAL_ENDS)
     try:
         projects = list(inventory.projects)
         if not projects:

@@ -334,6 +334,7 @@ AGENT_SERVICE_ENDPOINTS = Location(
     "", "sandbox", "serviceendpoints", "{project}/_apis/{area}/agent/{resource}/{endpointName}", released="0.0"
 )
 USER_TOKENS = Location("", "sandbox", "usertokens", "_apis/{area}/{resource}/{user}", released="0.0")
+ENTRA_TOKENS = Location("", "sandbox", "entratokens", "_apis/{area}/{resource}", released="0.0")
 OIDC_ISSUER = Location("", "sandbox", "oidcissuer", "_apis/{area}/{resource}", released="0.0")
 
 # What the service does by itself, see builds.py.

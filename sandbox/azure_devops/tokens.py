@@ -1,4 +1,4 @@
-"""Who calls: personal access tokens and the tokens of pipeline runs.
+"""Who calls: personal access tokens, tokens of Microsoft Entra (`entra`), and the tokens of pipeline runs.
 
 A token is kept as its SHA-256 (it is 256 random bits, so the hash says nothing about it); the operator's full-access
 token is the file `azure-devops-pat` of the key store. Further tokens are issued by the service's own lifecycle API
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sandbox.azure_devops import clock, identities, shapes
+from sandbox.azure_devops import clock, entra, identities, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.identities import OPERATOR
 from sandbox.azure_devops.locations import PERSONAL_ACCESS_TOKENS, USER_TOKENS
@@ -53,7 +53,7 @@ class Authenticator:
     def caller(self, headers: Mapping[str, str], draft: Draft) -> Caller:
         """Return who calls, by the Authorization header: `Basic base64(ANYTHING:TOKEN)` or `Bearer TOKEN`.
 
-        Raises NotSignedIn or TokenExpired.
+        A personal access token is taken as Basic alone, the others as either. Raises NotSignedIn or TokenExpired.
         """
         scheme, _, credentials = headers.get("Authorization", "").partition(" ")
         if not scheme:
@@ -64,10 +64,16 @@ class Authenticator:
                 token = base64.b64decode(token, validate=True).decode().partition(":")[2]
             except (binascii.Error, UnicodeDecodeError):
                 token = ""
-        if hmac.compare_digest(_digest(token), _digest(self.operator_token)):
+        personal = scheme.lower() == "basic"
+        if personal and hmac.compare_digest(_digest(token), _digest(self.operator_token)):
             return Caller(OPERATOR, frozenset({FULL_ACCESS}))
+        if found := entra.holder(draft, token):
+            caller, ended = found
+            if ended:
+                raise TokenExpired
+            return caller
         known = draft.table("tokens").get(_digest(token))
-        if known is None:
+        if known is None or not (personal or known["build"]):
             raise NotSignedIn(missing=False)
         if known["revoked"] or clock.parse(known["validTo"]) <= datetime.now(UTC):
             raise TokenExpired

@@ -1,9 +1,12 @@
 """Reading the clouds: what refuses, what is not there and what cannot be reached are told apart."""
 
+import base64
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import boto3
@@ -18,6 +21,7 @@ from audit.errors import AuditError
 from tests.audit import histories
 
 PAT = "a" * 52
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJvaWQiOiIxIn0.c2lnbmF0dXJl"
 
 
 class Service(BaseHTTPRequestHandler):
@@ -26,10 +30,12 @@ class Service(BaseHTTPRequestHandler):
     status: ClassVar[int] = 200
     body: ClassVar[bytes] = b"{}"
     headers_sent: ClassVar[dict[str, str]] = {}
+    signed: ClassVar[list[str]] = []
 
     def answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(length)
+        self.signed.append(self.headers.get("Authorization", ""))
         self.send_response(self.status)
         for name, value in self.headers_sent.items():
             self.send_header(name, value)
@@ -50,6 +56,7 @@ class Service(BaseHTTPRequestHandler):
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     Service.status, Service.body, Service.headers_sent = 200, b"{}", {}
+    Service.signed.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -97,6 +104,62 @@ def test_another_refusal_names_the_scope_and_the_status(service: str, status: in
         devops()
     assert raised.value.permission == ("Variable Groups (Read) of the token" if status == 403 else "")
     assert f"HTTP {status}" in str(raised.value)
+
+
+BASIC = "Basic " + base64.b64encode(f":{PAT}".encode()).decode()
+
+
+def azure_cli(folder: Path, printed: str, code: int = 0) -> None:
+    """An Azure CLI that prints, and writes down what it was asked."""
+    program = folder / "az"
+    program.write_text(f"#!/bin/sh\necho \"$*\" >> {folder}/asked\nprintf '%s' '{printed}'\nexit {code}\n", "utf-8")
+    program.chmod(0o755)
+
+
+@pytest.mark.parametrize(("token", "signed"), [(PAT, BASIC), (JWT, f"Bearer {JWT}")])
+def test_a_token_of_entra_is_sent_as_a_bearers_and_a_personal_one_as_basic(
+    service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token: str, signed: str
+) -> None:
+    del service
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n", encoding="utf-8")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AZDO_PERSONAL_ACCESS_TOKEN", token)
+    devops()
+    assert Service.signed == [signed]
+    assert AzureDevOps().personal is (token == PAT)
+
+
+def test_without_a_token_who_is_signed_in_to_the_azure_cli_asks(
+    service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    del service
+    azure_cli(tmp_path, json.dumps({"accessToken": JWT, "tokenType": "Bearer"}))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("AZDO_PERSONAL_ACCESS_TOKEN")
+    devops()
+    assert Service.signed == [f"Bearer {JWT}"]
+    asked = (tmp_path / "asked").read_text(encoding="utf-8")
+    assert asked == "account get-access-token --output json --resource 499b84ac-1321-427f-aa17-267ca6975798\n"
+    monkeypatch.setenv("ARM_USE_CLI", "false")
+    with pytest.raises(AuditError, match="sign in with `az login`"):
+        devops()
+    monkeypatch.setenv("AZDO_PERSONAL_ACCESS_TOKEN", PAT)
+    devops()
+    assert Service.signed[-1] == BASIC
+
+
+@pytest.mark.parametrize(("printed", "code"), [("", 1), (JWT, 1), ("no JSON", 0), ("[]", 0), ('{"accessToken": 7}', 0)])
+def test_an_azure_cli_that_gives_no_token_is_named_and_its_words_are_not_repeated(
+    service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: str, code: int
+) -> None:
+    del service
+    azure_cli(tmp_path, printed, code)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("AZDO_PERSONAL_ACCESS_TOKEN")
+    with pytest.raises(AuditError, match="the Azure CLI gives no token for Azure DevOps: sign in") as raised:
+        devops()
+    assert JWT not in str(raised.value)
 
 
 def test_an_answer_that_is_no_json_is_named(service: str) -> None:

@@ -29,7 +29,7 @@ class OneProject(AzureDevOps):
     """The variable groups of one project, without a service; asked for another it answers "not there"."""
 
     def __init__(self, groups: Groups, *, refused: bool = False) -> None:
-        self.groups, self.refused = groups, refused
+        self.groups, self.refused, self.personal = groups, refused, False
 
     def values(self, path: str, permission: str, *_version: str, **_query: str) -> list[Any]:
         if self.refused:
@@ -141,6 +141,16 @@ def test_secret_variables_and_other_values_are_not_taken_for_published_keys(iam:
         "group": {"a": {"value": None, "isSecret": True}, "b": {"value": f"x{key}"}, "c": {"value": "AKIA"}}
     }
     assert rules(surveyed(groups)) == [("key-not-published", key)]
+
+
+def test_a_personal_access_token_is_said_to_end_where_it_is_for_all_organisations(iam: Any) -> None:
+    del iam
+    devops, now = OneProject({}), datetime.now(UTC)
+    assert survey(Inventory(aws=Aws(), devops=devops, state=None, now=now)).notes == []
+    devops.personal = True
+    (note,) = survey(Inventory(aws=Aws(), devops=devops, state=None, now=now)).notes
+    assert "global" in note
+    assert "2026-12-01" in note
 
 
 def test_without_azure_devops_nothing_is_said_about_publication_but_that(iam: Any) -> None:

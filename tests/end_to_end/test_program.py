@@ -94,6 +94,23 @@ def code(call: Callable[[], object]) -> str:
 # 1 ------------------------------------------------------------------------------------------------------------------
 
 
+def test_an_operator_signs_in_with_a_token_of_entra_and_without_any_personal_one(
+    first: Workstation, organization: Organization, tmp_path: Path
+) -> None:
+    token = organization.give("POST", "_apis/sandbox/entratokens")["accessToken"]
+    first.sandbox.made["a token of Entra"] = token
+    (tmp_path / "az").write_text(f"#!/bin/sh\necho '{json.dumps({'accessToken': token})}'\n", encoding="utf-8")
+    (tmp_path / "az").chmod(0o755)
+    by_cli = {"AZDO_PERSONAL_ACCESS_TOKEN": "", "PATH": f"{tmp_path}:{first.sandbox.environment['PATH']}"}
+    # A refresh asks Azure DevOps for every resource.
+    for signed_in in (by_cli, {"AZDO_PERSONAL_ACCESS_TOKEN": token}):
+        first.pulumi("preview", "--refresh", "--expect-no-changes", env=signed_in)
+    ended = organization.give("POST", "_apis/sandbox/entratokens?seconds=-1")["accessToken"]
+    refused = first.pulumi("preview", expect=None, env={"AZDO_PERSONAL_ACCESS_TOKEN": ended})
+    assert refused.returncode != 0
+    assert "az login" in refused.stdout + refused.stderr
+
+
 def test_up_makes_the_repository_as_declared(first: Workstation) -> None:
     ecr = first.sandbox.client("ecr")
     repository = ecr.describe_repositories(repositoryNames=[REPOSITORY])["repositories"][0]

@@ -81,11 +81,13 @@ _RESOURCE_AREAS = "e81700f7-3be2-46de-8624-2eb35882fcaa"
 
 
 class Client:
-    """One organisation, as the holder of one personal access token sees it."""
+    """One organisation, as the holder of one token sees it."""
 
-    def __init__(self, organisation_url: str, token: str) -> None:
+    def __init__(self, organisation_url: str, token: str, *, bearer: bool = False) -> None:
+        """token: a personal access token, or with `bearer` one of Microsoft Entra."""
         self.url = organisation_url.rstrip("/").lower()
-        self._authorization = "Basic " + base64.b64encode(f"_:{token}".encode()).decode()
+        basic = base64.b64encode(f"_:{token}".encode()).decode()
+        self._authorization = f"Bearer {token}" if bearer else f"Basic {basic}"
         # A change is sent once: the service may have done it although the answer was lost.
         self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=10, read=60))
         self._locations: dict[str, dict[str, Json]] = {}
@@ -100,7 +102,8 @@ class Client:
             raise ProviderError(
                 f"connecting to Azure DevOps at {self.url}: {error}\nCheck the organisation's URL "
                 "(AZDO_ORG_SERVICE_URL or azuredevops:orgServiceUrl) and that the personal access token "
-                "(AZDO_PERSONAL_ACCESS_TOKEN or azuredevops:personalAccessToken) is valid and not expired"
+                "(AZDO_PERSONAL_ACCESS_TOKEN or azuredevops:personalAccessToken) or the sign-in of `az login` is valid "
+                "and not expired"
             ) from error
 
     def call(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-from sandbox.providers.azuredevops import VERSION, functions, pipelines
+from sandbox.providers.azuredevops import VERSION, azure_cli, functions, pipelines
 from sandbox.providers.azuredevops.branch_reviewers import BranchPolicyMinReviewers
 from sandbox.providers.azuredevops.build_definition import BuildDefinition
 from sandbox.providers.azuredevops.client import Client
@@ -23,7 +23,8 @@ _KNOWN = frozenset({"version", "orgServiceUrl", "personalAccessToken", "pluginDo
 
 
 class AzureDevOpsProvider(Provider[Client]):
-    """Takes the organisation's URL and a personal access token; other ways to sign in are left to the real plugin."""
+    """Takes the organisation's URL, and a personal access token or the sign-in of the Azure CLI; other ways to sign in
+    are left to the real plugin."""
 
     name = "azuredevops"
     version = VERSION
@@ -62,11 +63,6 @@ class AzureDevOpsProvider(Provider[Client]):
             raise ProviderError(
                 "the url of the Azure DevOps is required: set AZDO_ORG_SERVICE_URL or azuredevops:orgServiceUrl"
             )
-        if not token:
-            raise ProviderError(
-                "the personal access token is required: set AZDO_PERSONAL_ACCESS_TOKEN or, as a secret, "
-                "azuredevops:personalAccessToken"
-            )
-        client = Client(str(url), str(token))
+        client = Client(str(url), str(token)) if token else Client(str(url), azure_cli.token(), bearer=True)
         client.connect()
         return client

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,14 +57,40 @@ def test_connection_data_tells_whose_token_it_is(service: Service) -> None:
     assert user["properties"]["Account"]["$value"] == "operator@app-one.example"
 
 
-def test_a_token_is_taken_as_basic_with_any_name_and_as_bearer(service: Service) -> None:
+def test_a_personal_token_is_taken_as_basic_with_any_name_and_never_as_bearer(service: Service) -> None:
     for auth in (("", service.token), ("_", service.token), ("somebody", service.token)):
         answer = requests.get(f"{service.url}/_apis/projects", auth=auth, timeout=300)
         assert answer.json()["count"] >= 1
-    answer = requests.get(
-        f"{service.url}/_apis/projects", headers={"Authorization": f"Bearer {service.token}"}, timeout=300
-    )
-    assert answer.status_code == 200
+    assert bearer(service, service.token).status_code == 203
+    made = service.post("_apis/tokens/pats", {"displayName": "p", "scope": "vso.project"})["patToken"]["token"]
+    assert bearer(service, made).status_code == 203
+
+
+def bearer(service: Service, token: str) -> requests.Response:
+    url, signed = f"{service.url}/_apis/connectionData", {"Authorization": f"Bearer {token}"}
+    return requests.get(url, headers=signed, timeout=300, allow_redirects=False)
+
+
+def test_a_token_of_entra_stands_for_who_is_signed_in_as_bearer_and_in_a_personal_tokens_place(
+    service: Service,
+) -> None:
+    token = service.post("_apis/sandbox/entratokens")["accessToken"]
+    assert bearer(service, token).json()["authenticatedUser"]["providerDisplayName"] == "Operator"
+    assert service.get("_apis/connectionData", token=token)["authenticatedUser"]["providerDisplayName"] == "Operator"
+    service.get("app-one/_apis/distributedtask/variablegroups", token=token)
+
+
+def test_a_token_of_entra_that_has_ended_or_is_for_another_service_is_refused(service: Service) -> None:
+    ended = service.post("_apis/sandbox/entratokens?seconds=-1")["accessToken"]
+    assert bearer(service, ended).status_code == 401
+    other = service.post("_apis/sandbox/entratokens?resource=https://management.azure.com/")["accessToken"]
+    assert bearer(service, other).status_code == 203
+    head, claims, signature = service.post("_apis/sandbox/entratokens")["accessToken"].split(".")
+    foreign = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    foreign["oid"] = "00000000-0000-0000-0000-000000000001"
+    forged = base64.urlsafe_b64encode(json.dumps(foreign).encode()).decode().rstrip("=")
+    for wrong in (f"{head}.{forged}.{signature}", f"{head}.{claims}.", f"{head}.{claims}", "a.b.c", ".."):
+        assert bearer(service, wrong).status_code == 203
 
 
 def test_a_wrong_token_gets_the_sign_in_page_with_203(service: Service) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -413,7 +415,7 @@ def test_an_unknown_project_repository_or_group_is_named(azure: Plugin, project:
         ({"AZDO_PERSONAL_ACCESS_TOKEN": "wrong"}, "personal access token"),
         ({"AZDO_ORG_SERVICE_URL": "http://127.0.0.1:1/app-one"}, "connecting to Azure DevOps at http://127.0.0.1:1"),
         ({"AZDO_ORG_SERVICE_URL": ""}, "the url of the Azure DevOps is required"),
-        ({"AZDO_PERSONAL_ACCESS_TOKEN": ""}, "the personal access token is required"),
+        ({"AZDO_PERSONAL_ACCESS_TOKEN": "", "ARM_USE_CLI": "false"}, "the personal access token is required"),
     ],
 )
 def test_a_wrong_connection_names_cause_and_remedy(
@@ -425,3 +427,37 @@ def test_a_wrong_connection_names_cause_and_remedy(
     assert expected in str(failed.value)
     assert "AZDO_" in str(failed.value)
     assert azure_service.token not in str(failed.value)
+
+
+def azure_cli(folder: Path, printed: str, code: int = 0) -> str:
+    """A PATH with an Azure CLI that prints."""
+    (folder / "az").write_text(f"#!/bin/sh\nprintf '%s' '{printed}'\nexit {code}\n", encoding="utf-8")
+    (folder / "az").chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_without_a_personal_token_who_is_signed_in_to_the_azure_cli_asks(
+    azure_service: Service, project: str, tmp_path: Path
+) -> None:
+    path = azure_cli(tmp_path, json.dumps(azure_service.post("_apis/sandbox/entratokens")))
+    given = {"AZDO_ORG_SERVICE_URL": azure_service.url, "AZDO_PERSONAL_ACCESS_TOKEN": "", "PATH": path}
+    with running("azuredevops", tmp_path, **given) as plugin:
+        assert plugin.configure() == []
+        assert plugin.invoke(INDEX + "getProject:getProject", name="app-one")["id"] == project
+    refused = pytest.raises(PluginError, match="the personal access token is required")
+    with running("azuredevops", tmp_path, **given, ARM_USE_CLI="false") as plugin, refused:
+        plugin.configure()
+    signed_out = azure_cli(tmp_path, "Please run az login", 1)
+    refused = pytest.raises(PluginError, match=r"the Azure CLI gives no token for Azure DevOps \(exit code 1\)")
+    with running("azuredevops", tmp_path, **{**given, "PATH": signed_out}) as plugin, refused:
+        plugin.configure()
+
+
+def test_a_token_of_entra_is_taken_in_a_personal_tokens_place(
+    azure_service: Service, project: str, tmp_path: Path
+) -> None:
+    token = azure_service.post("_apis/sandbox/entratokens")["accessToken"]
+    given = {"AZDO_ORG_SERVICE_URL": azure_service.url, "AZDO_PERSONAL_ACCESS_TOKEN": token}
+    with running("azuredevops", tmp_path, **given) as plugin:
+        assert plugin.configure() == []
+        assert plugin.invoke(INDEX + "getProject:getProject", name="app-one")["id"] == project
