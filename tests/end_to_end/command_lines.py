@@ -165,6 +165,11 @@ def _rest(options: Options) -> Any:
     return ask(options.get("method", "get").upper(), options["url"])
 
 
+def _token(options: Options) -> Any:
+    """Entra's: of who is signed in, for one service."""
+    return ask("POST", f"{_defaults()['organization']}/_apis/sandbox/entratokens?resource={options['resource']}")
+
+
 def _pull_request(options: Options) -> Any:
     organization, project = _defaults()["organization"], _defaults()["project"]
 
@@ -182,6 +187,7 @@ def _pull_request(options: Options) -> Any:
 
 # Command -> what it does, and the options that it has besides --query and --output.
 AZ: dict[str, tuple[Callable[[Options], Any], set[str]]] = {
+    "account get-access-token": (_token, {"resource"}),
     "devops configure": (_configure, {"defaults"}),
     "devops project create": (_create_project, {"name"}),
     "devops security group list": (_groups, set()),

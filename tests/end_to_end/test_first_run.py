@@ -27,8 +27,8 @@ pytestmark = pytest.mark.e2e
 PAGE = CHECKOUT / "docs/azure-devops.md"
 TWO_STACKS = "From one stack to two"
 _PIN, _PLUGINS = "python -m pipelines.install_pulumi --pin", "python -m pipelines.install_plugins"
-BY_HAND = ["az login", _PIN, f"{_PLUGINS} --pin", "git commit", _PLUGINS, _PIN]
-"""What cannot be run here, a line each: it needs a browser or the network."""
+BY_HAND = ["az login", _PIN, f"{_PLUGINS} --pin", "git commit", _PLUGINS, "read -rs", _PIN]
+"""What is not run here, a line each: it needs a browser or the network, or a token in the place of the sign-in."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Shell:
             ["bash", "-c", script],
             cwd=self.folder,
             env=self.environment(),
-            input=f"{self.organization.token}\n",  # what `read -rs` is told
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
