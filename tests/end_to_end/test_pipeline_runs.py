@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from azure_pipelines import conditions as runs
-from tests.end_to_end.delivery import CHECKS, CHECKS_OF_PULL_REQUEST, Delivery
+from tests import states
+from tests.end_to_end.delivery import BUCKET, CHECKS, CHECKS_OF_PULL_REQUEST, IMAGE_BUCKET, Delivery
 from tests.organization import Refused
 from tests.pipeline_run import Outcome, PipelineRun
 
@@ -214,6 +215,22 @@ def test_a_change_between_the_second_preview_and_the_update_is_refused_too(deliv
     assert any("somebody changed the stack dev-image" in text for _, text in results.issues)
     assert (delivery.state(), delivery.tags()) == seen[0]
     assert cleaned(results)
+
+
+@pytest.mark.usefixtures("released")
+def test_no_state_that_the_pipeline_can_read_holds_a_secret(delivery: Delivery) -> None:
+    held = list(states.contents(delivery.sandbox.client("s3"), IMAGE_BUCKET))
+    kinds = {kind for kind in ("/stacks/", "/history/", "/backups/") for name, _ in held if kind in name}
+    assert kinds == {"/stacks/", "/history/", "/backups/"}
+    assert any(b"docker:index/image:Image" in content for _, content in held)
+    assert any(b"imageName" in text for _, content in held for text in states.opened(content))
+    secrets = delivery.secrets()
+    assert len(secrets) > 10
+    assert states.found(held, secrets) == []
+    # And the foundation's, for comparison, which no passphrase opens.
+    foundation = list(states.contents(delivery.sandbox.client("s3"), BUCKET))
+    assert any(b"ciphertext" in content for _, content in foundation)
+    assert states.found(foundation, secrets) == []
 
 
 @dataclass(frozen=True)

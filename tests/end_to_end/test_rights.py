@@ -32,9 +32,15 @@ ANONYMOUS = {
 
 
 @pytest.fixture
-def parties(sandbox: Sandbox, tmp_path: Path) -> Parties:
+def sandbox(running: Sandbox) -> Sandbox:
+    """The session's sandbox as it is: what `parties` brings it into, it need not be emptied before."""
+    return running
+
+
+@pytest.fixture
+def parties(running: Sandbox, tmp_path: Path) -> Parties:
     """All parties at work; a test may leave behind what it likes."""
-    return Parties.begin(sandbox, tmp_path / "parties")
+    return Parties.begin(running, tmp_path / "parties")
 
 
 def judged(ask: rights.Ask, aws: Callable[[str], Any], place: rights.Place) -> bool | str:
@@ -249,7 +255,7 @@ def test_nobody_approves_a_run_of_their_own(parties: Parties, sandbox: Sandbox) 
         assert "Whoever queued a run cannot approve it" in refused.json()["message"]
 
 
-def test_the_group_of_the_state_holds_no_secret(sandbox: Sandbox, parties: Parties) -> None:
+def test_the_group_of_the_state_holds_no_secret(parties: Parties, sandbox: Sandbox) -> None:
     groups = ask(sandbox, parties.tokens["operator"], "GET", "_apis/distributedtask/variablegroups").json()["value"]
     secrets = {
         group["name"]: sorted(name for name, one in group["variables"].items() if one.get("isSecret"))
