@@ -20,7 +20,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipelines import words
+from pipelines import surroundings, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,9 +73,12 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def run(main: Callable[[], None]) -> NoReturn:
     """Run an entry point and leave with its exit code; a Stop becomes one error line."""
-    # The SDKs in this process read the environment too: a credential that is none must not reach them either.
-    for name in set(os.environ) - set(environment()):
+    # The SDKs in this process read the environment too: what is no credential, or nothing of ours, must not reach them.
+    kept, foreign = environment(), _foreign()
+    for name in set(os.environ) - set(kept):
         del os.environ[name]
+    if foreign:
+        print(f"not taken from the environment: {', '.join(map(words.neutral, foreign))}", flush=True)
     try:
         main()
     except Stop as stop:
@@ -114,15 +117,25 @@ def environment(**changes: str) -> dict[str, str]:
     """The environment for a child: without unmatched macros and empty credentials, with the changes.
 
     A variable of AWS, Azure DevOps or Pulumi that is empty is one that the group leaves empty: to the tools it would be
-    a credential, and a wrong one. An empty passphrase is one that a stack may have.
+    a credential, and a wrong one. An empty passphrase is one that a stack may have. In a job, what programs obey and
+    the pipeline does not give them is left out too (pipelines/surroundings.py): whoever queues a run may have set it.
     """
-    return {**{name: value for name, value in os.environ.items() if _is_set(name, value)}, **changes}
+    foreign = set(_foreign())
+    own = {name: value for name, value in os.environ.items() if name not in foreign and _is_set(name, value)}
+    return {**own, **changes}
 
 
 def _is_set(name: str, value: str) -> bool:
     if _UNMATCHED.match(value):
         return False
     return bool(value) or name == _EMPTY_MEANS_SOMETHING or not name.startswith(_SERVICES)
+
+
+def _foreign() -> list[str]:
+    """Names of what a job's environment holds for programs to obey, and no step was given."""
+    if not surroundings.in_a_job(os.environ):
+        return []
+    return sorted(name for name, value in os.environ.items() if value and not surroundings.stays(name, value))
 
 
 def command(name: str, value: str = "", **properties: str) -> None:

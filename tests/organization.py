@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import subprocess
 import zipfile
@@ -138,11 +139,13 @@ class Organization:
         *,
         skip: Sequence[str] = (),
         parameters: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
         reason: str = "",
     ) -> int:
         """Queue a run; its id. Raises Refused where the service does not queue it.
 
-        skip: stages left out. reason: as if the service did it by itself, for the developer: `individualCI`, ...
+        skip: stages left out. variables: set for this run. reason: as if the service did it by itself, for the
+        developer: `individualCI`, ...
         """
         if reason:
             body: dict[str, Any] = {"reason": reason, "sourceBranch": branch, "stagesToSkip": list(skip)}
@@ -153,6 +156,8 @@ class Organization:
             answer = self.ask("POST", f"{PROJECT}/_apis/pipelines/{pipeline}/runs", body)
         else:
             body = {"definition": {"id": pipeline}, "sourceBranch": branch, "templateParameters": parameters or {}}
+            if variables:
+                body["parameters"] = json.dumps(dict(variables))
             answer = self.ask("POST", f"{PROJECT}/_apis/build/builds", body)
         if answer.status_code != 200:
             raise Refused(answer.json()["message"])

@@ -1,7 +1,8 @@
 """Azure DevOps: variables and who changed them, who may use what, pipelines, environments, checks, branch policies.
 
 API: https://learn.microsoft.com/rest/api/azure/devops (distributedtask/variablegroups, approvalsandchecks/
-pipeline-permissions and check-configurations, build/definitions, environments, policy/configurations).
+pipeline-permissions and check-configurations, build/definitions and general-settings, environments,
+policy/configurations).
 """
 
 from collections.abc import Mapping
@@ -235,6 +236,24 @@ def build_definition(sheet: Sheet, clouds: Clouds) -> None:
                "same" if same else "differs")  # fmt: skip
     if not same:
         sheet.find("drift-guard-weakened", f"{sheet.subject}: jobAuthorizationScope is {scope}, recorded is {before}.")
+    with sheet.looking():
+        _queue_time(sheet, clouds, str(resource.get("projectId")))
+
+
+def _queue_time(sheet: Sheet, clouds: Clouds, project: str) -> None:
+    """Whether the project limits what somebody can set for a run of the pipeline; nothing in a state records it.
+
+    API: build/general-settings, enforceSettableVar.
+    """
+    settings = clouds.devops.get(f"{project}/_apis/build/generalsettings", BUILDS_READ, "7.1-preview.1")
+    limited = settings.get("enforceSettableVar")
+    if not sheet.fact("project: enforceSettableVar", None, True, limited):
+        sheet.find(
+            "drift-guard-weakened",
+            f"{sheet.subject}: whoever queues a run may set any variable of it.",
+            "Each is in the environment of every step. Switch on Project settings > Pipelines > Settings > Limit "
+            "variables that can be set at queue time.",
+        )
 
 
 # --- what stands between a commit and production

@@ -21,12 +21,20 @@ if TYPE_CHECKING:
     from pipelines.rules.declared import Context, Declared, Rule
 
 _KEY = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
-_TOKEN = frozenset({"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "OIDC_CONNECTION", "SYSTEM_ACCESSTOKEN"})
+_TOKEN = frozenset(
+    {
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "OIDC_CONNECTION",
+        "SYSTEM_ACCESSTOKEN",
+        "SYSTEM_OIDCREQUESTURI",
+    }
+)
 _ENGINE = frozenset({"PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"})
 AWS = "AWS"
 """Stands for what a run shows to AWS: a key, or an identity token."""
 NEEDS: Mapping[str, frozenset[str]] = {
-    "pipelines.comment": frozenset({"SYSTEM_ACCESSTOKEN"}),
+    "pipelines.comment": frozenset({"SYSTEM_ACCESSTOKEN", "SYSTEM_COLLECTIONURI"}),
     "pipelines.deploy": _ENGINE | {AWS},
     "pipelines.drift": _ENGINE | {AWS, "KEY_USERS"},
     "pipelines.preview": _ENGINE | {AWS},
@@ -71,6 +79,10 @@ def meanings(declared: Declared) -> Mapping[str, str]:
         "PULUMI_ACCESS_TOKEN": "Pulumi.AccessToken",
         "PULUMI_BACKEND_URL": "Pulumi.Backend",
         "SYSTEM_ACCESSTOKEN": "System.AccessToken",
+        # By the service's own names: a variable of a run could stand in the environment under the same capitals, and
+        # what answers there is shown the token.
+        "SYSTEM_COLLECTIONURI": "System.CollectionUri",
+        "SYSTEM_OIDCREQUESTURI": "System.OidcRequestUri",
     }
 
 

@@ -14,6 +14,7 @@ from azure_pipelines.rules import ancestors, at, parsed
 from pipelines.rules.order import MAIN, runs
 from pipelines.rules.secrets import LITERALS, meanings
 from pipelines.rules.structure import modules, option
+from pipelines.rules.surroundings import FIXED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +47,6 @@ VARIABLES = frozenset(
         "PROCESS_SIGINT_TIMEOUT",
         "PROCESS_SIGTERM_TIMEOUT",
         "PULUMI_CREDENTIALS_PATH",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
         "PULUMI_HOME",
         "PULUMI_SKIP_UPDATE_CHECK",
         "UV_CACHE_DIR",
@@ -58,6 +58,7 @@ VARIABLES = frozenset(
         "pythonVersion",
         "release",
         "report",
+        *FIXED,
     }
 )
 """Variables that the YAML may define. Each is in the environment of every step, where BASH_ENV would be a script."""

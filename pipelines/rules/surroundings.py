@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from azure_pipelines.rules import at
 from pipelines.rules.secrets import AWS, CACHES, NEEDS, PUSHES
 from pipelines.rules.structure import modules
+from pipelines.surroundings import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from azure_pipelines.rules import Finding
     from pipelines.rules.declared import Context, Rule
 
-FIXED: Mapping[str, str] = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+FIXED: Mapping[str, str] = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", **dict.fromkeys(EMPTY, "")}
 """Variables that every job has with this value, by the YAML: it wins over what somebody sets when a run is queued."""
 
 

@@ -22,6 +22,7 @@ from sandbox.azure_devops import (
     orchestration,
     pools,
     projects,
+    queue_time,
     scopes,
     shapes,
     tokens,
@@ -95,6 +96,7 @@ def run_pipeline(call: Call) -> Json:
         "sourceVersion": source.get("version"),
         "templateParameters": body.get("templateParameters"),
         "stagesToSkip": body.get("stagesToSkip"),
+        "variables": body.get("variables"),
     }
     try:
         return _run(call, _queue(call, project, definition, asked))
@@ -237,6 +239,7 @@ def _queue(call: Call, project: Json, definition: Json, body: Json, requester: s
         "reason": body.get("reason") or ("pullRequest" if pull_request else "manual"),
         "parameters": body.get("parameters"),
         "templateParameters": body.get("templateParameters") or {},
+        "variables": _variables(project, definition, body),
         "requestedBy": requester or call.caller.identity_id,
         "lastChangedBy": call.caller.identity_id,
         "lastChangedDate": now,
@@ -254,6 +257,13 @@ def _queue(call: Call, project: Json, definition: Json, body: Json, requester: s
     orchestration.begin(call.draft, known, pipeline, skip)
     orchestration.advance(call, known)
     return known
+
+
+def _variables(project: Json, definition: Json, body: Json) -> dict[str, str]:
+    try:
+        return queue_time.given(project, definition, body)
+    except queue_time.NotSettableError as refused:
+        raise NotRunnableError(str(refused)) from refused
 
 
 @dataclass(frozen=True)

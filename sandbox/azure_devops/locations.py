@@ -118,6 +118,9 @@ DEFINITION_RESOURCES = Location(
 BUILDS = Location(
     "0cd358e1-9217-4d94-8269-1c1ee6f93dcf", "build", "builds", "{project}/_apis/{area}/{resource}/{buildId}", version=7
 )
+GENERAL_SETTINGS = Location(
+    "c4aefd19-30ff-405b-80ad-aca021e7242a", "build", "generalsettings", "{project}/_apis/{area}/{resource}"
+)
 STAGES = Location(
     "b8aac6c9-744b-46e1-88fc-3550969f9313",
     "build",

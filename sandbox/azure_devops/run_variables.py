@@ -51,7 +51,8 @@ def plain(call: Call, build: Json, pipeline: Pipeline) -> dict[str, str]:
 
 
 def of_job(call: Call, build: Json, pipeline: Pipeline, stage: Stage, job: Job) -> Variables:
-    """Return a job's variables: the pipeline's, the stage's, its own, each group where it stands, then the service's.
+    """Return a job's variables, a later one wins: of the definition, set when the run was queued, of the YAML (the
+    pipeline's, the stage's, the job's own, each group where it stands), the service's.
 
     Raises RefusedError where the pipeline may not use a group.
     """
@@ -63,6 +64,7 @@ def of_job(call: Call, build: Json, pipeline: Pipeline, stage: Stage, job: Job) 
     for number in definition["variableGroups"]:
         if (group := variable_groups.by_id(call.draft, project, number)) is not None:
             found.update(_values(call.draft, group["variables"]))
+    found.update((name, Value(value)) for name, value in build.get("variables", {}).items())
     for entry in (*pipeline.variables, *stage.variables, *job.variables):
         if entry.group:
             found.update(_values(call.draft, _group(call, project, build, entry)["variables"]))

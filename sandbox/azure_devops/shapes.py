@@ -81,7 +81,9 @@ TRIGGER = thing(reason=TEXT, sourceBranch=TEXT, requestedFor=TEXT, stagesToSkip=
 STAGE_CHANGE = thing(state=KEY, forceRetryAllJobs=FLAG)
 APPROVALS = many(thing(approvalId=TEXT, status=KEY, comment=TEXT))
 BUILD_CHANGE = thing(status=TEXT, result=TEXT, buildNumber=TEXT)
+GENERAL_SETTINGS = thing(enforceSettableVar=FLAG)
 RUN = thing(
+    variables=thing(),
     resources=thing(repositories=thing(self=thing(refName=TEXT, version=TEXT))),
     templateParameters=thing(),
     stagesToSkip=many(TEXT),

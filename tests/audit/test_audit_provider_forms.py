@@ -92,12 +92,14 @@ def test_where_the_inputs_are_alike_the_recorded_output_is_what_changes(tmp_path
 
 
 class Definition:
-    """Azure DevOps with one pipeline, on this branch."""
+    """Azure DevOps with one pipeline, on this branch, whose runs take the variables that it offers, or any."""
 
-    def __init__(self, branch: str) -> None:
-        self.branch = branch
+    def __init__(self, branch: str, *, limited: bool = True) -> None:
+        self.branch, self.limited = branch, limited
 
     def get(self, path: str, *_arguments: str, **_query: str) -> dict[str, Any]:
+        if path == "p/_apis/build/generalsettings":
+            return {"enforceSettableVar": self.limited}
         assert path.endswith("/build/definitions/7")
         repository = {"id": "r", "type": "TfsGit", "defaultBranch": self.branch}
         scope = "projectCollection"
@@ -113,12 +115,18 @@ def test_a_branch_by_its_name_or_by_its_ref_is_no_drift(declared: str, recorded:
     assert "branchName is refs/heads/evil, recorded is refs/heads/main" in other
 
 
-def drift(declared: str, recorded: str, real: str) -> list[str]:
+def test_a_project_whose_runs_take_any_variable_is_a_finding() -> None:
+    assert drift("main", "main", "refs/heads/main") == []
+    (found,) = drift("main", "main", "refs/heads/main", limited=False)
+    assert "BuildDefinition 'pipeline': whoever queues a run may set any variable of it" in found
+
+
+def drift(declared: str, recorded: str, real: str, *, limited: bool = True) -> list[str]:
     """The findings for a pipeline on these branches."""
     urn = p.urn(PIPELINE, "pipeline")
     inputs = {"name": "app-one", "projectId": "p", "repository": {"repoId": "r", "branchName": declared}}
     outputs = {**inputs, "repository": {"repoId": "r", "branchName": recorded}}
     resource = Resource(urn, PIPELINE, id="7", inputs=inputs, outputs=outputs, modified="2026-01-01T00:00:00Z")
     clouds = Clouds(StackState("dev", "app-one", [resource]), None)  # type: ignore[arg-type]
-    clouds.devops_reader = Definition(real)  # type: ignore[assignment]
+    clouds.devops_reader = Definition(real, limited=limited)  # type: ignore[assignment]
     return [finding.reason for finding in survey(clouds).findings]

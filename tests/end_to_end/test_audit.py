@@ -318,6 +318,14 @@ def environment_opened(value: bool) -> Callable[[Audited], None]:
     return change
 
 
+def settable(*, limited: bool) -> Callable[[Audited], None]:
+    def change(audited: Audited) -> None:
+        path = "app-one/_apis/build/generalsettings?api-version=7.1-preview.1"
+        audited.devops("PATCH", path, json={"enforceSettableVar": limited})
+
+    return change
+
+
 BY_HAND = {
     "a policy edited (new default version)": ByHand(
         new_version, old_version, ("drift-access-broadened",), "default version v"
@@ -434,6 +442,9 @@ BY_HAND = {
     ),
     "a pipeline that runs another file": ByHand(
         yaml("other.yml"), yaml("azure-pipelines.yml"), ("drift-guard-weakened",), "ymlPath is other.yml"
+    ),
+    "runs that take any variable": ByHand(
+        settable(limited=False), settable(limited=True), ("drift-guard-weakened",), "may set any variable of it"
     ),
     "the environment opened to all pipelines": ByHand(
         environment_opened(True),

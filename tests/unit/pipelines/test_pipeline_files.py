@@ -607,6 +607,22 @@ SEEDS = {
         "    variables:\n",
         "    variables:\n      - {name: PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION, value: 'false'}\n",
     ),
+    "a run's variable is a script of every step": Seed(
+        "fixed", f"{T}variables.yml", "  - name: BASH_ENV\n    value: ''\n", ""
+    ),
+    "a stage has a script of every step": Seed(
+        "fixed", f"{T}deploy.yml", "    variables:\n", "    variables:\n      - {name: BASH_ENV, value: /tmp/x}\n"
+    ),
+    "the token is shown to whom a run's variable names": Seed(
+        "secret", f"{T}unchecked.yml", "              SYSTEM_COLLECTIONURI: $(System.CollectionUri)\n", ""
+    ),
+    "the identity token is asked for where a run's variable says": Seed(
+        "secret",
+        f"{T}plan.yml",
+        "$(System.OidcRequestUri)",
+        "$(OidcRequestUri)",
+        ((PIPELINE, "identity: key", "identity: oidc"),),
+    ),
     "nothing is said of what the engine may fetch": Seed(
         "fixed",
         f"{T}variables.yml",
@@ -723,7 +739,7 @@ SEEDS = {
         "key", f"{T}deploy.yml", "          runOnce:\n", "          rolling: {}\n          runOnce:\n"
     ),
     "a variable is a script for every shell": Seed(
-        "variable", f"{T}variables.yml", "variables:\n", "variables:\n  - {name: BASH_ENV, value: app/start}\n"
+        "variable", f"{T}variables.yml", "variables:\n", "variables:\n  - {name: BASH_FUNC, value: app/start}\n"
     ),
     "a step has a folder of modules": Seed(
         "variable", f"{T}cleanup.yml", "    condition: always()", "    env: {PYTHONPATH: app}\n    condition: always()"
