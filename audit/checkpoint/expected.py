@@ -16,13 +16,16 @@
           - type: aws:ecr/repository:Repository
             names: [repository]
             id: ${repositoryName}
-            properties: {name: "${repositoryName}"}
+            properties: {name: "${repositoryName}"}  # in inputs and outputs
+            outputs: {arn: "arn:{word}:ecr:${aws:region}:{account}:repository/${repositoryName}"}
             protected_unless: forceDelete
             ignore_changes: ['tags["app-one:incarnation"]']
 
 In a text `${KEY}` is a setting of the stack (or one of a list of them, `${KEY[].PART}`; with `|bare` an address without
-its https://), `{number}` a whole number and `{any}` any text. A resource stands below the component that it is a child
-of; one without a component stands among the components, with a `type` of a plugin.
+its https://), `{number}` a whole number, `{word}` one of small letters, digits and -, `{any}` any text, and `{account}`
+an AWS account, the same in the whole state. A text can be a list of them, of which one has to fit. `outputs` are what
+others take: what does not change an engine hands to the program as it is recorded. A resource stands below the
+component that it is a child of; one without a component stands among the components, with a `type` of a plugin.
 """
 
 import re
@@ -31,10 +34,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from audit.checkpoint import records
 from audit.checkpoint.settings import Settings, read_yaml
 from audit.errors import AuditError
 
-PIECE = re.compile(r"\$\{([^{}$]+)\}|\{(number|any)\}")
+PIECE = re.compile(r"\$\{([^{}$]+)\}|\{(number|word|any|account)\}")
+KINDS = {"number": "[0-9]+", "word": "[a-z0-9-]+", "any": "[^\x00-\x1f]*", "account": "([0-9]{12})"}
+Template = str | list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,8 @@ class Plugin:
     """A package whose provider may be recorded."""
 
     versions: tuple[str, ...]
-    settings: Mapping[str, str] = field(default_factory=dict)
-    properties: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Template] = field(default_factory=dict)
+    properties: Mapping[str, Template] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,8 @@ class Entry:
     part: str
     parent: "Entry | None" = None
     id: str = ""
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, Template] = field(default_factory=dict)
+    outputs: Mapping[str, Template] = field(default_factory=dict)
     protected_unless: str = ""
     deleted_with: str = ""
     ignore_changes: tuple[str, ...] = ()
@@ -111,16 +118,24 @@ class Expected:
             if entry.qualified == qualified and any(self.fits(pattern, name) for pattern in entry.names)
         ]
 
-    def fits(self, template: str, value: Any) -> bool:
+    def fits(self, template: Template, value: Any) -> bool:
         """Whether a recorded value is what the template says; of a list, whether each entry is. Raises AuditError
         where a setting that the template names is nowhere set."""
+        return self.accounts(template, value) is not None
+
+    def accounts(self, template: Template, value: Any) -> set[str] | None:
+        """The accounts in a value that fits; None where it does not. Raises AuditError as `fits`."""
         if isinstance(value, list):
-            return all(self.fits(template, item) for item in value)
+            found = [self.accounts(template, item) for item in value]
+            return None if None in found else {account for each in found for account in each or ()}
         if isinstance(value, bool):
             value = str(value).lower()
         if not isinstance(value, (str, int)):
-            return False
-        return re.fullmatch(self.pattern(template), str(value), re.DOTALL) is not None
+            return None
+        for one in [template] if isinstance(template, str) else template:
+            if match := re.fullmatch(self.pattern(one), str(value), re.DOTALL):
+                return set(match.groups())
+        return None
 
     def pattern(self, template: str) -> str:
         """The regular expression of a template, for this stack's settings."""
@@ -130,12 +145,14 @@ class Expected:
             if found[1]:
                 parts.append(f"(?:{'|'.join(map(re.escape, self.settings.values(found[1])))})")
             else:
-                parts.append("[0-9]+" if found[2] == "number" else "[^\x00-\x1f]*")
+                parts.append(KINDS[found[2]])
             end = found.end()
         return "".join([*parts, re.escape(template[end:])])
 
-    def said(self, template: str) -> str:
+    def said(self, template: Template) -> str:
         """The template as a finding shows it: with the settings' values."""
+        if isinstance(template, list):
+            return " or ".join(map(self.said, template))
         return PIECE.sub(
             lambda found: (" or ".join(self.settings.values(found[1])) or "nothing") if found[1] else f"<{found[2]}>",
             template,
@@ -145,7 +162,17 @@ class Expected:
 def _entries(rows: Any, path: Path, parent: Entry | None, inherited: str) -> Iterator[Entry]:
     if not isinstance(rows, list):
         raise _wrong(path, "components" if parent is None else f"the resources of {parent.type}", "a list")
-    keys = ("type", "names", "part", "id", "properties", "protected_unless", "deleted_with", "ignore_changes")
+    keys = (
+        "type",
+        "names",
+        "part",
+        "id",
+        "properties",
+        "outputs",
+        "protected_unless",
+        "deleted_with",
+        "ignore_changes",
+    )
     for row in rows:
         where = f"an entry of {parent.type}" if parent else "an entry of components"
         item = _known(row, path, where, *keys, "options", "resources")
@@ -159,6 +186,7 @@ def _entries(rows: Any, path: Path, parent: Entry | None, inherited: str) -> Ite
             parent=parent,
             id=_text(item.get("id"), path, f"id of {kind}"),
             properties=_templates(item.get("properties"), path, f"properties of {kind}"),
+            outputs=_templates(item.get("outputs"), path, f"outputs of {kind}"),
             protected_unless=_text(item.get("protected_unless"), path, f"protected_unless of {kind}"),
             deleted_with=_text(item.get("deleted_with"), path, f"deleted_with of {kind}"),
             ignore_changes=_texts(item.get("ignore_changes") or [], path, f"ignore_changes of {kind}"),
@@ -191,10 +219,10 @@ def _text(value: Any, path: Path, where: str) -> str:
     return value or ""
 
 
-def _templates(value: Any, path: Path, where: str) -> dict[str, str]:
+def _templates(value: Any, path: Path, where: str) -> dict[str, Template]:
     found = _known({} if value is None else value, path, where)
-    if not all(isinstance(item, str) for item in found.values()):
-        raise _wrong(path, where, "an object of texts")
+    if not all(isinstance(item, str) or records.is_texts(item) for item in found.values()):
+        raise _wrong(path, where, "an object of texts, or of lists of them")
     return found
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.checkpoint.expected import Expected
+from audit.checkpoint.expected import Expected, Template
 from audit.checkpoint.settings import Settings
 
 INTERNAL = "__internal"
@@ -62,7 +62,7 @@ def judge_provider(raw: Mapping[str, Any], package: str, name: str, expected: Ex
 
 
 def _settings(
-    side: Mapping[str, Any], package: str, templates: Mapping[str, str], expected: Expected
+    side: Mapping[str, Any], package: str, templates: Mapping[str, Template], expected: Expected
 ) -> Iterator[tuple[str, str]]:
     configured = dict(expected.settings.configured(package))
     for key, value in side.items():

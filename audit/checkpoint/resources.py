@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audit.checkpoint import records
-from audit.checkpoint.expected import Entry, Expected
+from audit.checkpoint.expected import Entry, Expected, Template
 from audit.checkpoint.options import judge_options
 from audit.checkpoint.providers import judge_provider, provider_of
 from audit.checkpoint.values import TooDeep, look
@@ -89,7 +89,12 @@ def judge_record(judge: Judge, record: Record) -> None:
     """Adds what is to be said of a record; `parsed` has found its form right."""
     if record.type == STACK_TYPE:
         settings = judge.expected.settings
-        if record.name != f"{settings.project}-{settings.stack}" or record.types != STACK_TYPE or record.raw.get("id"):
+        if (
+            record.name != f"{settings.project}-{settings.stack}"
+            or record.types != STACK_TYPE
+            or record.raw.get("id")
+            or record.raw.get("custom")
+        ):
             judge.find("state-foreign-resource", record.urn, "The record of the stack itself is not this stack's.")
         _optional(judge, record)
     elif record.type.startswith(PROVIDER_TYPE):
@@ -154,27 +159,42 @@ def _provided(judge: Judge, record: Record, package: str) -> None:
 
 
 def _named(judge: Judge, record: Record, entry: Entry, package: str) -> None:
-    """Whether id and properties are what the settings say."""
+    """Whether id, properties and outputs are what the settings say."""
     expected, raw = judge.expected, record.raw
-    sides = [raw.get(side) or {} for side in ("inputs", "outputs")]
-    if raw.get("id") or not record.pending:
-        if entry.id and not expected.fits(entry.id, raw.get("id")):
-            _foreign(judge, record, "id", raw.get("id"), expected.said(entry.id))
-        elif raw.get("id") and sides[1].get("id", raw["id"]) != raw["id"]:
-            _foreign(judge, record, "id", sides[1]["id"], str(raw["id"]))
+    inputs, outputs = (raw.get(side) or {} for side in ("inputs", "outputs"))
+    made = not record.pending or bool(raw.get("id"))
+    if made:
+        if entry.id:
+            _compared(judge, record, "id", raw.get("id"), entry.id)
+        if raw.get("id") and outputs.get("id", raw["id"]) != raw["id"]:
+            _foreign(judge, record, "id", outputs["id"], str(raw["id"]))
+        for name, template in entry.outputs.items():
+            _compared(judge, record, name, outputs.get(name), template)
     general = expected.plugins[package].properties if package in expected.plugins else {}
     for name, template in {**general, **entry.properties}.items():
-        values = [side[name] for side in sides if side.get(name) is not None]
+        values = [side[name] for side in (inputs, outputs) if side.get(name) is not None]
         for value in values:
-            if not expected.fits(template, value):
-                _foreign(judge, record, name, value, expected.said(template))
+            _compared(judge, record, name, value, template)
         if not values and name in entry.properties:
             _foreign(judge, record, name, "nothing", expected.said(template))
     for name in sorted(expected.constant):
-        for side in sides:
-            value = side.get(name)
-            if value is not None and judge.constants.setdefault(name, value) != value:
-                _foreign(judge, record, name, value, f"{_short(judge.constants[name])}, as of other resources")
+        for side in (inputs, outputs):
+            if side.get(name) is not None:
+                _constant(judge, record, name, side[name])
+
+
+def _compared(judge: Judge, record: Record, name: str, value: Any, template: Template) -> None:
+    accounts = judge.expected.accounts(template, value)
+    if accounts is None:
+        _foreign(judge, record, name, "nothing" if value is None else value, judge.expected.said(template))
+    for account in sorted(accounts or ()):
+        _constant(judge, record, "account", account)
+
+
+def _constant(judge: Judge, record: Record, name: str, value: Any) -> None:
+    """A value that is the same in the whole state."""
+    if judge.constants.setdefault(name, value) != value:
+        _foreign(judge, record, name, value, f"{_short(judge.constants[name])}, as of other resources")
 
 
 def _foreign(judge: Judge, record: Record, name: str, value: Any, expected: str) -> None:

@@ -42,11 +42,15 @@ components:
         names: [files-bucket]
         id: ${bucketName}
         properties: {bucket: "${bucketName}"}
+        outputs:
+          arn: "arn:{word}:s3:::${bucketName}"
+          endpoint: ["${bucketName}.s3.amazonaws.com", "127.0.0.1:{number}/${bucketName}"]
         protected_unless: emptyOnDelete
         ignore_changes: [tags]
       - type: aws:s3/bucketPolicy:BucketPolicy
         names: ["files-policy"]
         id: ${bucketName}
+        properties: {owner: "arn:{word}:iam::{account}:root"}
         deleted_with: files-bucket
         options: [replacementTrigger]
   - type: aws:iam/user:User
@@ -54,6 +58,7 @@ components:
     part: access
     id: ${userName}
     properties: {name: "${userName}"}
+    outputs: {arn: "arn:{word}:iam::{account}:user/${userName}"}
   - type: aws:iam/accessKey:AccessKey
     names: ["key-{number}"]
     part: access
@@ -69,6 +74,13 @@ USER = f"{PREFIX}aws:iam/user:User::user"
 KEY = f"{PREFIX}aws:iam/accessKey:AccessKey::key-1"
 
 
+OUTPUTS = {
+    BUCKET: {"arn": "arn:aws:s3:::shop-files", "endpoint": "shop-files.s3.amazonaws.com"},
+    USER: {"arn": "arn:aws:iam::123456789012:user/shop-prod"},
+}
+"""What the provider adds."""
+
+
 def sealed(text: str) -> dict[str, str]:
     """A secret as it is encrypted."""
     return {SECRET_ENVELOPE: SECRET_SIGNATURE, "ciphertext": f"v1:{text}"}
@@ -81,7 +93,7 @@ def _of(urn: str, identifier: str, parent: str, inputs: dict[str, Any], **others
         "id": identifier,
         "type": urn.split("::")[2].rpartition("$")[2],
         "inputs": {"__defaults": [], **inputs},
-        "outputs": {**inputs, "id": identifier},
+        "outputs": {**inputs, "id": identifier, **OUTPUTS.get(urn, {})},
         "parent": parent,
         "provider": f"{PROVIDER}::11111111-0000",
         "propertyDependencies": {name: [] for name in inputs},
@@ -117,7 +129,7 @@ def resources() -> list[dict[str, Any]]:
             POLICY,
             "shop-files",
             FILES,
-            {"bucket": "shop-files", "accountId": "123456789012"},
+            {"bucket": "shop-files", "accountId": "123456789012", "owner": "arn:aws:iam::123456789012:root"},
             dependencies=[BUCKET],
             propertyDependencies={"bucket": [BUCKET]},
             deletedWith=BUCKET,

@@ -148,3 +148,19 @@ def test_a_record_that_stands_for_something_else_is_refused(sandbox: Sandbox, de
         ("state-foreign-resource", "access-user"),
         ("state-foreign-resource", "repository-lifecycle"),
     } <= found
+
+
+def test_an_output_that_would_give_the_pipeline_another_policy_is_refused(
+    sandbox: Sandbox, deployed: Workstation
+) -> None:
+    """What does not change the engine hands to the program as it is recorded: the attachment takes the policy's ARN."""
+
+    def change(resources: list[dict[str, Any]]) -> None:
+        policy = next(each for each in resources if each["type"] == "aws:iam/policy:Policy")
+        policy["outputs"]["arn"] = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+    poison(sandbox, change)
+    refused = deployed.audit_state()
+    assert refused.returncode == 3
+    assert "arn is recorded as 'arn:aws:iam::aws:policy/AdministratorAccess'" in refused.stdout
+    assert "access-group-policy" in deployed.steps()["replace"]

@@ -102,6 +102,7 @@ def test_whatever_the_program_declares_is_listed(run_program: Callable[..., Any]
         )
         if WAYS[way]["declares"] != "everything":
             assert entry.part == WAYS[way]["declares"]
+        assert not set(entry.outputs) & set(resource.inputs), "what is declared is a property"
         for name, template in entry.properties.items():
             assert listed.fits(template, resource.inputs.get(name)), (resource.name, name, resource.inputs.get(name))
         assert list(entry.ignore_changes) == resource.ignore_changes
