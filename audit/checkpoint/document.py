@@ -12,7 +12,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from audit.errors import AuditError
 from audit.history import sources
@@ -41,7 +40,7 @@ def load(address: str, project: str, stack: str, max_bytes: int | None = None) -
     limit = max_bytes or MAX_BYTES
     if address == "-":
         where, data = "standard input", sys.stdin.buffer.read(limit + 1)
-    elif urlsplit(address).scheme in ("file", "s3", "http", "https") or Path(address).is_dir():
+    elif "://" in address or Path(address).is_dir():
         where, data = sources.checkpoint(address, project, stack)
     else:
         where = address

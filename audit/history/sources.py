@@ -67,7 +67,11 @@ def open_source(address: str, stack: str | None) -> Source:
         return _files(_Bucket(address), stack)
     if scheme == "file" or "://" not in address:
         return _files(_Folder(address), stack)
-    raise AuditError(f"{scheme}:// is no backend that this tool reads; give a folder, file://, s3:// or https://")
+    raise _unknown(scheme)
+
+
+def _unknown(scheme: str) -> AuditError:
+    return AuditError(f"{scheme}:// is no backend that this tool reads; give a folder, file://, s3:// or https://")
 
 
 # --- a backend of files
@@ -178,6 +182,8 @@ def checkpoint(address: str, project: str, stack: str) -> tuple[str, bytes]:
         base, token = _cloud_stack(address, "/".join([names[0], project, names[1]]) if len(names) == 2 else stack)
         where = f"{base}/export"
         return where, _cloud_get(_cloud_session(token), where, {})
+    if "://" in address and parts.scheme not in ("s3", "file"):
+        raise _unknown(parts.scheme)
     backend = _Bucket(address, "stacks") if parts.scheme == "s3" else _Folder(address, "stacks")
     name = f"{project}/{stack.rpartition('/')[2]}.json"
     there = set(backend.names(name) if isinstance(backend, _Bucket) else backend.names())

@@ -13,7 +13,7 @@ import pytest
 
 from audit.errors import AuditError
 from audit.history import ledger as ledgers
-from audit.history.sources import Source, open_source
+from audit.history.sources import Source, checkpoint, open_source
 from audit.secrets.redact import Redactor
 from tests.audit import histories
 
@@ -135,6 +135,8 @@ class Cloud(BaseHTTPRequestHandler):
             page, size = int(query["page"][0]), int(query["pageSize"][0])
             newest = self.updates[::-1][(page - 1) * size : page * size]
             return self.reply(200, {"updates": newest, "itemsPerPage": size, "total": len(self.updates)})
+        if parts.path == f"{base}export":  # the newest
+            return self.reply(200, {"version": 3, "deployment": self.states[max(self.states)]})
         version = parts.path.removeprefix(f"{base}export/")
         if version.isdigit() and int(version) in self.states:
             return self.reply(200, {"version": 3, "deployment": self.states[int(version)]})
@@ -206,6 +208,15 @@ def test_pulumi_cloud_needs_a_token_a_whole_name_and_https(cloud: str, monkeypat
     monkeypatch.delenv("PULUMI_ACCESS_TOKEN")
     with pytest.raises(AuditError, match="PULUMI_ACCESS_TOKEN is not set"):
         open_source(cloud, "acme/app-one/dev")
+
+
+@pytest.mark.parametrize("stack", ["acme/dev", "acme/app-one/dev"])
+def test_pulumi_cloud_gives_the_checkpoint_as_it_is_now(cloud: str, stack: str) -> None:
+    where, data = checkpoint(cloud, "app-one", stack)
+    assert where == f"{cloud}/api/stacks/acme/app-one/dev/export"
+    assert json.loads(data)["deployment"] == Cloud.states[120]
+    with pytest.raises(AuditError, match="ORGANIZATION/PROJECT/STACK"):
+        checkpoint(cloud, "app-one", "dev")
 
 
 def test_an_answer_of_another_service_is_named(cloud: str) -> None:

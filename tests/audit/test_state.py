@@ -432,6 +432,7 @@ def test_a_backend_is_read_and_two_files_of_one_stack_are_refused(judged: Callab
         (["x.json", "--stack", "prod"], "--expect is missing"),
         (["x.json", "--stack", "prod", "--expect", "none.yml", "--program", "nowhere"], "Pulumi.yaml: cannot be read"),
         (["--fail-on", "nothing"], "is no rule"),
+        (["gs://bucket", "--stack", "dev", "--expect", "infra/state.yml"], "gs:// is no backend that this tool reads"),
     ],
 )
 def test_what_is_missing_is_named(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -164,3 +165,30 @@ def test_an_output_that_would_give_the_pipeline_another_policy_is_refused(
     assert refused.returncode == 3
     assert "arn is recorded as 'arn:aws:iam::aws:policy/AdministratorAccess'" in refused.stdout
     assert "access-group-policy" in deployed.steps()["replace"]
+
+
+def test_a_killed_update_is_said_to_be_interrupted_and_the_next_one_goes_on(deployed: Workstation) -> None:
+    page = deployed.folder / "app/views/home.handlebars"
+    page.write_text(page.read_text(encoding="utf-8") + "<p>another page</p>\n", encoding="utf-8")
+    checkpoint = deployed.sandbox.layout.state / ".pulumi/stacks/app-one/dev.json"
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+        cwd=deployed.folder,
+        env=deployed.sandbox.environment | deployed.extra,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as engine:
+        assert engine.stdout is not None
+        for line in engine.stdout:
+            deployed.sandbox.printed.append(line)
+            if '"pending_operations"' in checkpoint.read_text(encoding="utf-8"):
+                break
+        os.killpg(engine.pid, signal.SIGKILL)  # its plugins too
+    deployed.pulumi("cancel", "--yes")
+    assert deployed.audit_state().returncode == 0
+    told = deployed.audit_state("--fail-on", "change", "--format", "json")
+    assert told.returncode == 3
+    assert {each["rule"] for each in json.loads(told.stdout)["findings"]} == {"state-interrupted"}
+    deployed.up()
+    assert deployed.audit_state("--fail-on", "change").returncode == 0
