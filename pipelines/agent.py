@@ -91,8 +91,8 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 
 def on_agent() -> bool:
-    """Whether an Azure Pipelines agent reads our output."""
-    return os.environ.get("TF_BUILD", "").lower() == "true"
+    """Whether an Azure Pipelines agent reads our output; somebody may have set TF_BUILD otherwise for the run."""
+    return os.environ.get("TF_BUILD", "").lower() == "true" or "AGENT_JOBNAME" in os.environ
 
 
 def setting(name: str, remedy: str) -> str:

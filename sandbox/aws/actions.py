@@ -102,8 +102,10 @@ def parse(service: str, request: Request) -> tuple[str, dict[str, Any]]:
         raise AwsError("SerializationException", f"The parameters cannot be read: {error}", 400) from error
     if wrong := shapes.mistake(operation.input_shape, params):
         raise AwsError("SerializationException", f"The parameters cannot be read: {wrong}.", 400)
-    if service != "s3" and (name := shapes.missing(operation.input_shape, params)):
+    if name := shapes.missing(operation.input_shape, params):
         raise no_parameter(service, name)
+    if service == "s3" and (wrong := s3_actions.mistake(params)):
+        raise AwsError("InvalidArgument", wrong, 400)
     return operation.name, params
 
 

@@ -101,6 +101,8 @@ def _by_protocol(service: str, xml: tuple[str, int], as_json: tuple[str, int]) -
 
 def no_parameter(service: str, name: str) -> AwsError:
     """A required parameter is not there."""
+    if service == "s3":
+        return AwsError("MalformedXML", f"The XML is not well-formed or did not validate: {name} is missing.")
     if service == "ecr":
         return AwsError(
             "InvalidParameterException",

@@ -115,6 +115,31 @@ def source(
     return name, [_OF_VERSIONS[action] for action in needed] if version else needed
 
 
+_CANNED = (
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+    "log-delivery-write",
+)
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl"""
+
+
+def mistake(params: Mapping[str, Any]) -> str | None:
+    """What is wrong with the values of a request that moto does not look at; None where nothing is."""
+    path = unquote(str(params.get("CopySource", "bucket/key")).partition("?")[0]).lstrip("/")
+    if not all(path.partition("/")):
+        return "Invalid copy source object key"
+    if isinstance(acl := params.get("ACL"), str) and acl not in _CANNED:
+        return f"{acl!r} is no canned ACL"
+    if isinstance(most := params.get("MaxKeys"), int) and most < 0:
+        return "Argument maxKeys must be an integer between 0 and 2147483647"
+    return None
+
+
 def encryption_key(operation: str, params: Mapping[str, Any]) -> str | None:
     """The KMS key that an object which is written names, by which its data key is made."""
     return params.get("SSEKMSKeyId") if operation in _WRITES else None

@@ -47,8 +47,16 @@ def mistake(shape: Shape | None, value: Any, where: str = "") -> str | None:
     return next((each for each in found if each), None)
 
 
-def missing(shape: Shape | None, value: Any) -> str | None:
-    """The first required parameter of a request that is not there; an empty list of the Query protocol is."""
+def missing(shape: Shape | None, value: Any, where: str = "") -> str | None:
+    """The first required parameter that is not there, also within another; an empty list of the Query protocol is."""
     kind: Any = shape
-    names = kind.required_members if kind is not None else []
-    return next((n for n in names if value.get(n) is None and kind.members[n].type_name != "list"), None)
+    if shape is None or value is None:
+        return None
+    found: list[str | None] = []
+    if shape.type_name == "structure":
+        names = (name for name in kind.required_members if kind.members[name].type_name != "list")
+        found = [f"{where}.{name}".lstrip(".") for name in names if value.get(name) is None]
+        found += [missing(kind.members.get(name), each, f"{where}.{name}") for name, each in value.items()]
+    elif shape.type_name == "list":
+        found = [missing(kind.member, each, f"{where}[{place}]") for place, each in enumerate(value)]
+    return next((each for each in found if each), None)

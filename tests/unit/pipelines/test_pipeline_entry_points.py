@@ -30,6 +30,7 @@ from pipelines import (
     preview,
     registry,
     release,
+    surroundings,
 )
 
 if TYPE_CHECKING:
@@ -79,6 +80,41 @@ def test_an_entry_point_says_what_it_does_and_its_exit_codes(name: str) -> None:
     done = entry_point(name, "--help")
     assert done.returncode == agent.OK
     assert "exit codes: 0 done, 1 failed, 2 wrong use" in done.stdout
+
+
+def test_a_job_is_one_whatever_somebody_set_for_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_BUILD", raising=False)
+    monkeypatch.setenv("GIT_DIR", "/theirs")
+    assert not agent.on_agent()
+    assert agent.environment()["GIT_DIR"] == "/theirs", "a person's own shell"
+    monkeypatch.setenv("TF_BUILD", "False")
+    monkeypatch.setenv("AGENT_JOBNAME", "deploy")
+    assert agent.on_agent()
+    assert "GIT_DIR" not in agent.environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "stays"),
+    [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566", True),
+        ("AWS_ENDPOINT_URL", "https://example.com", False),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1.example.com", False),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:4566", False),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/theirs", False),
+        ("DOCKER_HOST", "unix:///run/docker.sock", True),
+        ("DOCKER_HOST", "tcp://example.com:2375", False),
+        ("PULUMI_OPTION_TARGET", "x", False),
+        ("PULUMI_BACKEND_URL", "s3://state", True),
+        ("GIT_SSH_COMMAND", "x", False),
+        ("PYTHONPATH", "/theirs", False),
+        ("PYTHONUNBUFFERED", "1", True),
+        ("UV_CACHE_DIR", "/cache", True),
+        ("PIPX_HOME", "/opt", True),
+        ("HTTPS_PROXY", "http://proxy:3128", True),
+    ],
+)
+def test_a_step_keeps_what_it_was_given_and_what_acts_on_nothing(name: str, value: str, *, stays: bool) -> None:
+    assert surroundings.stays(name, value) is stays
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)

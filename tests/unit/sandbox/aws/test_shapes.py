@@ -47,6 +47,28 @@ def test_a_required_parameter_that_is_not_there_is_named() -> None:
     assert missing(shape("ecr", "CreateRepository"), {"repositoryName": "a"}) is None
 
 
+def test_a_required_parameter_within_another_is_named() -> None:
+    objects = shape("s3", "DeleteObjects")
+    assert missing(objects, {"Bucket": "b", "Delete": {"Objects": [{"Key": "a"}, {}]}}) == "Delete.Objects[1].Key"
+    assert missing(objects, {"Bucket": "b", "Delete": {"Objects": [{"Key": "a"}]}}) is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "code"),
+    [
+        ("CopyObject", {"Bucket": "b", "Key": "k", "CopySource": "no-key"}, "InvalidArgument"),
+        ("CopyObject", {"Bucket": "b", "Key": "k", "CopySource": "/?"}, "InvalidArgument"),
+        ("PutObject", {"Bucket": "b", "Key": "k", "ACL": "everybody"}, "InvalidArgument"),
+        ("ListObjectsV2", {"Bucket": "b", "MaxKeys": -1}, "InvalidArgument"),
+        ("DeleteObjects", {"Bucket": "b", "Delete": {"Objects": [{}]}}, "MalformedXML"),
+    ],
+)
+def test_a_request_to_s3_that_is_wrong_in_itself_is_refused(
+    aws: Service, operation: str, params: dict[str, Any], code: str
+) -> None:
+    assert error_of(loose(aws, "s3"), operation, params) == (400, code)
+
+
 def loose(aws: Service, service: str) -> Any:
     """A client that sends whatever it is given."""
     config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
