@@ -133,13 +133,13 @@ def run_container(engine: Engine, cache: Path = CACHE) -> str:
         client.images.load(archive.getvalue())
         container = client.containers.run(
             "hello:1",
-            ["busybox", "tail", "-f", "/dev/null"],
+            ["/usr/bin/busybox", "tail", "-f", "/dev/null"],
             detach=True,
             init=True,  # else nothing in it heeds the signal to stop, and each stop waits until it is killed
             ports={"8080/tcp": ("127.0.0.1", 0)},
         )
         # It listens before it goes into the background; what Docker publishes takes connections earlier.
-        served = container.exec_run(["busybox", "httpd", "-p", "8080", "-h", "/www"])
+        served = container.exec_run(["/usr/bin/busybox", "httpd", "-p", "8080", "-h", "/www"])
         assert served.exit_code == 0, served.output
         container.reload()
         published = container.ports["8080/tcp"]
