@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,14 +134,16 @@ def run_container(engine: Engine, cache: Path = CACHE) -> str:
         client.images.load(archive.getvalue())
         container = client.containers.run(
             "hello:1",
-            ["/usr/bin/busybox", "tail", "-f", "/dev/null"],
+            # It listens before it goes into the background; what Docker publishes takes connections earlier.
+            ["busybox", "sh", "-c", "busybox httpd -p 8080 -h /www && echo serves && exec busybox tail -f /dev/null"],
             detach=True,
             init=True,  # else nothing in it heeds the signal to stop, and each stop waits until it is killed
             ports={"8080/tcp": ("127.0.0.1", 0)},
         )
-        # It listens before it goes into the background; what Docker publishes takes connections earlier.
-        served = container.exec_run(["/usr/bin/busybox", "httpd", "-p", "8080", "-h", "/www"])
-        assert served.exit_code == 0, served.output
+        while b"serves" not in container.logs():  # as a stream, docker-py would leave its socket open
+            container.reload()
+            assert container.status in ("created", "running"), container.logs()
+            time.sleep(0.05)
         container.reload()
         published = container.ports["8080/tcp"]
         assert published
