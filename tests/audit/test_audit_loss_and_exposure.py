@@ -110,7 +110,7 @@ def test_a_lifecycle_that_keeps_less_is_a_loss_and_one_that_keeps_more_is_none()
     assert expires_more(None, old)
     assert expires_more(old, _lifecycle(("any", 30))), "a dropped first rule protected what it selected"
     assert expires_more(old, _lifecycle(("untagged", 1), ("any", 40))) == []
-    assert expires_more(old, _lifecycle(("untagged", 1))) == []
+    assert expires_more(old, _lifecycle(("untagged", 1))) == [], "what no rule selects any more is never expired"
     assert expires_more(old, UNKNOWN) is None
     archived = old.replace('"expire"', '"transition"')
     assert expires_more(archived, old), "the same images, which were kept in the archive before, expire"

@@ -110,9 +110,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         rooms = tmp_path / "checkout" / "pipelines"
         rooms.mkdir(parents=True)
-        for name in ("__init__.py", "agent.py", "archives.py", "install_pulumi.py", "words.py", "pulumi.sha256"):
-            if (CHECKOUT / "pipelines" / name).exists():
-                shutil.copy(CHECKOUT / "pipelines" / name, rooms)
+        for file in (*(CHECKOUT / "pipelines").glob("*.py"), CHECKOUT / "pipelines/pulumi.sha256"):
+            shutil.copy(file, rooms)
         text = (rooms / "install_pulumi.py").read_text(encoding="utf-8")
         assert install_pulumi.RELEASE in text
         there = f"http://127.0.0.1:{server.server_port}/{{file}}"
