@@ -84,6 +84,11 @@ class Settings:
             )
         return texts
 
+    def is_secret(self, key: str) -> bool:
+        """Whether a setting, by its full key, is kept encrypted in the stack's file."""
+        value = self.config.get(key)
+        return isinstance(value, Mapping) and set(value) == {"secure"}
+
     def configured(self, namespace: str) -> Iterator[tuple[str, list[str]]]:
         """The keys of a package (`aws:region`) without its name, with what they may be."""
         for key in self.config:

@@ -36,6 +36,11 @@ def look(
         yield "clear", path
 
 
+def is_sealed(value: Any) -> bool:
+    """Whether a value is an encrypted one, and nothing more."""
+    return isinstance(value, dict) and SECRET_ENVELOPE in value and _envelope(value) == "sealed"
+
+
 def _envelope(value: dict[str, Any]) -> str:
     # `plaintext` stands in an export with --show-secrets: an engine that reads it keeps it a secret.
     others = {name: item for name, item in value.items() if name != SECRET_ENVELOPE}

@@ -496,6 +496,19 @@ def test_a_list_of_settings_is_read_as_yaml_and_as_pulumi_config_set_writes_it(
     assert "expected is 'files or shop-files'" in report["findings"][0]["reason"]
 
 
+def test_a_providers_secret_setting_is_recorded_encrypted(judged: Callable[..., Any], tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    c.write(other)
+    (other / "Pulumi.prod.yaml").write_text(
+        c.STACK.replace("config:\n", "config:\n  aws:token: {secure: v1:x}\n"), encoding="utf-8"
+    )
+    for value, code in ((c.sealed("x"), 0), ("in clear", 3), ({**c.sealed("x"), "uri": "y"}, 3)):
+        document = c.checkpoint()
+        c.record(document, c.PROVIDER)["inputs"]["token"] = value
+        assert judged(document, "--program", str(other))[0] == code
+    assert judged(document)[0] == 3
+
+
 def test_a_part_that_is_none_is_named(judged: Callable[..., Any]) -> None:
     assert "is none of access, files" in judged(None, "--part", "shop")[1]
 
