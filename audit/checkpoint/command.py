@@ -74,4 +74,7 @@ def report(arguments: argparse.Namespace) -> Report:
         raise AuditError(f"--part {arguments.part[:80]}: is none of {', '.join(sorted(expected.parts))}")
     checkpoint = document.load(address, settings.project, stack, arguments.max_bytes)
     redactor = Redactor([*known(arguments.known_secrets), *state.secrets_in(checkpoint.document)])
-    return redacted(survey(checkpoint, expected, arguments.part, arguments.secrets_provider), redactor)
+    try:
+        return redacted(survey(checkpoint, expected, arguments.part, arguments.secrets_provider), redactor)
+    except RecursionError:
+        raise AuditError(f"{checkpoint.where}: is nested too deep for a program's state; restore it") from None

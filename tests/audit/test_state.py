@@ -532,6 +532,15 @@ def test_no_format_lets_a_checkpoint_act_or_show_a_secret(
         assert not {"script", "img", "@onerror", "@src"} & elements.found
 
 
+@pytest.mark.parametrize("depth", [150, 300, 500, 700, 900, 940, 980])
+@pytest.mark.parametrize("place", ["bucket", "note"])
+def test_a_value_of_any_depth_never_ends_in_a_traceback(judged: Callable[..., Any], place: str, depth: int) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth
+    code, told = judged(json.dumps(c.checkpoint()).replace('"bucket": "shop-files"', f'"{place}": {deep}', 1))
+    assert code in (0, 2, 3)
+    assert "internal error" not in str(told)
+
+
 def test_odd_values_anywhere_never_end_in_a_traceback(judged: Callable[..., Any]) -> None:
     chance = random.Random(7)  # noqa: S311 - no secret comes of it
     for _ in range(400):
