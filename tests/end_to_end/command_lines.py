@@ -162,7 +162,8 @@ def _user(options: Options) -> Any:
 
 
 def _rest(options: Options) -> Any:
-    return ask(options.get("method", "get").upper(), options["url"])
+    body = json.loads(options["body"]) if "body" in options else None
+    return ask(options.get("method", "get").upper(), options["url"], body)
 
 
 def _token(options: Options) -> Any:
@@ -192,7 +193,7 @@ AZ: dict[str, tuple[Callable[[Options], Any], set[str]]] = {
     "devops project create": (_create_project, {"name"}),
     "devops security group list": (_groups, set()),
     "devops user show": (_user, {"user"}),
-    "rest": (_rest, {"method", "resource", "url"}),
+    "rest": (_rest, {"body", "method", "resource", "url"}),
     "repos pr create": (_pull_request, {"repository", "target-branch", "title"}),
 }
 
