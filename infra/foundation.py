@@ -147,7 +147,16 @@ class Foundation:
         group = self._group("variable-group", settings.variable_group_name, variables, secrets)
         pulumi.export("variable_group_id", group.id)
         pulumi.export("variable_group_name", group.name)
-        self._protected.append(Protected(name="variablegroup", kind="variablegroup", resource_id=group.id))
+        self._protected.append(
+            Protected(
+                name="variablegroup",
+                kind="variablegroup",
+                resource_id=group.id,
+                # Whoever may queue a run of main may name any commit for it, with a YAML that leaves the environment
+                # out: the key itself waits for a person, as the connection does.
+                approval=settings.declares == "foundation" and self._with_keys,
+            )
+        )
 
     def _reading(self) -> None:
         """Previews and the nightly run: who may not push, and finds no secret where it may read."""

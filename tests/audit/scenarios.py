@@ -101,8 +101,9 @@ STAGES = (
                     "credential-created": 2,
                     "pipeline-authorized": 4,  # for three variable groups, and for the environment
                     # The stack and its nine components; repository, lifecycle, two groups, two users, three variable
-                    # groups; environment with its three checks, a check of each variable group, two branch policies.
-                    "change": 28,
+                    # groups; environment with its three checks, a check of each variable group, another of the one that
+                    # holds the key that pushes, two branch policies.
+                    "change": 29,
                 },
                 FOUNDATION,
             ),

@@ -162,7 +162,10 @@ def test_main_releases_a_new_image_under_its_build_number_and_leaves_iam_alone(
     released = release(results)
     assert (released["tag"], released["commit"]) == (number, commit)
     assert released["digest"] == delivery.image_stack.outputs()["image_by_digest"]
-    assert results.approved == [("deploy_dev", "Environment app-one-dev")]
+    assert sorted(results.approved) == [
+        ("deploy_dev", "Environment app-one-dev"),
+        ("deploy_dev", "Variable group app-one"),
+    ]
     assert any("# Released to dev" in page and number in page for page in results.summaries)
     assert ("ECR scan of dev", "no findings", True) in results.tests
     assert delivery.access() == access
@@ -413,7 +416,7 @@ def test_from_key_to_identity_tokens_and_back_with_a_release_at_every_stage(deli
     issuer = f"https://vstoken.dev.azure.com/{instance}"
     trust = json.dumps([{"issuer": issuer, "push": f"{subject}-push", "reader": f"{subject}-reader"}])
 
-    def released_by(what: str, approved: int = 1) -> None:
+    def released_by(what: str, approved: int = 2) -> None:
         change_the_app(delivery, what)
         _, results = start(skip=CHECKS)
         assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
@@ -425,13 +428,13 @@ def test_from_key_to_identity_tokens_and_back_with_a_release_at_every_stage(deli
     operator.up()
     released_by("the key, with roles beside it")
     delivery.edit("azure-pipelines.yml", lambda text: text.replace("identity: key", "identity: oidc"))
-    # The environment's approval, and the connection's own.
-    released_by("an identity token, with the key beside it", approved=2)
+    # The environment's approval, the connection's own, and the group's while it holds the key.
+    released_by("an identity token, with the key beside it", approved=3)
     operator.config(keepAccessKey="false")
     operator.up()
     users = delivery.access()["UserDetailList"]
     assert [user["UserName"] for user in users if user["UserName"].startswith("app-one")] == []
-    released_by("an identity token alone", approved=2)
+    released_by("an identity token alone")
     assert not [row for row in operator.resources() if "accessKey" in row["type"]]
     _, results = start(reason="schedule")
     assert results.stages == {"drift_dev": runs.SUCCEEDED}, succeeded(results)

@@ -264,6 +264,25 @@ def test_each_connection_is_this_pipelines_alone_and_the_one_that_pushes_waits_f
     ]
 
 
+@pytest.mark.parametrize(
+    ("changed", "waiting"),
+    [
+        ({}, {"environment", "variablegroup"}),
+        ({"app-one:declares": "everything"}, {"environment"}),
+        (OIDC, {"environment", "endpoint"}),
+        (OIDC | {"app-one:keepAccessKey": True}, {"environment", "endpoint", "variablegroup"}),
+    ],
+)
+def test_a_key_that_pushes_waits_for_a_person_wherever_it_lies(
+    run_program: RunProgram, changed: dict[str, object], waiting: set[str]
+) -> None:
+    foundation = {"app-one:declares": "foundation", "app-one:pipelineEnabled": True}
+    program = run_program(foundation | changed)
+    asked = [one for one in program.resources if one.type == devops("CheckApproval")]
+    assert sorted(one.inputs["targetResourceType"] for one in asked) == sorted(waiting)
+    assert all(one.inputs["requesterCanApprove"] is False for one in asked)
+
+
 def test_while_keys_are_kept_both_ways_lead_to_the_same_rights(run_program: RunProgram) -> None:
     program = run_program(OIDC | {"app-one:keepAccessKey": True})
     documents = {one.name: one.inputs["policy"] for one in program.resources if one.type == "aws:iam/policy:Policy"}
