@@ -296,6 +296,18 @@ def test_every_rule_is_shown_by_a_mutation() -> None:
     assert shown == set(STATE.by_name) - {"state-interrupted", "none"}
 
 
+@pytest.mark.parametrize("name", [*STATE.by_name, *STATE.families])
+def test_every_rule_and_family_is_explained(name: str) -> None:
+    assert "Remedy" in STATE.explain(name)
+    assert STATE.threshold(name) >= 0
+
+
+def test_the_schema_names_every_rule_in_its_order() -> None:
+    definitions = schema("state")["$defs"]
+    assert isinstance(definitions, dict)
+    assert definitions["rule"]["enum"] == list(STATE.by_name)
+
+
 def test_every_field_of_a_record_is_judged_or_known_to_say_nothing() -> None:
     say_nothing = {"created", "modified", "sourcePosition", "stackTrace", "additionalSecretOutputs"}
     # A refresh before an update changes nothing that an update would not.

@@ -61,14 +61,27 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     assert service.end() == 0, service.log()
 
 
+@pytest.fixture(scope="module")
+def clients(aws: Service) -> tuple[Any, Any]:
+    """Of the operator: S3 and KMS."""
+    return aws.client("s3"), aws.client("kms")
+
+
 class Run:
     """Runs the command for one pair of buckets and one key."""
 
-    def __init__(self, aws: Service, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self,
+        aws: Service,
+        clients: tuple[Any, Any],
+        patch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
         number = next(NUMBERS)
         self.aws, self._patch, self._capsys = aws, patch, capsys
         self.own, self.images, self.alias = f"state-{number}", f"images-{number}", f"alias/pulumi-{number}"
         self.key = ADMIN
+        self.s3, self.kms = clients
 
     def __call__(self, *options: str) -> str:
         """What it prints. Raises Stop."""
@@ -103,7 +116,7 @@ class Run:
 
     def snapshot(self) -> Any:
         """What there is, as far as these buckets and keys go."""
-        s3, kms = self.aws.client("s3"), self.aws.client("kms")
+        s3, kms = self.s3, self.kms
         there = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
         tags = {}
         for name in (self.own, self.images):
@@ -115,7 +128,12 @@ class Run:
 
 
 @pytest.fixture
-def run(aws: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    aws: Service,
+    clients: tuple[Any, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     make, models = boto3.session.Session, SESSION._session.get_component("data_loader")
@@ -127,7 +145,7 @@ def run(aws: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         return make(botocore_session=core, **given)
 
     monkeypatch.setattr("boto3.session.Session", session)
-    return Run(aws, monkeypatch, capsys)
+    return Run(aws, clients, monkeypatch, capsys)
 
 
 def test_it_says_what_it_would_do_and_does_it_when_told_to(run: Run) -> None:
@@ -139,7 +157,7 @@ def test_it_says_what_it_would_do_and_does_it_when_told_to(run: Run) -> None:
     assert all(line in printed for line in plan)
     assert "nothing to do" in run()
     assert f"pulumi login 's3://{run.own}/app-one?region={REGION}&endpoint=" in printed
-    s3, kms = run.aws.client("s3"), run.aws.client("kms")
+    s3, kms = run.s3, run.kms
     key = kms.describe_key(KeyId=run.alias)["KeyMetadata"]
     assert kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"] is True
     for name, of, algorithm in ((run.own, "foundation", "aws:kms"), (run.images, "image", "AES256")):
@@ -156,7 +174,7 @@ def test_it_says_what_it_would_do_and_does_it_when_told_to(run: Run) -> None:
 
 def test_without_tls_nobody_reaches_a_state(run: Run) -> None:
     run("--yes")
-    s3 = run.aws.client("s3")
+    s3 = run.s3
     document = iam.parse(s3.get_bucket_policy(Bucket=run.own)["Policy"])
     who = f"arn:aws:iam::{ACCOUNT}:root"
     for action, resource in (
@@ -196,7 +214,7 @@ def test_a_right_that_is_missing_is_one_sentence_and_the_next_run_goes_on(run: R
 def test_a_run_that_is_ended_anywhere_is_finished_by_the_next_without_a_second_key(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kms = run.aws.client("kms")
+    kms = run.kms
     keys = len(kms.list_keys()["Keys"])
     find = state_store._changes
 
@@ -241,7 +259,7 @@ def test_what_was_weakened_by_hand_is_named_and_mended(
     run: Run, weaken: Callable[[Any, Any, str], object], mended: str
 ) -> None:
     run("--yes")
-    weaken(run.aws.client("s3"), None, run.own)
+    weaken(run.s3, None, run.own)
     (only,) = run.planned()
     assert only.startswith(f"bucket {run.own}: {mended}")
     run("--yes")
@@ -250,14 +268,14 @@ def test_what_was_weakened_by_hand_is_named_and_mended(
 
 def test_a_key_that_rotates_no_more_is_mended(run: Run) -> None:
     run("--yes")
-    kms = run.aws.client("kms")
+    kms = run.kms
     kms.disable_key_rotation(KeyId=kms.describe_key(KeyId=run.alias)["KeyMetadata"]["KeyId"])
     assert run.planned() == [f"key {run.alias}: rotate it every 365 days"]
 
 
 def test_another_statement_of_a_policy_stays(run: Run) -> None:
     run("--yes")
-    s3 = run.aws.client("s3")
+    s3 = run.s3
     other = {
         "Sid": "Backup",
         "Effect": "Allow",
@@ -272,7 +290,7 @@ def test_another_statement_of_a_policy_stays(run: Run) -> None:
 
 
 def make_bucket(run: Run, name: str, *keys: str, region: str = REGION) -> None:
-    s3 = run.aws.client("s3", region=region)
+    s3 = run.s3 if region == REGION else run.aws.client("s3", region=region)
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     for key in keys:
         s3.put_object(Bucket=name, Key=key, Body=b"x")
@@ -308,7 +326,7 @@ def test_a_bucket_in_another_region_is_refused(run: Run) -> None:
 
 
 def test_a_foreign_key_is_refused_and_ones_own_is_adopted(run: Run) -> None:
-    kms = run.aws.client("kms")
+    kms = run.kms
     key = kms.create_key(KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName=run.alias, TargetKeyId=key)
     assert f"{run.alias} means the key {key}, which is there and is not marked" in run.refused("--yes")
