@@ -76,6 +76,14 @@ def show(answer: Any, options: Options) -> None:
 
 def aws(words: Sequence[str]) -> tuple[Any, Options]:
     """One operation of one service."""
+    client, method, given, kept = _operation(words)
+    answer = getattr(client, method)(**given)
+    answer.pop("ResponseMetadata", None)
+    return answer or None, kept
+
+
+def _operation(words: Sequence[str]) -> tuple[Any, str, dict[str, Any], Options]:
+    """A client, its method and arguments, and the options that are about the output."""
     import boto3
     from botocore import xform_name
 
@@ -84,7 +92,8 @@ def aws(words: Sequence[str]) -> tuple[Any, Options]:
         raise Wrong(f"a service and an operation are expected, not {' '.join(command)!r}")
     service, operation = command
     session: Any = boto3.session.Session()
-    client = session.client({"s3api": "s3"}.get(service, service), region_name=options.pop("region", None))
+    region = options.pop("region", "") or os.environ.get("AWS_REGION") or "us-east-2"  # else the profile's
+    client = session.client({"s3api": "s3"}.get(service, service), region_name=region)
     method = operation.replace("-", "_")
     if method not in client.meta.method_to_api_mapping:
         raise Wrong(f"{service} has no operation {operation}")
@@ -97,9 +106,7 @@ def aws(words: Sequence[str]) -> tuple[Any, Options]:
     if unknown := sorted(options.keys() - members.keys()):
         raise Wrong(f"{service} {operation} has no option --{unknown[0]}")
     given = {members[name][0]: value_of(members[name][1], text) for name, text in options.items()}
-    answer = getattr(client, method)(**given)
-    answer.pop("ResponseMetadata", None)
-    return answer or None, kept
+    return client, method, given, kept
 
 
 def value_of(shape: Any, text: str) -> Any:
@@ -200,13 +207,27 @@ AZ: dict[str, tuple[Callable[[Options], Any], set[str]]] = {
 
 def az(words: Sequence[str]) -> tuple[Any, Options]:
     """One command of the extension azure-devops."""
+    run, options = _command(words)
+    return run(options), options
+
+
+def _command(words: Sequence[str]) -> tuple[Callable[[Options], Any], Options]:
     command, options = parsed(words)
     if " ".join(command) not in AZ:
         raise Wrong(f"no stand-in for {' '.join(command)!r}: add it to AZ, or mark the command by-hand")
     run, known = AZ[" ".join(command)]
     if unknown := sorted(options.keys() - known - {"query", "output"}):
         raise Wrong(f"{' '.join(command)} has no option --{unknown[0]}")
-    return run(options), options
+    return run, options
+
+
+def wrong(tool: str, words: Sequence[str]) -> str:
+    """Why a command line is none that a tool takes; empty where it is one. Nobody is asked."""
+    try:
+        {"aws": _operation, "az": _command}[tool](words)
+    except Wrong as mistake:
+        return str(mistake)
+    return ""
 
 
 if __name__ == "__main__":

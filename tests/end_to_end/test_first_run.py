@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.page import blocks
 from tests.unit.sandbox.azure_devops.service import Service
 from tests.workstation import CHECKOUT, Workstation
 
@@ -29,27 +30,6 @@ TWO_STACKS = "From one stack to two"
 _PIN, _PLUGINS = "python -m pipelines.install_pulumi --pin", "python -m pipelines.install_plugins"
 BY_HAND = ["az login", _PIN, f"{_PLUGINS} --pin", "git commit", _PLUGINS, "read -rs", _PIN]
 """What is not run here, a line each: it needs a browser or the network, or a token in the place of the sign-in."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """Commands of the page. section: the heading above; by_hand: marked as what cannot be run."""
-
-    section: str
-    text: str
-    by_hand: bool
-
-
-def blocks(page: str) -> list[Block]:
-    """All commands of a page, in their order. A block that is neither commands nor YAML is an error."""
-    found, section = [], ""
-    for heading, kind, text in re.findall(r"^## ([^\n]*)$|^```([^\n]*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE):
-        section = heading or section
-        if kind.split()[:1] == ["yaml"] or heading:
-            continue
-        assert kind in ("bash", "bash by-hand"), f"{section}: a block of {kind!r} is neither run nor marked"
-        found.append(Block(section, text, kind.endswith("by-hand")))
-    return found
 
 
 @dataclass

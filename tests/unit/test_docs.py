@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.command_lines import wrong
+from tests.page import Block, blocks, command_lines
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROOMS = {path.name for path in CHECKOUT.iterdir() if path.is_dir()}
 MADE = re.compile(r"^(\.venv|\.sandbox|\.build|\.pulumi)(/|$)|^audit\.pyz$")
@@ -66,3 +69,34 @@ def test_the_rooms_that_are_said_to_stand_on_iam_are_there() -> None:
 def test_what_is_not_there_is_found() -> None:
     text = "[a](no.md) `infra/none.py` `python -m audit.none` `pipelines/gate.py` [b](README.md#x) `x/y`"
     assert missing(text, CHECKOUT) == ["no.md", "infra/none.py", "audit.none"]
+
+
+def test_the_clouds_command_lines_of_the_first_run_are_ones_that_it_can_run() -> None:
+    page = page_of_the_first_run()
+    found = {
+        tool: [words for block in page if not block.by_hand for words in command_lines(block.text, tool)]
+        for tool in ("aws", "az")
+    }
+    assert all(found.values())
+    assert [said for tool, calls in found.items() for words in calls if (said := wrong(tool, words))] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "tool", "said"),
+    [
+        ("az devops project make --name x", "az", "no stand-in for 'devops project make'"),
+        ("az devops project create --title x", "az", "has no option --title"),
+        ("id=$(aws ecr describe-pictures --repository-name x)", "aws", "ecr has no operation describe-pictures"),
+        ("aws ecr describe-images \\\n    --repository x", "aws", "has no option --repository"),
+        ("for x in y; do\n    aws ecr describe-images --repository-name x  # all\ndone", "aws", ""),
+    ],
+)
+def test_a_command_line_that_no_cloud_takes_is_found(line: str, tool: str, said: str) -> None:
+    (words,) = command_lines(line, tool)
+    mistake = wrong(tool, words)
+    assert bool(mistake) is bool(said)
+    assert said in mistake
+
+
+def page_of_the_first_run() -> list[Block]:
+    return blocks((CHECKOUT / "docs/azure-devops.md").read_text(encoding="utf-8"))
