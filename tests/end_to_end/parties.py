@@ -132,6 +132,7 @@ class _Making:
         return number
 
     def _runs_by_key(self) -> None:
+        self.aws["night by key"] = _key_of(self._take(self._queue("schedule")))
         run = self._queue()
         preview = self._take(run)
         self.aws["preview by key"] = _key_of(preview)
@@ -228,6 +229,7 @@ class _Making:
                 "policy": policy["id"],
                 "check": check["id"],
                 "connection": connections["app-one-push"]["id"],
+                "reader connection": connections["app-one-reader"]["id"],
                 "environment": environments[0]["id"],
             },
             "bodies": {

@@ -64,6 +64,7 @@ def judged(ask: rights.Ask, aws: Callable[[str], Any], place: rights.Place) -> b
         ("pull request", ""),
         ("preview", "preview by key"),
         ("preview", "preview by token"),
+        ("preview", "night by key"),
         ("preview", "night by token"),
         ("deployment", "deployment by key"),
         ("deployment", "deployment by token"),
@@ -256,6 +257,24 @@ def test_the_identity_of_who_pushes_is_nobodys_before_the_approval(parties: Part
         "run of the night": 403,
         "run of a deployment": 200,
     }
+
+
+def test_the_readers_identity_takes_the_readers_role_alone(parties: Parties, sandbox: Sandbox) -> None:
+    from botocore.exceptions import ClientError
+
+    uri, token = parties.identities["run of a preview"]
+    reader = parties.things.numbers["reader connection"]
+    asked = f"{uri}?serviceConnectionId={reader}&api-version=7.1"
+    identity = sandbox.azure_devops("POST", asked, token).json()["oidcToken"]
+
+    def take(role: str) -> str:
+        arn = f"arn:aws:iam::{parties.place.account}:role/{role}"
+        given = {"RoleArn": arn, "RoleSessionName": "rights", "WebIdentityToken": identity}
+        return str(sandbox.client("sts").assume_role_with_web_identity(**given)["AssumedRoleUser"]["Arn"])
+
+    assert take("app-one-reader").endswith("assumed-role/app-one-reader/rights")
+    with pytest.raises(ClientError, match=r"AccessDenied.*sts:AssumeRoleWithWebIdentity"):
+        take("app-one-push")
 
 
 def test_nobody_approves_a_run_of_their_own(parties: Parties, sandbox: Sandbox) -> None:
