@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,6 @@ from tests.workstation import CHECKOUT, Workstation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.workstation import Sandbox
 
@@ -177,14 +177,18 @@ def test_a_killed_update_is_said_to_be_interrupted_and_the_next_one_goes_on(depl
         env=deployed.sandbox.environment | deployed.extra,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     ) as engine:
         assert engine.stdout is not None
         for line in engine.stdout:
             deployed.sandbox.printed.append(line)
             if '"pending_operations"' in checkpoint.read_text(encoding="utf-8"):
                 break
-        os.killpg(engine.pid, signal.SIGKILL)  # its plugins too
+        # Its plugins too: one that builds would go on.
+        children = Path(f"/proc/{engine.pid}/task").glob("*/children")
+        plugins = {int(number) for file in children for number in file.read_text(encoding="utf-8").split()}
+        for number in (engine.pid, *plugins):
+            with suppress(ProcessLookupError):  # it has ended with the engine
+                os.kill(number, signal.SIGKILL)
     deployed.pulumi("cancel", "--yes")
     assert deployed.audit_state().returncode == 0
     told = deployed.audit_state("--fail-on", "change", "--format", "json")
