@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from base64 import b64encode
@@ -45,7 +46,8 @@ class Shell:
         self.tools.mkdir()
         for tool in ("aws", "az"):
             file = self.tools / tool
-            called = f"PYTHONPATH={CHECKOUT} exec {sys.executable} -m tests.end_to_end.command_lines {tool}"
+            where, python = shlex.quote(str(CHECKOUT)), shlex.quote(sys.executable)
+            called = f"PYTHONPATH={where} exec {python} -m tests.end_to_end.command_lines {tool}"
             file.write_text(f'#!/bin/sh\n{called} "$@"\n', encoding="utf-8")
             file.chmod(0o755)
         plugins = Path(self.sandbox.environment["PULUMI_HOME"]) / "plugins"
