@@ -22,10 +22,10 @@ up: venv ## from nothing to a finished `pulumi up` in the sandbox, and a summary
 	@$(sandbox) pulumi up --yes --skip-preview
 	@$(sandbox) summary
 
-preview: venv ## what `pulumi up` would do, with differences
+preview: venv ## what `pulumi up` would do, with differences, held against policies/
 	@$(sandbox) up
 	@$(audited)
-	@$(sandbox) pulumi preview --diff
+	@$(sandbox) pulumi preview --diff --policy-pack policies
 
 pipeline: venv ## the checkout's pipeline on this machine: AS=pull-request, main or nightly
 	@$(sandbox) up

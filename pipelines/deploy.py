@@ -12,6 +12,7 @@ import signal
 from pathlib import Path
 
 from pipelines import agent, commit, identity, state
+from pipelines.preview import POLICIES
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     environment = agent.environment(**commit.date())
     # What would happen was previewed, approved and compared by the steps before.
     up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", options.stack]
+    up += ["--policy-pack", POLICIES]  # again: only now is every value known
     if options.state:
         state.compare(options.stack, options.state)
     try:

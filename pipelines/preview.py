@@ -1,6 +1,7 @@
 """Preview one stack and have the preview audited: raw plan in a private file, redacted reports in a folder.
 
-A checkpoint that is not the program's is refused before an engine works on it (`python -m audit state`).
+A checkpoint that is not the program's is refused before an engine works on it (`python -m audit state`), and a preview
+that breaks a mandatory rule of policies/ fails, with the rule, the resource and the remedy.
 
 The raw plan holds settings in clear, so it is written with mode 0600 and removed as soon as the audit has read it; the
 reports (report.json, .md, .html, .sarif, junit.xml) are safe to publish. The audit is `python -m audit plan`.
@@ -8,6 +9,7 @@ reports (report.json, .md, .html, .sarif, junit.xml) are safe to publish. The au
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -21,6 +23,9 @@ SECRETS = (
     "PULUMI_CONFIG_PASSPHRASE",
 )
 """Variables whose values must not be in any report."""
+
+POLICIES = "policies"
+"""The pack of rules that no stack may break, in the checkout."""
 
 REPORTS = {
     "json": "report.json",
@@ -56,17 +61,31 @@ def preview(stack: str, private: Path, report: Path, *, refresh: bool = False, *
         if value := agent.optional(name):
             agent.set_secret(value)
     state.check(stack, report)
-    raw = private / "plan.json"
+    raw, events = private / "plan.json", private / "events.json"
     # Without the steps of a replacement, what an interrupted update has left to delete is shown nowhere.
     command = ["pulumi", "preview", "--json", "--show-replacement-steps", "--non-interactive", "--stack", stack]
-    environment = agent.environment(**commit.date(), **changes)
+    # What the policies say is in the events alone, and those are written for whoever debugs the engine.
+    command += ["--policy-pack", POLICIES, "--event-log", str(agent.private_file(events))]
+    environment = agent.environment(**commit.date(), PULUMI_DEBUG_COMMANDS="true", **changes)
     try:
         code = agent.call([*command, *(["--refresh"] if refresh else [])], env=environment, output=raw)
+        _tell_policies(events)
         if code:
             raise agent.Stop(f"pulumi preview of {stack} failed with {code}:\n{_errors(raw)}")
         _audit(stack, raw, report)
     finally:
         raw.unlink(missing_ok=True)
+        events.unlink(missing_ok=True)
+
+
+def _tell_policies(events: Path) -> None:
+    """Show what the rules of policies/ found: an error for each mandatory one that is broken, a warning for others."""
+    for line in events.read_text(encoding="utf-8").splitlines():
+        said = json.loads(line).get("policyEvent")
+        if said:
+            resource = str(said.get("resourceUrn") or "the stack").rpartition("::")[2]
+            kind = "error" if said["enforcementLevel"] == "mandatory" else "warning"
+            agent.issue(f"{said['policyName']} of {resource}: {' '.join(said['message'].split())}", kind)
 
 
 def _audit(stack: str, raw: Path, report: Path) -> None:

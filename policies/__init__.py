@@ -1,0 +1,1 @@
+"""What no stack may do: a policy pack for the engine, `pulumi preview --policy-pack policies`."""
