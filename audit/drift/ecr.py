@@ -231,6 +231,11 @@ def _expiry(sheet: Sheet, clouds: Clouds, image: Deployed, registry: dict[str, s
         )
     else:
         sheet.fact("expires", None, "never", _kept(fate), "same")
+        if fate.keeps is not None:
+            sheet.notes.append(
+                f"{sheet.subject} is kept by a count, {fate.words}: whoever may push can push it out, and its tag is "
+                "free then. A rule before it, by the image's tags and an age that is never reached, keeps it."
+            )
 
 
 def _kept(fate: lifecycle.Fate) -> str:

@@ -1,11 +1,15 @@
 """What a lifecycle policy does to the deployed image: the evaluation rules of Amazon ECR."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from audit.drift import ecr
 from audit.drift.lifecycle import Image, fate, same
+from audit.drift.sheet import Clouds, Sheet
+from audit.state import Resource, StackState
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -116,3 +120,34 @@ def test_documents_are_the_same_whatever_their_order_and_descriptions() -> None:
     assert same({"rules": [one, two]}, {"rules": [{**two, "description": "x"}, one]})
     assert not same({"rules": [one]}, {"rules": [one, two]})
     assert not same("{", "{")
+
+
+class Registry:
+    """ECR with one repository: its lifecycle policy, and the deployed image as the newest."""
+
+    def __init__(self, *rules: dict[str, Any]) -> None:
+        self.policy = json.dumps({"rules": rules})
+
+    def call(self, *_service: str, **_query: Any) -> dict[str, Any]:
+        return {"lifecyclePolicyText": self.policy}
+
+    def pages(self, *_service: str, **_query: Any) -> list[dict[str, Any]]:
+        return [{"imageDigest": "sha256:1", "imageTags": ["v1"], "imagePushedAt": NOW - timedelta(days=1)}]
+
+
+def notes(*rules: dict[str, Any]) -> list[str]:
+    """What a survey notes of the deployed image under these rules; it finds nothing."""
+    urn = "urn:pulumi:dev::app::docker:index/image:Image::image"
+    sheet = Sheet(Resource(urn, "docker:index/image:Image", id="1", inputs={}, outputs={}))
+    clouds = Clouds(StackState("dev", "app", []), Registry(*rules), now=NOW)  # type: ignore[arg-type]
+    ecr._expiry(sheet, clouds, ecr.Deployed("app", "v1", "sha256:1", None, None), {})
+    assert sheet.findings == []
+    return sheet.notes
+
+
+def test_a_deployed_image_that_a_count_keeps_is_noted_and_one_that_an_age_protects_is_not() -> None:
+    counted = rule(2, "tagged", tagPatternList=["*"], **count(30))
+    (note,) = notes(counted)
+    assert "whoever may push can push it out" in note
+    assert notes(rule(1, "tagged", tagPatternList=["v*"], **days(36_500)), counted) == []
+    assert notes(rule(1, "untagged", **days(7))) == []
