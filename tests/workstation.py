@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import urllib.parse
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,16 @@ def _boto3() -> Any:
     import boto3
 
     return boto3.session.Session()
+
+
+def with_children(pids: set[int]) -> set[int]:
+    """The processes, and all that they or their children started and that still runs."""
+    found: set[int] = set()
+    while pids:
+        found |= pids
+        lists = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/children")]
+        pids = {int(child) for file in lists for child in file.read_text(encoding="utf-8").split()} - found
+    return found
 
 
 def uncommitted() -> str:
@@ -225,7 +235,8 @@ class Sandbox:
         files = {path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
         for path in sorted(files):
             if not path.is_relative_to(self.home / "keys"):
-                yield str(path), path.read_bytes()
+                with suppress(FileNotFoundError):  # the Docker engine clears up meanwhile
+                    yield str(path), path.read_bytes()
 
     def leaks(self, places: Iterable[tuple[str, bytes]] | None = None) -> list[str]:
         """`secret in place` for every secret that is where it must not be; values are never shown.

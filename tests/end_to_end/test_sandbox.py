@@ -19,7 +19,7 @@ import pytest
 
 from sandbox import docker_engine, processes
 from tests.end_to_end.registry import login, pull, push
-from tests.workstation import CHECKOUT, Sandbox, Workstation
+from tests.workstation import CHECKOUT, Sandbox, Workstation, with_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,16 +74,6 @@ def test_a_second_up_starts_nothing_anew(sandbox: Sandbox) -> None:
     assert again.returncode == 0, again.stderr
     assert ids(sandbox.home) == before
     assert run("status", sandbox.home).returncode == 0
-
-
-def with_children(pids: set[int]) -> set[int]:
-    """The processes, and all that they or their children started and that still runs."""
-    found: set[int] = set()
-    while pids:
-        found |= pids
-        lists = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/children")]
-        pids = {int(child) for file in lists for child in file.read_text(encoding="utf-8").split()} - found
-    return found
 
 
 def test_nobody_else_enters_the_sandboxs_folder(sandbox: Sandbox) -> None:

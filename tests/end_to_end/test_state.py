@@ -10,15 +10,15 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.workstation import CHECKOUT, Workstation
+from tests.workstation import CHECKOUT, Workstation, with_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.workstation import Sandbox
 
@@ -183,10 +183,8 @@ def test_a_killed_update_is_said_to_be_interrupted_and_the_next_one_goes_on(depl
             deployed.sandbox.printed.append(line)
             if '"pending_operations"' in checkpoint.read_text(encoding="utf-8"):
                 break
-        # Its plugins too: one that builds would go on.
-        children = Path(f"/proc/{engine.pid}/task").glob("*/children")
-        plugins = {int(number) for file in children for number in file.read_text(encoding="utf-8").split()}
-        for number in (engine.pid, *plugins):
+        # Its plugins and the program too: one that builds would go on.
+        for number in with_children({engine.pid}):
             with suppress(ProcessLookupError):  # it has ended with the engine
                 os.kill(number, signal.SIGKILL)
     deployed.pulumi("cancel", "--yes")
