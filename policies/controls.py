@@ -30,7 +30,12 @@ Made of policies/ by `python -m policies.controls`; a test holds it to them.
 `pulumi preview --policy-pack policies` (and `make preview`, and every preview and update of the pipeline) holds a stack
 against these rules. A *mandatory* one that is broken fails the preview, exit code 1, before anything is changed; an
 *advisory* one says so. In a first preview some values are not known yet: a rule that needs one says that it could not
-be judged, and the update, where the rules are asked again, judges it.
+be judged, and the update, where the rules are asked again, judges it. The pack imports no provider's SDK: a preview of
+an unchanged stack took 1.12 times the CPU of one without it (2.88 s and 2.58 s, medians of five in turns, two busy cores).
+
+`policies/` is an ordinary pack: `pulumi preview --policy-pack FOLDER/policies` holds other stacks against it too, with
+this checkout's `.venv`. A new rule goes into the module of its subject, with a good, a bad and an unknown case in
+tests/unit/policies/test_rules.py, which fails until it has them.
 """
 
 
