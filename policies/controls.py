@@ -31,9 +31,9 @@ Made of policies/ by `python -m policies.controls`; a test holds it to them.
 against these rules. A *mandatory* one that is broken fails the preview, exit code 1, before anything is changed; an
 *advisory* one says so. In a first preview some values are not known yet: a rule that needs one says that it could not
 be judged, and the update, where the rules are asked again, judges it. The pack imports no provider's SDK: a preview of
-an unchanged stack took 1.12 times the CPU of one without it (2.88 s and 2.58 s, medians of five in turns, two busy cores).
+an unchanged stack took 1.12 times the CPU of one without it (2.88 s and 2.58 s, medians of five in turns).
 
-`policies/` is an ordinary pack: `pulumi preview --policy-pack FOLDER/policies` holds other stacks against it too, with
+`policies/` is an ordinary pack: `pulumi preview --policy-pack FOLDER/policies` holds other stacks against it too, by
 this checkout's `.venv`. A new rule goes into the module of its subject, with a good, a bad and an unknown case in
 tests/unit/policies/test_rules.py, which fails until it has them.
 """
@@ -44,7 +44,7 @@ def text(rules: Iterable[ResourceRule | StackRule], waived: Iterable[waivers.Wai
     parts = [HEAD, "## Rules\n", "| rule | what has to hold | level | severity | others call it | where it is met |"]
     parts.append("|---|---|---|---|---|---|")
     for rule in rules:
-        others = ", ".join(rule.controls) or "docs/security.md"
+        others = ", ".join(rule.controls) or "-"
         parts.append(f"| `{rule.id}` | {rule.title} | {rule.level} | {rule.severity} | {others} | {rule.met} |")
     parts += ["", "## What is waived, and why", "", "policies/waivers.yml; an entry can end on a day.", ""]
     parts += ["| rule | resource | until | why |", "|---|---|---|---|"]
