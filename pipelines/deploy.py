@@ -1,5 +1,8 @@
 """Run `pulumi up` on one stack and write its public outputs to a file; a second run with nothing to change is fine.
 
+Afterwards the update's own events are held against those of the preview (`--previewed`): a program can behave otherwise
+outside of a preview, and what was approved is the preview. A difference fails the run and names the step.
+
 The last thing before it is a look whether the state still is what it was before the preview (`--state`). A cancelled
 run passes SIGINT to pulumi, which finishes what it has begun and gives its lock back; an engine that ends of the
 signal, since it does not listen yet, has begun no step, and its lock is taken away.
@@ -9,9 +12,11 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from pathlib import Path
 
 from pipelines import agent, commit, identity, state
+from pipelines.approved import DIFFERS
 from pipelines.preview import POLICIES
 
 
@@ -21,12 +26,15 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="stack to update")
     parser.add_argument("--outputs", type=Path, required=True, help="file for the stack's outputs, secrets left out")
     parser.add_argument("--state", type=Path, help="what `pipelines.preview --state` wrote; another state is refused")
+    parser.add_argument("--previewed", type=Path, help="what `pipelines.preview --events` wrote of the preview before")
     options = parser.parse_args()
     identity.take()
-    environment = agent.environment(**commit.date())
+    environment = agent.environment(**commit.date(), PULUMI_DEBUG_COMMANDS="true")  # for --event-log
     # What would happen was previewed, approved and compared by the steps before.
     up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", options.stack]
     up += ["--policy-pack", POLICIES]  # again: only now is every value known
+    events = options.outputs.with_name("update-events.json")
+    up += ["--event-log", str(agent.private_file(events))]
     if options.state:
         state.compare(options.stack, options.state)
     try:
@@ -36,6 +44,9 @@ def main() -> None:
             # Nobody else's lock: the environment's lets one deployment run at a time.
             agent.call(["pulumi", "cancel", options.stack, "--yes", "--non-interactive"], env=environment)
         raise
+    if options.previewed:
+        _compare(options.stack, options.previewed, events, failed=bool(code))
+    events.unlink(missing_ok=True)
     if code:
         raise agent.Stop(
             f"pulumi up of {options.stack} failed with {code}: see the log above. Finished steps are recorded; mend "
@@ -46,6 +57,20 @@ def main() -> None:
     agent.private_file(options.outputs).write_text(
         json.dumps(public, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
+
+
+def _compare(stack: str, previewed: Path, events: Path, *, failed: bool) -> None:
+    """Raises Stop (code 4) where the update did something else than the preview showed."""
+    command = [sys.executable, "-m", "audit", "compare", "--update", str(previewed), str(events)]
+    code = agent.call(command)
+    if code == DIFFERS:
+        raise agent.Stop(
+            f"the update of {stack} did something else than was previewed and approved: the log above names the steps. "
+            "They are done. Look at each, and at the program for what it does outside of a preview only.",
+            agent.REFUSED,
+        )
+    if code and not failed:
+        raise agent.Stop(f"the update of {stack} could not be held against its preview ({code}): see the log above")
 
 
 if __name__ == "__main__":

@@ -45,18 +45,24 @@ def main() -> None:
     parser.add_argument("--refresh", action="store_true", help="compare with the real resources, not the recorded ones")
     parser.add_argument("--summary", action="store_true", help="show the report on the run's page")
     parser.add_argument("--state", type=Path, help="file for the fingerprint that `pipelines.deploy` compares")
+    parser.add_argument("--events", type=Path, help="private file for the preview's events, for `pipelines.deploy`")
     options = parser.parse_args()
     identity.take()
     if options.state:
         # Before the preview: a change while it runs is then seen as well.
         state.write(options.stack, options.state)
-    preview(options.stack, options.private, options.report, refresh=options.refresh)
+    preview(options.stack, options.private, options.report, refresh=options.refresh, kept=options.events)
     if options.summary:
         agent.upload_summary(options.report / REPORTS["markdown"])
 
 
-def preview(stack: str, private: Path, report: Path, *, refresh: bool = False, **changes: str) -> None:
-    """Preview and audit; `changes` are variables for pulumi. Raises Stop where either fails."""
+def preview(
+    stack: str, private: Path, report: Path, *, refresh: bool = False, kept: Path | None = None, **changes: str
+) -> None:
+    """Preview and audit; `changes` are variables for pulumi. Raises Stop where either fails.
+
+    kept: where the engine's events of a preview that succeeded stay; they hold settings in clear.
+    """
     for name in SECRETS:
         if value := agent.optional(name):
             agent.set_secret(value)
@@ -73,6 +79,9 @@ def preview(stack: str, private: Path, report: Path, *, refresh: bool = False, *
         if code:
             raise agent.Stop(f"pulumi preview of {stack} failed with {code}:\n{_errors(raw)}")
         _audit(stack, raw, report)
+        if kept:
+            agent.private_folder(kept.parent)
+            events.replace(kept)
     finally:
         raw.unlink(missing_ok=True)
         events.unlink(missing_ok=True)

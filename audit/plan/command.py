@@ -25,6 +25,13 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
         "approved", metavar="APPROVED", help="a preview, an event log, or a JSON report of `audit plan`"
     )
     parser.add_argument("now", metavar="NOW", help="the same, of now; one of the two can be -")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="NOW is the event log of an update (`pulumi up --event-log FILE`), "
+        "and APPROVED its preview or that one's event log: did it do what was shown, and nothing else? What was not "
+        "known then can be anything",
+    )
 
 
 def plan(arguments: argparse.Namespace) -> Report:
@@ -49,9 +56,11 @@ def compare(arguments: argparse.Namespace) -> Report:
     """The report of two previews. Raises AuditError."""
     if arguments.approved == arguments.now == "-":
         raise AuditError("only one of APPROVED and NOW can be standard input")
-    from audit.plan import comparison
+    from audit.plan import applied, comparison
     from audit.plan.preview import MAX_BYTES
 
+    if arguments.update:
+        return applied.from_files(arguments.approved, arguments.now, arguments.max_bytes or MAX_BYTES)
     limit, secrets = arguments.max_bytes or MAX_BYTES, known(arguments.known_secrets)
     approved, now = (comparison.load(path, secrets, limit) for path in (arguments.approved, arguments.now))
     return comparison.compare(approved, now)

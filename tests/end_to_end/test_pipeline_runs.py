@@ -203,6 +203,27 @@ def test_a_change_between_approval_and_update_is_refused_before_anything_changes
 
 
 @pytest.mark.usefixtures("released")
+def test_a_program_that_behaves_otherwise_outside_of_a_preview_fails_the_run_and_its_step_is_named(
+    delivery: Delivery, start: Start
+) -> None:
+    commit = delivery.edit(
+        "__main__.py",
+        lambda text: text.replace(
+            "revision=settings.image_revision",
+            "revision=settings.image_revision if pulumi.runtime.is_dry_run() else 'x'",
+        ),
+    )
+    _, results = start(skip=CHECKS)
+    delivery.revert(commit)
+    step = results.step("Update dev-image")
+    assert step.result == runs.FAILED, succeeded(results)
+    assert "became something else than was previewed" in "\n".join(step.log)
+    assert any("build.args.REVISION" in line for line in step.log)
+    assert any("did something else than was previewed and approved" in text for _, text in results.issues)
+    assert cleaned(results)
+
+
+@pytest.mark.usefixtures("released")
 def test_a_change_between_the_second_preview_and_the_update_is_refused_too(delivery: Delivery, start: Start) -> None:
     change_the_app(delivery, "approved and compared")
     seen: list[tuple[dict[str, Any], set[str]]] = []
