@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 import iam
 from infra import policy
+from infra.key_rotation import RECORD, Declared, Wanted
 
 Kind = Literal["Push", "Read"]
 """Pushing images, or only reading what the pipeline previews; each has names of resources of its own."""
@@ -37,18 +38,16 @@ class KeyArgs:
     user_name: str
     permissions_boundary_arn: str
     """Policy that bounds the user; empty for none."""
-    key_generation: int
-    """Number of the access key in use, from 1."""
-    keep_previous_key: bool
-    """Keep the key of the generation before besides it."""
+    keys: Wanted
+    """The access keys, by `infra.key_rotation`."""
 
 
 class KeyAccess(pulumi.ComponentResource):
     """An IAM user with one policy, and its access key.
 
-    The policy hangs on a group, not on the user (Security Hub IAM.2). A key is a resource named after its generation:
-    the engine creates the new one first, the variable group is updated with it, and the old one is deleted last. IAM
-    allows two keys a user, so a generation is raised by one at a time.
+    The policy hangs on a group, not on the user (Security Hub IAM.2). A key is a resource named after its number: the
+    engine creates the new one first, the variable group is updated with it, and the old one ends after that, for which
+    the group is named by `end_previous`. The user's tag, which records what is going on, is written before all of it.
     """
 
     policy_arn: pulumi.Output[str]
@@ -71,13 +70,15 @@ class KeyAccess(pulumi.ComponentResource):
             name=args.user_name,
             path=rights.path,
             permissions_boundary=args.permissions_boundary_arn or None,
-            tags=rights.tags,
+            tags={**rights.tags, RECORD: args.keys.record} if args.keys.record else rights.tags,
             opts=child,
         )
         aws.iam.UserGroupMembership(f"{name}-membership", user=user.name, groups=[group.name], opts=child)
-        if args.keep_previous_key:
-            self._key(name, args.key_generation - 1, user)
-        key = self._key(name, args.key_generation, user)
+        self._name, self._user, self._keys = name, user, args.keys
+        made = {key.number: self._key(key) for key in args.keys.keys if not key.once_unused}
+        for remark in args.keys.remarks:
+            {"info": pulumi.log.info, "warn": pulumi.log.warn, "error": pulumi.log.error}[remark.level](remark.text)
+        key = made[args.keys.in_use]
         self.policy_arn = held.arn
         self.group_name = group.name
         self.user_name = user.name
@@ -87,8 +88,20 @@ class KeyAccess(pulumi.ComponentResource):
             {"policy_arn": self.policy_arn, "user_name": self.user_name, "access_key_id": self.access_key_id}
         )
 
-    def _key(self, name: str, generation: int, user: aws.iam.User) -> aws.iam.AccessKey:
-        return aws.iam.AccessKey(f"{name}-key-{generation}", user=user.name, opts=pulumi.ResourceOptions(parent=self))
+    def end_previous(self, group: pulumi.Resource) -> None:
+        """Disables the key that is not in use any more, after `group` holds the other one."""
+        for key in self._keys.keys:
+            if key.once_unused:
+                self._key(key, group)
+
+    def _key(self, key: Declared, after: pulumi.Resource | None = None) -> aws.iam.AccessKey:
+        return aws.iam.AccessKey(
+            f"{self._name}-key-{key.number}",
+            user=self._user.name,
+            # Left out where it is the default, as in stacks from before.
+            status=None if key.status == "Active" else key.status,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

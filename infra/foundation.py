@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pulumi
 import pulumi_azuredevops as azuredevops
@@ -19,6 +20,8 @@ from infra.access import (
 )
 from infra.account import Account
 from infra.federation import Federation
+from infra.held_keys import HeldKeys
+from infra.key_rotation import Rule
 from infra.lookup import look_up
 from infra.pipeline import Pipeline, PipelineArgs, Prerequisites, Protected
 from infra.repository import Repository, RepositoryArgs
@@ -44,6 +47,8 @@ class Surroundings:
     """UUID of the Azure DevOps project."""
     prerequisites: Prerequisites | None
     """Of the pipeline, where one is declared."""
+    keys: Mapping[str, HeldKeys]
+    """By the user's name, for the users that are to have keys."""
 
     @classmethod
     def look_up(cls, settings: Settings) -> "Surroundings":
@@ -64,7 +69,16 @@ class Surroundings:
             if settings.pipeline_enabled
             else None
         )
-        return cls(account=account, project_id=project_id, prerequisites=prerequisites)
+        keys = {user: HeldKeys.look_up(user) for user in users_with_keys(settings)}
+        return cls(account=account, project_id=project_id, prerequisites=prerequisites, keys=keys)
+
+
+def users_with_keys(settings: Settings) -> list[str]:
+    """Names of the IAM users: who pushes, and in a foundation with a pipeline who reads; none without keys."""
+    if settings.pipeline_identity != "key" and not settings.keep_access_key:
+        return []
+    reading = settings.declares == "foundation" and settings.pipeline_enabled
+    return [settings.push_user_name, *([settings.reader_name] if reading else [])]
 
 
 class Foundation:
@@ -126,15 +140,9 @@ class Foundation:
         )
         variables: dict[str, pulumi.Input[str]] = {settings.account_variable: account.id}
         secrets: dict[str, pulumi.Input[str]] = {}
+        access: KeyAccess | None = None
         if self._with_keys:
-            key = KeyArgs(
-                group_name=settings.push_group_name,
-                user_name=settings.push_user_name,
-                permissions_boundary_arn=settings.permissions_boundary_arn,
-                key_generation=settings.access_key_generation,
-                keep_previous_key=settings.access_key_keep_previous,
-            )
-            access = KeyAccess("access", "Push", rights, key)
+            access = KeyAccess("access", "Push", rights, self._keys(settings.push_group_name, settings.push_user_name))
             variables[settings.access_key_variable] = access.access_key_id
             secrets[settings.secret_key_variable] = access.secret_access_key
             self._state_access("state-access", settings.state_name, write=True, group_name=access.group_name)
@@ -145,6 +153,8 @@ class Foundation:
             name = settings.push_role_name
             variables |= self._role("push", "Push", name, rights, approval=True, write=True)
         group = self._group("variable-group", settings.variable_group_name, variables, secrets)
+        if access:
+            access.end_previous(group)
         pulumi.export("variable_group_id", group.id)
         pulumi.export("variable_group_name", group.name)
         self._protected.append(
@@ -162,7 +172,7 @@ class Foundation:
         """Previews and the nightly run: who may not push, and finds no secret where it may read."""
         settings, account = self._settings, self._around.account
         name = settings.reader_name
-        users = [settings.push_user_name, name] if self._with_keys else []
+        users = users_with_keys(settings)
         rights = self._rights(
             name,
             "Read one ECR repository",
@@ -173,15 +183,9 @@ class Foundation:
         )
         variables: dict[str, pulumi.Input[str]] = {settings.account_variable: account.id}
         secrets: dict[str, pulumi.Input[str]] = {}
+        access: KeyAccess | None = None
         if self._with_keys:
-            key = KeyArgs(
-                group_name=name,
-                user_name=name,
-                permissions_boundary_arn=settings.permissions_boundary_arn,
-                key_generation=settings.access_key_generation,
-                keep_previous_key=settings.access_key_keep_previous,
-            )
-            access = KeyAccess("reader", "Read", rights, key)
+            access = KeyAccess("reader", "Read", rights, self._keys(name, name))
             variables |= {settings.access_key_variable: access.access_key_id, USERS_VARIABLE: ",".join(users)}
             secrets[settings.secret_key_variable] = access.secret_access_key
             self._state_access(
@@ -190,6 +194,8 @@ class Foundation:
         if self._federation:
             variables |= self._role("reader", "Read", name, rights, approval=False, write=False)
         group = self._group("reader-group", name, variables, secrets)
+        if access:
+            access.end_previous(group)
         self._protected.append(
             Protected(
                 name="reader-group",
@@ -201,7 +207,25 @@ class Foundation:
 
     @property
     def _with_keys(self) -> bool:
-        return self._settings.pipeline_identity == "key" or self._settings.keep_access_key
+        return bool(users_with_keys(self._settings))
+
+    def _keys(self, group_name: str, user_name: str) -> KeyArgs:
+        settings = self._settings
+        rule = Rule(
+            user=user_name,
+            first=settings.access_key_generation,
+            keep_previous=settings.access_key_keep_previous,
+            max_age_days=settings.access_key_max_age_days,
+            grace_days=settings.access_key_grace_days,
+            compromised=settings.access_keys_compromised,
+        )
+        as_of = datetime.fromisoformat(settings.keys_as_of) if settings.keys_as_of else None
+        return KeyArgs(
+            group_name=group_name,
+            user_name=user_name,
+            permissions_boundary_arn=settings.permissions_boundary_arn,
+            keys=self._around.keys[user_name].wanted(rule, as_of),
+        )
 
     def _rights(self, name: str, description: str, document: str) -> PolicyArgs:
         settings = self._settings

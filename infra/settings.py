@@ -21,6 +21,7 @@ import pulumi
 from pulumi.runtime import config as stack_config
 
 from infra import lifecycle, pipeline_files, source
+from infra.key_rotation import NOTICE_DAYS
 from infra.rules import (
     ARCHITECTURES,
     Rule,
@@ -128,6 +129,18 @@ class Settings:
     allow_scan_findings: bool
     access_key_generation: Annotated[int, whole_number(1, 1_000_000)]
     access_key_keep_previous: bool
+    access_key_max_age_days: Annotated[
+        int, Rule(lambda days: days == 0 or 30 <= days <= 365, "0, or a whole number from 30 to 365", "90")
+    ]
+    access_key_grace_days: Annotated[int, whole_number(1, 90)]
+    access_keys_compromised: Annotated[
+        tuple[str, ...],
+        Rule(
+            lambda ids: len(set(ids)) == len(ids) and all(re.fullmatch(r"AKIA[A-Z0-9]{12,124}", item) for item in ids),
+            "a list of ids of access keys, each once",
+            '["AKIAIOSFODNN7EXAMPLE"]',
+        ),
+    ]
 
     azure_dev_ops_project: Annotated[str, Rule(is_devops_project_name, _DEVOPS_PROJECT_RULE, "app-one")]
     variable_group_name: Annotated[
@@ -231,6 +244,8 @@ class Settings:
     """Commit, or empty."""
     image_created: str = field(default="", metadata={"environment": True})
     """Date of the commit as RFC 3339 in UTC, or empty."""
+    keys_as_of: str = field(default="", metadata={"environment": True})
+    """Moment as RFC 3339 by which the age of keys is judged, or empty for now."""
 
 
 class SettingsError(pulumi.RunError):
@@ -317,6 +332,13 @@ _TOGETHER = (
         holds=lambda keep, generation: not keep or generation > 1,
         rule="keeping it needs an accessKeyGeneration of 2 or more: generation 1 has no previous key",
         example="false",
+    ),
+    _Together(
+        keys=("accessKeyGraceDays", "accessKeyMaxAgeDays"),
+        # A key is replaced NOTICE_DAYS before its end; the one before it is gone by then, since IAM has two places.
+        holds=lambda grace, age: not age or NOTICE_DAYS + 2 * grace < age,
+        rule=f"twice the grace and {NOTICE_DAYS} days more must be less than accessKeyMaxAgeDays",
+        example="7 with app-one:accessKeyMaxAgeDays 90",
     ),
     _Together(
         keys=("secretKeyVariable", "accessKeyVariable", "accountVariable"),
@@ -450,6 +472,7 @@ def _from_environment(
     sources: list[tuple[str, str, Callable[[str], str]]] = [
         ("image_revision", "BUILD_SOURCEVERSION", source.revision),
         ("image_created", "SOURCE_DATE_EPOCH", source.created),
+        ("keys_as_of", "KEYS_AS_OF", source.moment),
     ]
     # A setting comes first, so the environment's value is not even looked at.
     if not read.get("image_tag", "?"):

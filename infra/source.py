@@ -51,6 +51,15 @@ def created(epoch: str) -> str:
     return datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def moment(text: str) -> str:
+    """`KEYS_AS_OF`: a day, or a moment with its zone, as RFC 3339 in UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a day or a moment; for example 2027-03-31") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def address(uri: str) -> str:
     """`Build.Repository.Uri` without the user name that Azure DevOps puts into it."""
     parts = urlsplit(uri)

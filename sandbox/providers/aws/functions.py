@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from sandbox.providers.aws.iam import pages
 from sandbox.providers.aws.session import AwsSession, failing
+from sandbox.providers.aws.tagged import as_map
 from sandbox.providers.base import ProviderError
 
 if TYPE_CHECKING:
@@ -89,7 +92,6 @@ def get_authorization_token(session: AwsSession, arguments: Properties) -> Prope
 def get_repository(session: AwsSession, arguments: Properties) -> Properties:
     """aws.ecr.getRepository."""
     from sandbox.providers.aws.ecr import repository_outputs
-    from sandbox.providers.aws.tagged import as_map
 
     name, region = arguments["name"], arguments.get("region") or session.region
     request = {"registryId": arguments["registryId"]} if arguments.get("registryId") else {}
@@ -139,6 +141,60 @@ def get_image(session: AwsSession, arguments: Properties) -> Properties:
         "region": region,
         "registryId": image["registryId"],
         "repositoryName": repository,
+    }
+
+
+def get_users(session: AwsSession, arguments: Properties) -> Properties:
+    """aws.iam.getUsers: names and ARNs; none is an answer and no error."""
+    pattern, prefix = arguments.get("nameRegex"), arguments.get("pathPrefix")
+    try:
+        fits = re.compile(pattern or "").search
+    except re.error as error:
+        raise ProviderError(f'"name_regex": {error}') from error
+    with failing("IAM", "reading IAM users"):
+        users = pages(session.client("iam"), "list_users", "Users", **({"PathPrefix": prefix} if prefix else {}))
+    found = sorted((each["UserName"], each["Arn"]) for each in users if fits(each["UserName"]))
+    return {
+        "id": session.region,
+        "nameRegex": pattern,
+        "pathPrefix": prefix,
+        "names": [name for name, _ in found],
+        "arns": sorted(arn for _, arn in found),
+    }
+
+
+def get_user(session: AwsSession, arguments: Properties) -> Properties:
+    """aws.iam.getUser: a missing one is an error."""
+    name = arguments["userName"]
+    with failing("IAM", f"reading IAM User ({name})"):
+        user = session.client("iam").get_user(UserName=name)["User"]
+    return {
+        "id": user["UserId"],
+        "arn": user["Arn"],
+        "path": user["Path"],
+        "permissionsBoundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+        "userId": user["UserId"],
+        "userName": name,
+        "tags": as_map(user.get("Tags", [])),
+    }
+
+
+def get_access_keys(session: AwsSession, arguments: Properties) -> Properties:
+    """aws.iam.getAccessKeys: id, date and status of each, never a secret; a missing user is an error."""
+    name = arguments["user"]
+    with failing("IAM", f"reading IAM Access Keys ({name})"):
+        keys = pages(session.client("iam"), "list_access_keys", "AccessKeyMetadata", UserName=name)
+    return {
+        "id": name,
+        "user": name,
+        "accessKeys": [
+            {
+                "accessKeyId": each["AccessKeyId"],
+                "createDate": each["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "status": each["Status"],
+            }
+            for each in sorted(keys, key=lambda each: str(each["AccessKeyId"]))
+        ],
     }
 
 

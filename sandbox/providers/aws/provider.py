@@ -43,6 +43,9 @@ class AwsProvider(Provider[AwsSession]):
         "aws:ecr/getAuthorizationToken:getAuthorizationToken": functions.get_authorization_token,
         "aws:ecr/getRepository:getRepository": functions.get_repository,
         "aws:ecr/getImage:getImage": functions.get_image,
+        "aws:iam/getAccessKeys:getAccessKeys": functions.get_access_keys,
+        "aws:iam/getUser:getUser": functions.get_user,
+        "aws:iam/getUsers:getUsers": functions.get_users,
         "aws:iam/getPolicyDocument:getPolicyDocument": functions.get_policy_document,
     }
 

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import json
 import logging
+import re
 import runpy
 import signal
 import sys
@@ -85,6 +86,10 @@ class Cloud(pulumi_mocks.Mocks):
     region = "us-east-2"
     registry = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
 
+    def __init__(self) -> None:
+        self.users: dict[str, dict[str, Any]] = {}
+        """What IAM has of users: `accessKeys` and `tags` by name."""
+
     def call(self, args: pulumi_mocks.MockCallArgs) -> Any:
         answers: dict[str, dict[str, Any]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012", "id": "123456789012"},
@@ -97,6 +102,11 @@ class Cloud(pulumi_mocks.Mocks):
                 "encryptionConfigurations": [{"encryptionType": "AES256"}],
                 "tags": {"app-one:incarnation": "first"},
             },
+            "aws:iam/getUsers:getUsers": {
+                "names": [name for name in self.users if re.search(str(args.args.get("nameRegex")), name)]
+            },
+            "aws:iam/getUser:getUser": self.users.get(str(args.args.get("userName")), {}),
+            "aws:iam/getAccessKeys:getAccessKeys": self.users.get(str(args.args.get("user")), {}),
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {"userName": "AWS", "password": "ecr-token"},
             "azuredevops:index/getProject:getProject": {"id": "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c"},
             "azuredevops:index/getGitRepository:getGitRepository": {"id": "a1e4bb2c-5e4b-4f1f-8a51-6f7b1f4f1a11"},
@@ -252,6 +262,7 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Program]:
             "BUILD_SOURCEVERSION",
             "BUILD_REPOSITORY_URI",
             "SOURCE_DATE_EPOCH",
+            "KEYS_AS_OF",
         ):
             monkeypatch.delenv(name, raising=False)
         for name, value in (environment or {}).items():

@@ -373,6 +373,60 @@ def test_the_previous_key_stays_while_a_setting_says_so(run_program: RunProgram)
     assert group_variables(program)["App-One.AccessKey"]["value"] == "AKIAACCESS-KEY-2"
 
 
+OLD, NEW = "AKIAEXAMPLE000000001", "AKIAEXAMPLE000000002"
+
+
+def holding(cloud: Any, record: str, *held: tuple[str, str, str], user: str = "app-one-push") -> Any:
+    """IAM with a user's keys as (id, day, status), and with its tag."""
+    keys = [{"accessKeyId": key, "createDate": f"{day}T00:00:00Z", "status": status} for key, day, status in held]
+    cloud.users[user] = {"accessKeys": keys, "tags": {"app-one:access-key": record} if record else {}}
+    return cloud
+
+
+def test_a_key_near_its_end_gets_a_successor_that_the_group_holds(run_program: RunProgram, cloud: Any) -> None:
+    program = run_program(
+        {"app-one:accessKeyMaxAgeDays": 90, "app-one:tags": {"team": "shop"}},
+        environment={"KEYS_AS_OF": "2027-03-25"},
+        cloud=holding(cloud, "1", (OLD, "2027-01-01", "Active")),
+    )
+    assert program.names("aws:iam/accessKey:AccessKey") == ["access-key-1", "access-key-2"]
+    assert program.one("aws:iam/user:User").inputs["tags"] == {"team": "shop", "app-one:access-key": f"2 after 1 {OLD}"}
+    assert group_variables(program)["App-One.AccessKey"]["value"] == "AKIAACCESS-KEY-2"
+
+
+def test_a_key_whose_grace_is_over_is_disabled_after_the_group_and_one_that_leaked_before_anything(
+    run_program: RunProgram, cloud: Any
+) -> None:
+    held = holding(cloud, f"2 after 1 {OLD}", (OLD, "2027-01-01", "Active"), (NEW, "2027-03-20", "Active"))
+    after = {"app-one:accessKeyMaxAgeDays": 90}
+    for more, waits in (({}, {"variable-group"}), ({"app-one:accessKeysCompromised": [OLD]}, set())):
+        program = run_program({**after, **more}, environment={"KEYS_AS_OF": "2027-03-27"}, cloud=held)
+        (ended,) = (each for each in program.resources if each.name == "access-key-1")
+        assert ended.inputs["status"] == "Inactive"
+        assert ended.dependencies & {"variable-group"} == waits
+        assert group_variables(program)["App-One.AccessKey"]["value"] == "AKIAACCESS-KEY-2"
+
+
+def test_the_readers_key_ends_as_the_push_key_does(
+    run_program: RunProgram, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.pipeline_files.mismatches", lambda *_: [])
+    for user in ("app-one-push", "app-one-reader"):
+        holding(cloud, "1", (OLD, "2027-01-01", "Active"), user=user)
+    program = run_program(
+        {"app-one:accessKeyMaxAgeDays": 90, "app-one:declares": "foundation", "app-one:pipelineEnabled": True},
+        environment={"KEYS_AS_OF": "2027-03-25"},
+        cloud=cloud,
+    )
+    names = program.names("aws:iam/accessKey:AccessKey")
+    assert sorted(names) == ["access-key-1", "access-key-2", "reader-key-1", "reader-key-2"]
+
+
+def test_an_unknown_record_of_keys_is_one_error(refusal: Callable[..., str], cloud: Any) -> None:
+    message = refusal(cloud=holding(cloud, "mine", (OLD, "2027-01-01", "Active")))
+    assert "the tag app-one:access-key of the IAM user 'app-one-push' is unknown: 'mine'" in message
+
+
 def test_the_image_is_built_for_a_named_platform_and_pushed_with_a_secret_token(run_program: RunProgram) -> None:
     program = run_program({"app-one:imageTag": "1.4.2", "app-one:baseImage": "node:24.1.0"})
     image = program.one("docker:index/image:Image")

@@ -86,6 +86,9 @@ BAD: list[tuple[str, Any, str]] = [
     ("pushUserName", "zoë", "letters, digits"),
     ("permissionsBoundaryArn", "boundary", "the ARN of an IAM policy"),
     ("accessKeyGeneration", 0, "a whole number from 1"),
+    ("accessKeyMaxAgeDays", 29, "0, or a whole number from 30"),
+    ("accessKeyGraceDays", 0, "a whole number from 1 to 90"),
+    ("accessKeysCompromised", ["the old one"], "a list of ids of access keys"),
     ("azureDevOpsProject", "_apis", "not beginning with _"),
     ("azureDevOpsProject", "a/b", "none of"),
     ("variableGroupName", " ", "1 to 255"),
@@ -179,6 +182,7 @@ def test_a_secret_value_is_never_shown() -> None:
         ({"protectedTags": ["20*"], "imageTag": "1.4.2"}, "protectedTags"),
         ({"kmsKeyArn": KEY}, "kmsKeyArn"),
         ({"accessKeyKeepPrevious": True}, "accessKeyKeepPrevious"),
+        ({"accessKeyMaxAgeDays": 90, "accessKeyGraceDays": 38}, "accessKeyGraceDays"),
         ({"imageBackend": "s3://acme-image-state"}, "imageBackend"),
         ({"pipelineIdentity": "oidc"}, "oidcTrust"),
         ({"keepAccessKey": True}, "keepAccessKey"),
@@ -300,6 +304,7 @@ def test_a_set_tag_comes_before_the_build_number_even_before_a_bad_one() -> None
     [
         ("BUILD_SOURCEVERSION", "main"),
         ("SOURCE_DATE_EPOCH", "2026-11-23"),
+        ("KEYS_AS_OF", "tomorrow"),
         ("BUILD_REPOSITORY_URI", "git@example.com:app-one"),
     ],
 )

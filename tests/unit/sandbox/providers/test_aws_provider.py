@@ -346,12 +346,29 @@ def test_a_type_or_function_that_is_not_there_is_a_clear_error(aws: Plugin) -> N
         ("aws:index/getPartition:getPartition", {}),
         ("aws:ecr/getAuthorizationToken:getAuthorizationToken", {"registryId": ACCOUNT}),
         ("aws:ecr/getRepository:getRepository", {"name": "asked", "registryId": ACCOUNT}),
+        ("aws:iam/getUsers:getUsers", {"nameRegex": "^nobody$", "pathPrefix": "/"}),
     ],
 )
 def test_a_function_gives_exactly_what_the_sdk_reads(aws: Plugin, token: str, arguments: dict[str, str]) -> None:
     if "name" in arguments and aws.read(REPOSITORY, arguments["name"]) is None:
         aws.up(REPOSITORY, {"name": arguments["name"]})
     assert set(aws.invoke(token, **arguments)) == result_names("pulumi_aws", token)
+
+
+def test_a_users_keys_and_tags_are_found_and_a_missing_user_is_an_error_only_where_it_is_asked_for(aws: Plugin) -> None:
+    for token, argument in (("getUser", "userName"), ("getAccessKeys", "user")):
+        with pytest.raises(PluginError, match="nobody"):
+            aws.invoke(f"aws:iam/{token}:{token}", **{argument: "nobody"})
+    assert aws.invoke("aws:iam/getUsers:getUsers", nameRegex="^nobody$")["names"] == []
+    aws.up("aws:iam/user:User", {"name": "who.ends", "tags": {"app-one:access-key": "1"}})
+    made, _, _ = aws.up("aws:iam/accessKey:AccessKey", {"user": "who.ends", "status": "Inactive"})
+    assert aws.invoke("aws:iam/getUsers:getUsers", nameRegex=r"^who\.ends$")["names"] == ["who.ends"]
+    user = aws.invoke("aws:iam/getUser:getUser", userName="who.ends")
+    assert user["tags"] == {"app-one:access-key": "1"}
+    assert set(user) == result_names("pulumi_aws", "aws:iam/getUser:getUser")
+    found = aws.invoke("aws:iam/getAccessKeys:getAccessKeys", user="who.ends")
+    assert set(found) == result_names("pulumi_aws", "aws:iam/getAccessKeys:getAccessKeys")
+    assert [(key["accessKeyId"], key["status"]) for key in found["accessKeys"]] == [(made, "Inactive")]
 
 
 def test_account_region_partition_and_login_are_those_of_the_service(aws: Plugin) -> None:

@@ -1,0 +1,187 @@
+"""Keys that end, under the real engine: pushes go on through a rotation, a killed one and an emergency."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions
+import pytest
+
+from tests.organization import Organization
+from tests.workstation import Sandbox, Workstation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USER = "app-one-push"
+
+
+@dataclass
+class Pusher:
+    """Begins one push after another with the key that stands in the group, as runs of the pipeline do."""
+
+    workstation: Workstation
+    began: int = 0
+    refused: list[str] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Pusher:
+        self.push()
+        self._thread = threading.Thread(target=self._go_on)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        assert self._thread
+        self._thread.join()
+        self.push()
+
+    def _go_on(self) -> None:
+        while not self._stop.wait(0.1):
+            self.push()
+
+    def in_group(self) -> str:
+        """The id of the key in the variable group."""
+        sandbox = self.workstation.sandbox
+        organization = Organization(
+            sandbox.environment["AZDO_ORG_SERVICE_URL"], sandbox.environment["AZDO_PERSONAL_ACCESS_TOKEN"]
+        )
+        groups = organization.give("GET", "/app-one/_apis/distributedtask/variablegroups?groupName=app-one")["value"]
+        return str(groups[0]["variables"]["App-One.AccessKey"]["value"])
+
+    def push(self) -> None:
+        """The first step of a push: a token for the registry, and an upload begun."""
+        identifier = self.in_group()
+        try:
+            ecr = self.client(identifier)
+            ecr.get_authorization_token()
+            ecr.initiate_layer_upload(repositoryName="app-one")
+        except botocore.exceptions.ClientError as error:
+            self.refused.append(f"{identifier}: {error}")
+        self.began += 1
+
+    def client(self, identifier: str) -> Any:
+        """ECR as the holder of a key; the group's secret is the state's."""
+        if identifier not in self.secrets:
+            shown = json.loads(self.workstation.pulumi("stack", "export", "--show-secrets").stdout)
+            for each in shown["deployment"]["resources"]:
+                if each["type"] == "aws:iam/accessKey:AccessKey":
+                    secret = json.loads(each["outputs"]["secret"]["plaintext"])
+                    self.secrets[each["id"]] = secret
+                    self.workstation.sandbox.made[f"secret of {each['id']}"] = secret
+        return self.workstation.sandbox.client(
+            "ecr", aws_access_key_id=identifier, aws_secret_access_key=self.secrets[identifier]
+        )
+
+
+@pytest.fixture
+def ending(sandbox: Sandbox, tmp_path: Path) -> Workstation:
+    """A stack whose keys end after 90 days, and whose user's tag records the first."""
+    workstation = Workstation.deployed(tmp_path / "first", sandbox)
+    workstation.config(accessKeyMaxAgeDays="90")
+    assert workstation.steps() == {"update": ["access-user"]}, "a stack from before gets a tag, and nothing is replaced"
+    workstation.up()
+    assert workstation.steps() == {}
+    return workstation
+
+
+def keys(workstation: Workstation) -> list[tuple[str, str]]:
+    """Ids and states in IAM, the oldest first."""
+    listed = workstation.sandbox.client("iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
+    return [(key["AccessKeyId"], key["Status"]) for key in sorted(listed, key=lambda key: key["CreateDate"])]
+
+
+def on_day(number: int) -> dict[str, str]:
+    """The environment of a run so many days after now."""
+    return {"KEYS_AS_OF": (datetime.now(UTC) + timedelta(days=number)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def killed(workstation: Workstation, line: str, environment: dict[str, str]) -> None:
+    """`pulumi up`, killed with its plugins and the program when it prints `line`; then the lock is taken off."""
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+        cwd=workstation.folder,
+        env=workstation.sandbox.environment | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stdout
+        printed = []
+        for text in running.stdout:
+            printed.append(text)
+            if line in " ".join(text.split()):
+                os.killpg(running.pid, signal.SIGKILL)
+                break
+        else:
+            pytest.fail(f"never printed {line!r}:\n{''.join(printed)}")
+    workstation.pulumi("cancel", "--yes")
+
+
+def test_pushes_go_on_through_a_whole_rotation_that_is_killed_at_its_steps(ending: Workstation) -> None:
+    # Over 10 s: six updates, three of them killed first.
+    ((old, _),) = keys(ending)
+    with Pusher(ending) as pusher:
+        assert "ends in 40 days" in ending.pulumi("preview", env=on_day(50)).stdout
+        due = on_day(80)
+        told = ending.pulumi("preview", env=due)
+        assert "ends in 10 days: this update makes the next one" in told.stdout + told.stderr
+        for line in ("access-user updating", "variable-group updating"):
+            killed(ending, line, due)
+        ending.up(env=on_day(1))  # of the next key, which was made today
+        (_, (new, state)) = keys(ending)
+        assert (pusher.in_group(), state) == (new, "Active")
+        pusher.client(old).get_authorization_token()
+        ending.up(env=on_day(6))
+        assert keys(ending) == [(old, "Active"), (new, "Active")]
+        assert ending.steps(env=on_day(8)) == {"update": ["access-key-1"]}
+        killed(ending, "access-key-1 updating", on_day(8))
+        ending.up(env=on_day(8))
+        assert keys(ending) == [(old, "Inactive"), (new, "Active")]
+        assert ending.audit_state().returncode == 0, "a checkpoint in the middle of a rotation is as expected"
+        assert ending.steps(env=on_day(15)) == {"delete": ["access-key-1"]}
+        ending.up(env=on_day(15))
+        assert keys(ending) == [(new, "Active")]
+        assert ending.steps(env=on_day(16)) == {}
+    assert pusher.refused == []
+    assert pusher.began > 5
+    with pytest.raises(botocore.exceptions.ClientError):
+        pusher.client(old).get_authorization_token()
+
+
+def test_a_key_past_its_end_is_an_error_that_does_not_stop_its_remedy(ending: Workstation) -> None:
+    ((old, _),) = keys(ending)
+    told = ending.pulumi("preview", env=on_day(97))
+    assert f"error: access key {old} of '{USER}' is 97 days old, allowed are 90" in told.stdout + told.stderr
+    ending.up(env=on_day(97))
+    assert len(keys(ending)) == 2
+
+
+def test_a_compromised_key_is_disabled_even_where_the_group_cannot_be_written(ending: Workstation) -> None:
+    # Over 10 s: three updates.
+    ((leaked, _),) = keys(ending)
+    pusher = Pusher(ending)
+    pusher.push()
+    ending.pulumi("config", "set", "--path", "app-one:accessKeysCompromised[0]", leaked)
+    done = ending.up("--target", "**access-key-1", "--target", "**access-user")
+    assert keys(ending) == [(leaked, "Inactive")], done.stdout
+    with pytest.raises(botocore.exceptions.ClientError):
+        pusher.client(leaked).get_authorization_token()
+    ending.up()
+    pusher.push()
+    assert pusher.refused == []
+    assert pusher.in_group() != leaked
+    ending.up()
+    assert [state for _, state in keys(ending)] == ["Active"]
+    assert leaked not in dict(keys(ending))
