@@ -176,7 +176,7 @@ def test_a_key_past_its_end_is_an_error_that_does_not_stop_its_remedy(ending: Wo
     assert len(keys(ending)) == 2
 
 
-def test_a_compromised_key_is_disabled_even_where_the_group_cannot_be_written(ending: Workstation) -> None:
+def test_a_compromised_key_is_disabled_by_an_update_that_does_not_reach_the_group(ending: Workstation) -> None:
     # Over 10 s: three updates.
     ((leaked, _),) = keys(ending)
     pusher = Pusher(ending)
