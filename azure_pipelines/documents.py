@@ -34,6 +34,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
         key = loader.construct_object(key_node, deep=True)
         if key in found and not str(key).startswith("${{"):
             raise PipelineError(f"{loader.name}:{key_node.start_mark.line + 1}: {key} is there twice")
+        while key in found:  # a second `${{ else }}` of a second chain: both are kept
+            key += " "
         found[str(key)] = loader.construct_object(value_node, deep=True)
     return found
 

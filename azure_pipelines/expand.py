@@ -17,7 +17,12 @@ from azure_pipelines.expressions import ExpressionError, Scope, evaluate, parse,
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _DIRECTIVE = re.compile(r"^\s*\$\{\{\s*(if|elseif|else|each|insert)\b(.*)\}\}\s*$", re.DOTALL)
 _EACH = re.compile(r"^\s*([A-Za-z_]\w*)\s+in\s+(.*)$", re.DOTALL)
+LEVELS = frozenset({"stage", "job", "deployment"})
+"""Keys that make a mapping one that has variables of its own."""
 KINDS = ("stages", "jobs", "steps", "variables")
+OBJECTS = ("step", "job", "deployment", "stage")
+LISTS = (*(f"{kind}List" for kind in OBJECTS), "stringList")
+"""Types of parameters beside string, number, boolean and object."""
 DEPTH = 50
 """Templates in templates, at most: the service has a limit too."""
 
@@ -35,33 +40,42 @@ class Expander:
 
     def pipeline(self, file: str, parameters: Mapping[str, Any]) -> Located:
         """The whole pipeline without a template or a template expression. Raises PipelineError."""
-        return self._file(PurePosixPath(file), parameters, 0)
+        return self._file(PurePosixPath(file), parameters, self.predefined, 0)
 
-    def _file(self, file: PurePosixPath, given: Mapping[str, Any], depth: int) -> Located:
+    def _file(self, file: PurePosixPath, given: Mapping[str, Any], seen: Mapping[str, str], depth: int) -> Located:
+        """A file expanded; seen: the variables of those that include it."""
         if depth > DEPTH:
             raise PipelineError(f"{file}: templates include each other more than {DEPTH} deep")
         document = load(self.sources, str(file))
         if not isinstance(document, Located):
             raise PipelineError(f"{file} is no mapping")
-        parameters = bind(document.get("parameters") or [], given, str(file))
-        scope = Scope({"parameters": parameters, "variables": self.predefined})
-        body = Located({key: value for key, value in document.items() if key != "parameters"})
+        parameters = bind(_declared(document.get("parameters")), given, str(file))
+        where = f"{file}:{document.line}"
+        body, own = Located(document), Located()
         body.file, body.line = document.file, document.line
-        expanded = self._included(_expanded(body, scope, f"{file}:{document.line}"), file, depth)
-        return self._extended(expanded, file, depth) if "extends" in expanded else expanded
+        body.pop("parameters", None)
+        if "variables" in body:  # before all else, which sees them in ${{ variables.x }}
+            scope = Scope({"parameters": parameters, "variables": seen})
+            own["variables"] = expand(body.pop("variables"), scope, where)
+            seen = _seeing(seen, self._included(own, file, seen, depth))
+        expanded = _expanded(body, Scope({"parameters": parameters, "variables": seen}), where)
+        expanded.update(own)
+        # What was included above holds no template any more, and is passed over here.
+        expanded = self._included(expanded, file, seen, depth)
+        return self._extended(expanded, file, seen, depth) if "extends" in expanded else expanded
 
-    def _extended(self, node: Located, file: PurePosixPath, depth: int) -> Located:
+    def _extended(self, node: Located, file: PurePosixPath, seen: Mapping[str, str], depth: int) -> Located:
         """The document with what it extends in the place of `extends`; its own keys stand beside it."""
         given = node.pop("extends")
         if not isinstance(given, Located) or "template" not in given:
             raise PipelineError(f"{node.file}:{node.line}: extends needs a template")
-        base = self._template(given, file, depth)
+        base = self._template(given, file, seen, depth)
         if clash := sorted(set(base) & set(node) - {"variables"}):
             raise PipelineError(f"{given.file}:{given.line}: {', '.join(clash)} stands here and in what is extended")
         node.update(base)
         return node
 
-    def _template(self, item: Located, file: PurePosixPath, depth: int) -> Located:
+    def _template(self, item: Located, file: PurePosixPath, seen: Mapping[str, str], depth: int) -> Located:
         """What a reference to a template stands for."""
         text_ = str(item["template"])
         name, _, repository = text_.partition("@")
@@ -71,31 +85,55 @@ class Expander:
         # A path is relative to the including file; one that begins with / starts at the checkout's top.
         target = PurePosixPath(*path.parts[1:]) if path.is_absolute() else _normal(file.parent / path)
         try:
-            return self._file(target, item.get("parameters") or {}, depth + 1)
+            return self._file(target, item.get("parameters") or {}, seen, depth + 1)
         except PipelineError as error:
             raise PipelineError(f"{item.file}:{item.line}: {error}") from None
 
-    def _included(self, node: Located, file: PurePosixPath, depth: int) -> Located:
+    def _included(self, node: Located, file: PurePosixPath, seen: Mapping[str, str], depth: int) -> Located:
         """The node with every template under it replaced by what the template holds."""
+        seen = _seeing(seen, node) if LEVELS & node.keys() else seen
         for kind in KINDS:
             if isinstance(node.get(kind), list):
-                node[kind] = [item for part in node[kind] for item in self._item(part, kind, file, depth)]
+                node[kind] = [item for part in node[kind] for item in self._item(part, kind, file, seen, depth)]
         strategy = node.get("strategy")
         if isinstance(strategy, Located):
             for hook in _hooks(strategy):
-                self._included(hook, file, depth)
+                self._included(hook, file, seen, depth)
         return node
 
-    def _item(self, item: Any, kind: str, file: PurePosixPath, depth: int) -> Iterator[Any]:
+    def _item(self, item: Any, kind: str, file: PurePosixPath, seen: Mapping[str, str], depth: int) -> Iterator[Any]:
         if not isinstance(item, Located):
             raise PipelineError(f"{file}: an entry of {kind} is no mapping: {item!r}")
         if "template" not in item:
-            yield self._included(item, file, depth)
+            yield self._included(item, file, seen, depth)
             return
-        included = self._template(item, file, depth)
+        included = self._template(item, file, seen, depth)
         if kind not in included:
             raise PipelineError(f"{item.file}:{item.line}: {item['template']} holds no {kind}")
-        yield from included[kind]
+        found = included[kind]
+        if kind == "variables" and isinstance(found, Mapping):
+            found = [_entry(name, value, item) for name, value in found.items()]
+        yield from found
+
+
+def _entry(name: str, value: Any, origin: Located) -> Located:
+    """A variable of the short form as one of the long form, so that it can stand in a list."""
+    found = Located({"name": name, "value": value})
+    found.file, found.line = origin.file, origin.line
+    return found
+
+
+def _seeing(seen: Mapping[str, str], node: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that templates see below a node: those so far, and its own. Nobody redefines a predefined one."""
+    declared = node.get("variables") or []
+    if not isinstance(declared, Mapping):
+        entries = [entry for entry in declared if isinstance(entry, Mapping) and "name" in entry]
+        declared = {text(entry["name"]): entry.get("value") for entry in entries}
+    known = {name.lower(): (name, value) for name, value in seen.items()}
+    for name, value in declared.items():
+        if "." not in name or name.lower() not in known:
+            known[name.lower()] = (name, text(value))
+    return dict(known.values())
 
 
 def _normal(path: PurePosixPath) -> PurePosixPath:
@@ -119,9 +157,21 @@ def _hooks(strategy: Located) -> Iterator[Located]:
             yield from _hooks(value)
 
 
+def _declared(parameters: Any) -> list[Any]:
+    """Declarations of parameters; the older form, names with their defaults, takes a value of any type."""
+    if isinstance(parameters, Located):
+        return [{"name": name, "default": default, "type": "any"} for name, default in parameters.items()]
+    return list(parameters or [])
+
+
 def bind(declared: list[Any], given: Mapping[str, Any], file: str) -> dict[str, Any]:
     """Parameters by name, defaults filled in and converted to their types. Raises PipelineError for every misfit."""
+    for entry in declared:
+        if not isinstance(entry, Mapping) or "name" not in entry:
+            raise PipelineError(f"{file}: an entry of parameters has no name: {entry!r}")
     names = {entry["name"]: entry for entry in declared}
+    if len(names) < len(declared):
+        raise PipelineError(f"{file} declares a parameter twice")
     if unknown := sorted(set(given) - set(names)):
         raise PipelineError(f"{file} has no parameter {', '.join(unknown)}")
     bound = {}
@@ -145,6 +195,12 @@ def _typed(value: Any, kind: str, where: str) -> Any:
             return float(text(value)) if "." in text(value) else int(text(value))
         except ValueError:
             raise PipelineError(f"{where} is {value!r}, no number") from None
+    if kind in LISTS and not isinstance(value, list):
+        raise PipelineError(f"{where} is {value!r}, no list, which a {kind} is")
+    if kind in OBJECTS and not isinstance(value, Mapping):
+        raise PipelineError(f"{where} is {value!r}, no mapping, which a {kind} is")
+    if kind not in ("string", "boolean", "object", "any", *LISTS, *OBJECTS):
+        raise PipelineError(f"{where} has the type {kind!r}, which there is not")
     if kind == "string" and isinstance(value, (Mapping, list)):
         raise PipelineError(f"{where} is no string")
     return text(value) if kind == "string" else value
@@ -160,7 +216,20 @@ def expand(node: Any, scope: Scope, where: str) -> Any:
 
 
 def _expanded(node: Mapping[str, Any], scope: Scope, where: str) -> Located:
-    found = Located(_mapping(node, scope, _place(node, where)))
+    own: dict[str, Any] = {}
+    where = _place(node, where)
+    if "variables" in node and LEVELS & node.keys():
+        own["variables"] = expand(node["variables"], scope, where)
+        scope = Scope({**scope.names, "variables": _seeing(scope.names["variables"], own)})
+        node = _without(node, "variables")
+    found = Located({**own, **_mapping(node, scope, where)})
+    if isinstance(node, Located):
+        found.file, found.line = node.file, node.line
+    return found
+
+
+def _without(node: Mapping[str, Any], name: str) -> Located:
+    found = Located({key: value for key, value in node.items() if key != name})
     if isinstance(node, Located):
         found.file, found.line = node.file, node.line
     return found
@@ -241,6 +310,8 @@ def _chosen(
         if match is None:
             raise PipelineError(f"{where}: each needs `name in values`, not {rest.strip()!r}")
         values = _evaluate(match[2], scope, where)
+        if values is not None and not isinstance(values, (Mapping, list)):
+            raise PipelineError(f"{where}: each goes over a list or an object; {match[2].strip()} is {text(values)!r}")
         if isinstance(values, Mapping):
             values = [{"key": key, "value": value} for key, value in values.items()]
         for value in values or ():

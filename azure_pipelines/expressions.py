@@ -47,20 +47,36 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-Node = Literal | Name | Index | Call
+@dataclass(frozen=True)
+class Star:
+    """The key `*`: every value of a list or object, and what follows is asked of each (a filtered array)."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of three or four numbers, such as `1.2.3`; compared number by number."""
+
+    parts: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """As it is written."""
+        return ".".join(map(str, self.parts))
+
+
+Node = Literal | Name | Index | Call | Star
 
 STATUS = frozenset({"always", "canceled", "failed", "succeeded", "succeededorfailed"})
 """Functions that ask how earlier jobs or steps ended; a condition that has none of them ignores failures."""
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)*)|(?P<name>[A-Za-z_][\w-]*)|(?P<mark>[()\[\],.*]))"
+    r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<number>[-+]?(?:\d+(?:\.\d+)*|\.\d+))|(?P<name>[A-Za-z_][\w-]*)|(?P<mark>[()\[\],.*]))"
 )
 
 _ARITY: dict[str, tuple[int, int | None]] = {
     "and": (2, None), "or": (2, None), "not": (1, 1), "xor": (2, 2),
     "eq": (2, 2), "ne": (2, 2), "gt": (2, 2), "ge": (2, 2), "lt": (2, 2), "le": (2, 2),
     "in": (1, None), "notin": (1, None), "contains": (2, 2), "containsvalue": (2, 2),
-    "startswith": (2, 2), "endswith": (2, 2), "coalesce": (1, None), "format": (1, None), "iif": (3, 3),
+    "startswith": (2, 2), "endswith": (2, 2), "coalesce": (2, None), "format": (1, None), "iif": (3, 3),
     "join": (2, 2), "split": (2, 2), "length": (1, 1), "lower": (1, 1), "upper": (1, 1), "trim": (1, 1),
     "replace": (3, 3), "converttojson": (1, 1), "counter": (0, 2),
     "always": (0, 0), "canceled": (0, 0), "succeeded": (0, None), "failed": (0, None), "succeededorfailed": (0, None),
@@ -135,9 +151,14 @@ def _call(name: str, tokens: list[tuple[str, str]], text: str) -> tuple[Call, li
 def _suffixes(node: Node, tokens: list[tuple[str, str]], text: str) -> tuple[Node, list[tuple[str, str]]]:
     while tokens:
         if tokens[0] == ("mark", "."):
+            if tokens[1:2] == [("mark", "*")]:
+                node, tokens = Index(node, Star()), tokens[2:]
+                continue
             if len(tokens) < 2 or tokens[1][0] not in ("name", "number"):
                 raise ExpressionError(f"a name is missing after '.' in {text!r}")
             node, tokens = Index(node, Literal(tokens[1][1])), tokens[2:]
+        elif tokens[:3] == [("mark", "["), ("mark", "*"), ("mark", "]")]:
+            node, tokens = Index(node, Star()), tokens[3:]
         elif tokens[0] == ("mark", "["):
             key, tokens = _expression(tokens[1:], text)
             if tokens[:1] != [("mark", "]")]:
@@ -150,8 +171,16 @@ def _suffixes(node: Node, tokens: list[tuple[str, str]], text: str) -> tuple[Nod
 
 def _number(text: str) -> Any:
     if text.count(".") > 1:
-        return text  # a version: compared as text, which is enough for the operators that we know
+        found = _version(text)
+        if found is None:
+            raise ExpressionError(f"{text} is neither a number nor a version of three or four numbers")
+        return found
     return float(text) if "." in text else int(text)
+
+
+def _version(text: str) -> Version | None:
+    """The version that a text stands for; two to four numbers, the service's own limits."""
+    return Version(tuple(map(int, text.split(".")))) if re.fullmatch(r"\d+(\.\d+){1,3}", text) else None
 
 
 def calls(node: Node) -> set[str]:
@@ -202,10 +231,13 @@ def evaluate(node: Node, scope: Scope) -> Any:
     if isinstance(node, Name):
         found = _lookup(scope.names, node.name)
         if found is _MISSING:
-            raise ExpressionError(f"{node.name} is no named value here")
+            raise ExpressionError(f"{node.name} is no named value here; there are: {', '.join(sorted(scope.names))}")
         return found
     if isinstance(node, Index):
-        return _at(evaluate(node.target, scope), evaluate(node.key, scope))
+        target = evaluate(node.target, scope)
+        return _every(target) if isinstance(node.key, Star) else _at(target, evaluate(node.key, scope))
+    if isinstance(node, Star):
+        raise ExpressionError("* stands for an index only")
     return _apply(node, scope)
 
 
@@ -222,7 +254,7 @@ def _apply(node: Call, scope: Scope) -> Any:
     if name == "iif":
         return evaluate(parts[1] if truth(evaluate(parts[0], scope)) else parts[2], scope)
     if name not in _FUNCTIONS:
-        raise ExpressionError(f"this runner does not know the function {name}")
+        raise ExpressionError(f"the function {name} is not known here")
     return _FUNCTIONS[name](*(evaluate(part, scope) for part in parts))
 
 
@@ -235,7 +267,21 @@ def _lookup(table: Mapping[str, Any], name: str) -> Any:
     return next((value for key, value in table.items() if key.lower() == name.lower()), _MISSING)
 
 
+class _Filtered(list[Any]):
+    """The values of a filtered array: an index is asked of each, and those without it drop out."""
+
+
+def _every(target: Any) -> _Filtered:
+    if isinstance(target, _Filtered):
+        return _Filtered(value for one in target for value in _every(one))
+    if isinstance(target, Mapping):
+        return _Filtered(target.values())
+    return _Filtered(target if isinstance(target, list) else ())
+
+
 def _at(target: Any, key: Any) -> Any:
+    if isinstance(target, _Filtered):
+        return _Filtered(found for one in target if (found := _at(one, key)) is not None)
     if isinstance(target, Mapping):
         found = _lookup(target, text(key))
         return None if found is _MISSING else found
@@ -261,7 +307,9 @@ def text(value: Any) -> str:
 def _same(left: Any, right: Any) -> bool:
     """Equality after the right side is converted to the type of the left; strings without regard to case."""
     if isinstance(left, bool):
-        return left == _as_boolean(right)
+        return left == truth(right)
+    if isinstance(left, Version):
+        return left == (_version(right) if isinstance(right, str) else right)
     if isinstance(left, (int, float)):
         return left == _as_number(right)
     if left is None:
@@ -269,13 +317,6 @@ def _same(left: Any, right: Any) -> bool:
     if isinstance(left, str):
         return not isinstance(right, (Mapping, list)) and left.lower() == text(right).lower()
     return bool(left == right)
-
-
-def _as_boolean(value: Any) -> bool:
-    """A string is a boolean by its word where it is one (`eq(parameters.x, 'true')`), else by being there."""
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    return truth(value)
 
 
 def _as_number(value: Any) -> float | None:
@@ -286,6 +327,11 @@ def _as_number(value: Any) -> float | None:
 
 
 def _less(left: Any, right: Any) -> bool:
+    if isinstance(left, Version):
+        found = _version(right) if isinstance(right, str) else right
+        if not isinstance(found, Version):
+            raise ExpressionError(f"{text(right)!r} is no version")
+        return left.parts < found.parts
     if isinstance(left, (int, float)):
         other = _as_number(right)
         if other is None:
@@ -295,9 +341,34 @@ def _less(left: Any, right: Any) -> bool:
 
 
 def _format(pattern: str, *values: Any) -> str:
-    return re.sub(
-        r"\{\{|\}\}|\{(\d+)\}", lambda match: match[0][0] if match[1] is None else text(values[int(match[1])]), pattern
-    )
+    def part(match: re.Match[str]) -> str:
+        if match[0] in ("{{", "}}"):
+            return match[0][0]
+        if match[1] is None:
+            raise ExpressionError(f"the format {pattern!r} has a brace that is neither {{N}} nor doubled")
+        if int(match[1]) >= len(values):
+            raise ExpressionError(f"the format {pattern!r} asks for argument {match[1]}, and {len(values)} are given")
+        return text(values[int(match[1])])
+
+    return re.sub(r"\{\{|\}\}|\{(\d+)\}|[{}]", part, text(pattern))
+
+
+def _join(mark: Any, values: Any) -> str:
+    """Objects in the list become empty text; what is no list is itself, as text."""
+    if not isinstance(values, list):
+        return text(values)
+    return text(mark).join("" if isinstance(value, (Mapping, list)) else text(value) for value in values)
+
+
+def _split(whole: Any, marks: Any) -> list[str]:
+    """Each character of marks is a delimiter."""
+    return re.split(f"[{re.escape(text(marks))}]", text(whole)) if text(marks) else [text(whole)]
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, (str, Mapping, list)):
+        return len(value)
+    raise ExpressionError(f"length takes a text, a list or an object, not {text(value) or 'null'!r}")
 
 
 def _contains(whole: Any, part: Any) -> bool:
@@ -305,8 +376,8 @@ def _contains(whole: Any, part: Any) -> bool:
 
 
 def _contains_value(whole: Any, part: Any) -> bool:
-    values = whole.values() if isinstance(whole, Mapping) else whole
-    return any(_same(value, part) for value in values or ())
+    """Each value is converted to the type of part."""
+    return any(_same(part, value) for value in _every(whole))
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -326,9 +397,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "endswith": lambda whole, part: text(whole).lower().endswith(text(part).lower()),
     "coalesce": lambda *values: next((value for value in values if value not in (None, "")), None),
     "format": _format,
-    "join": lambda mark, values: mark.join(text(value) for value in values),
-    "split": lambda whole, mark: text(whole).split(mark),
-    "length": lambda value: len(value or ""),
+    "join": _join,
+    "split": _split,
+    "length": _length,
     "lower": lambda value: text(value).lower(),
     "upper": lambda value: text(value).upper(),
     "trim": lambda value: text(value).strip(),

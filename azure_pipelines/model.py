@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.documents import Located, PipelineError
@@ -157,9 +157,40 @@ def _located(content: dict[str, Any], origin: Located) -> Located:
 
 
 def _stage(raw: Located, before: tuple[str, ...]) -> Stage:
-    jobs = tuple(job(one) for one in raw.get("jobs") or [])
+    legs = {id_: _legs(one) for one in raw.get("jobs") or [] if (id_ := str(one.get("job", "")))}
+    jobs = tuple(
+        replace(
+            made,
+            depends_on=tuple(str(leg["job"]) for name in made.depends_on for leg in legs.get(name, [{"job": name}])),
+        )
+        for one in raw.get("jobs") or []
+        for made in map(job, _legs(one))
+    )
     condition = str(raw.get("condition") or "succeeded()")
     return Stage(str(raw["stage"]), jobs, _names(raw, before), condition, _variables(raw), raw)
+
+
+def _legs(raw: Located) -> list[Located]:
+    """A job once for each leg of its matrix, named JOB_LEG, with the leg's variables after its own; else itself.
+
+    Source: https://learn.microsoft.com/azure/devops/pipelines/yaml-schema/jobs-job-strategy
+    """
+    strategy = raw.get("strategy")
+    if "job" not in raw or not isinstance(strategy, Mapping) or not (matrix := strategy.get("matrix")):
+        return [raw]
+    if not isinstance(matrix, Mapping) or not all(isinstance(leg, Mapping) for leg in matrix.values()):
+        raise PipelineError(f"{raw.file}:{raw.line}: the matrix of job {raw['job']} is not legs with their variables")
+    if more := sorted(set(strategy) - {"matrix", "maxParallel"}):
+        raise PipelineError(f"{raw.file}:{raw.line}: {', '.join(more)} beside the matrix of job {raw['job']}")
+    legs = []
+    for name, values in matrix.items():
+        given = [*raw.get("variables", [])] if isinstance(raw.get("variables"), list) else None
+        if given is None:
+            given = [_located({"name": key, "value": value}, raw) for key, value in raw.get("variables", {}).items()]
+        given += [_located({"name": key, "value": value}, raw) for key, value in values.items()]
+        rest = {key: value for key, value in raw.items() if key != "strategy"}
+        legs.append(_located({**rest, "job": f"{raw['job']}_{name}", "variables": given}, raw))
+    return legs
 
 
 def job(raw: Located) -> Job:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ("steps:\n  - say: a\n", "no step"),
         ("steps: [", "is no YAML"),
         ("stages:\n  - job: a\n", "no stage"),
-        ("jobs:\n  - {job: a, strategy: {matrix: {x: {}}}}\n", "the strategy matrix of job a is not known here"),
+        ("jobs:\n  - {job: a, strategy: {parallel: 2}}\n", "the strategy parallel of job a is not known here"),
     ],
 )
 def test_a_pipeline_that_cannot_be_read_is_an_error_that_says_where(tmp_path: Path, text: str, message: str) -> None:

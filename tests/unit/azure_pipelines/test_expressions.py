@@ -24,7 +24,7 @@ SCOPE = Scope(
         ("contains('abc', 'B')", True),
         ("containsValue(parameters.list, 'b')", True),
         ("parameters.list[1]", "b"),
-        ("eq(parameters.flag, 'false')", True),
+        ("eq(parameters.flag, 'false')", False),  # a text that is not empty is true
         ("iif(eq(1, '1'), 'one', 'other')", "one"),
         ("format('{0}-{1}{{}}', 'a', 2)", "a-2{}"),
         ("coalesce('', variables.none, 'x')", "x"),

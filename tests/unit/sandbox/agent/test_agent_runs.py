@@ -392,6 +392,29 @@ def test_outputs_reach_later_steps_jobs_and_stages(start: Start) -> None:
     assert results.stages == {"first": runs.SUCCEEDED, "second": runs.SUCCEEDED, "third": runs.SKIPPED}
 
 
+def test_a_job_runs_for_each_leg_of_its_matrix_before_who_waits_for_it(start: Start) -> None:
+    run = start(
+        """
+        jobs:
+          - job: test
+            variables: {version: none}
+            strategy: {matrix: {old: {version: "1"}, new: {version: "2"}}}
+            steps:
+              - checkout: none
+              - {bash: 'echo $(version) $VERSION', displayName: leg}
+          - job: after
+            dependsOn: test
+            steps:
+              - checkout: none
+              - {bash: echo done, displayName: after}
+        """
+    )
+    results = run.start()
+    told = [(row.job, row.log) for row in results.steps if row.title in ("leg", "after")]
+    assert told == [("test_old", ["1 1"]), ("test_new", ["2 2"]), ("after", ["done"])]
+    assert set(results.stages.values()) == {runs.SUCCEEDED}
+
+
 def test_a_stage_after_a_failed_one_is_skipped(start: Start) -> None:
     run = start(
         """
