@@ -47,7 +47,7 @@ class Pack:
 
     def _on_resource(self, rule: ResourceRule) -> Any:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-            if args.resource_type in rule.types and not self._let_off(rule, args.name):
+            if rule.covers(args.resource_type) and not self._let_off(rule, args.urn):
                 for message in rule.check(args.resource_type, args.props):
                     report(_text(rule, message), args.urn)
 
@@ -56,13 +56,13 @@ class Pack:
     def _on_stack(self, rule: StackRule) -> Any:
         def validate(args: StackValidationArgs, report: ReportViolation) -> None:
             for resource, message in rule.check([_resource(each) for each in args.resources]):
-                if not self._let_off(rule, resource.name):
+                if not self._let_off(rule, resource.urn):
                     report(_text(rule, message), resource.urn)
 
         return validate
 
-    def _let_off(self, rule: Rule, resource: str) -> bool:
-        return any(waiver.covers(rule.id, resource, self._today) for waiver in self._waived)
+    def _let_off(self, rule: Rule, urn: str) -> bool:
+        return any(waiver.covers(rule.id, urn, self._today) for waiver in self._waived)
 
 
 def _text(rule: Rule, message: str) -> str:

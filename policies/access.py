@@ -3,10 +3,10 @@
 Sources: Security Hub's IAM controls; checkov's and trivy's checks of IAM.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import iam
-from policies.rule import Properties, ResourceRule
+from policies.rule import Properties, Resource, ResourceRule, StackRule
 
 _DOCUMENTS = {
     "aws:iam/policy:Policy": "policy",
@@ -15,6 +15,8 @@ _DOCUMENTS = {
     "aws:iam/userPolicy:UserPolicy": "policy",
 }
 ROLE = "aws:iam/role:Role"
+ISSUER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+ACCESS_KEY = "aws:iam/accessKey:AccessKey"
 _ATTACHMENTS = (
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment",
     "aws:iam/policyAttachment:PolicyAttachment",
@@ -77,6 +79,13 @@ def _not_on_users(type_: str, properties: Properties) -> Iterator[str]:
 
 def _no_user(_: str, properties: Properties) -> Iterator[str]:
     yield f"the user {properties.get('name') or '(named by the provider)'} holds a key that does not end by itself"
+
+
+def _key_beside_tokens(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    if any(each.type == ISSUER for each in resources):
+        for each in resources:
+            if each.type == ACCESS_KEY:
+                yield each, "an access key is kept although runs have identity tokens"
 
 
 def _no_password(_: str, __: Properties) -> Iterator[str]:
@@ -145,6 +154,15 @@ RULES = (
         remedy="Set app-one:pipelineIdentity oidc (docs/azure-devops.md)",
         met="app-one:pipelineIdentity oidc",
         controls=("checkov CKV_AWS_273",),
+    ),
+    StackRule(
+        id="iam-no-key-beside-tokens",
+        title="Where runs have identity tokens no access key is kept, but while one takes the place of the other",
+        severity="medium",
+        level="advisory",
+        check=_key_beside_tokens,
+        remedy="Set app-one:keepAccessKey false as soon as every run takes a token (docs/azure-devops.md)",
+        met="infra/foundation.py; app-one:keepAccessKey is false by default",
     ),
     ResourceRule(
         id="iam-no-password",

@@ -47,10 +47,10 @@ def text(rules: Iterable[ResourceRule | StackRule], waived: Iterable[waivers.Wai
         others = ", ".join(rule.controls) or "-"
         parts.append(f"| `{rule.id}` | {rule.title} | {rule.level} | {rule.severity} | {others} | {rule.met} |")
     parts += ["", "## What is waived, and why", "", "policies/waivers.yml; an entry can end on a day.", ""]
-    parts += ["| rule | resource | until | why |", "|---|---|---|---|"]
+    parts += ["| rule | resource | stack | until | why |", "|---|---|---|---|---|"]
     for waiver in waived:
         until = waiver.until.isoformat() if waiver.until else "further notice"
-        parts.append(f"| `{waiver.rule}` | `{waiver.resource}` | {until} | {waiver.reason} |")
+        parts.append(f"| `{waiver.rule}` | `{waiver.resource}` | `{waiver.stack}` | {until} | {waiver.reason} |")
     parts += ["", "## What no plan shows", "", "| others call it | what has to hold | what looks |", "|---|---|---|"]
     parts += [f"| {control} | {title} | {where} |" for control, title, where in ELSEWHERE]
     return "\n".join(parts) + "\n"

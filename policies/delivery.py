@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from policies.holders import CONNECTION, GROUP, may_push
+from policies.images import IMAGE
 from policies.rule import Properties, Resource, ResourceRule, StackRule
 
 _INDEX = "azuredevops:index/"
-GROUP = f"{_INDEX}variableGroup:VariableGroup"
 DEFINITION = f"{_INDEX}buildDefinition:BuildDefinition"
 ENVIRONMENT = f"{_INDEX}environment:Environment"
-CONNECTION = f"{_INDEX}serviceEndpointAws:ServiceEndpointAws"
 AUTHORIZATION = f"{_INDEX}pipelineAuthorization:PipelineAuthorization"
 BRANCH_CONTROL = f"{_INDEX}checkBranchControl:CheckBranchControl"
 APPROVAL = f"{_INDEX}checkApproval:CheckApproval"
@@ -75,6 +75,14 @@ def _any_branch(_: str, properties: Properties) -> Iterator[str]:
 def _approval(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
     for each in _unguarded(resources, APPROVAL, ENVIRONMENT):
         yield each, "a run deploys to it without an approval"
+
+
+def _unapproved_push(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """In a foundation; a stack that has the image too is one person's."""
+    if not any(each.type == IMAGE for each in resources):
+        for each in _unguarded(resources, APPROVAL, GROUP, CONNECTION):
+            if may_push(each, resources):
+                yield each, "a run pushes images with it before anybody has approved that run"
 
 
 def _own_approval(_: str, properties: Properties) -> Iterator[str]:
@@ -189,6 +197,15 @@ RULES = (
         check=_approval,
         remedy="Declare an azuredevops.CheckApproval for it, as infra/pipeline.py does",
         met="infra/pipeline.py",
+    ),
+    StackRule(
+        id="devops-approval-before-push",
+        title="What lets a run push images is given after an approval, wherever it lies",
+        severity="critical",
+        level="mandatory",
+        check=_unapproved_push,
+        remedy="Declare an azuredevops.CheckApproval for it, as infra/pipeline.py does",
+        met="infra/foundation.py, infra/pipeline.py",
     ),
     ResourceRule(
         id="devops-second-person",

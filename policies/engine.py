@@ -1,20 +1,28 @@
 """Rules on the engine's own: providers, through which whoever writes a state could run programs."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
-from policies.rule import Properties, ResourceRule
+from policies.rule import Properties, Resource, ResourceRule, StackRule
 
-PROVIDER = "pulumi:providers:"
-"""How the types of providers begin; the name of the package follows."""
-_PACKAGES = ("aws", "azuredevops", "docker")
+_PROVIDER = "pulumi:providers:"
+_PACKAGES = ("aws", "azuredevops", "docker", "pulumi")
+"""Those whose plugins are pinned, and the engine's own."""
+_DEFAULT = re.compile(r"default(_\d+)*")
+"""The name of a provider that the engine makes by itself; where a plugin comes from elsewhere, its address follows."""
 _KEYS = ("secretKey", "token", "personalAccessToken", "clientSecret", "password")
 
 
-def _foreign(_: str, properties: Properties) -> Iterator[str]:
-    internal = properties.get("__internal") or {}
-    address = properties.get("pluginDownloadURL") or internal.get("pluginDownloadURL")
-    if address:
-        yield f"the plugin is fetched from {address}"
+def _foreign(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """Judged by package and name: the engine shows a provider's pluginDownloadURL to no policy (SkipInternalKeys)."""
+    for each in resources:
+        package = each.type.removeprefix(_PROVIDER)
+        if package == each.type:
+            continue
+        if package not in _PACKAGES:
+            yield each, f"{package} is none of the packages whose plugins are pinned"
+        elif not _DEFAULT.fullmatch(each.name):
+            yield each, "a provider that is not the engine's default may fetch its plugin from anywhere"
 
 
 def _holds_a_secret(_: str, properties: Properties) -> Iterator[str]:
@@ -25,22 +33,21 @@ def _holds_a_secret(_: str, properties: Properties) -> Iterator[str]:
 
 
 RULES = (
-    ResourceRule(
+    StackRule(
         id="engine-official-plugins",
         title="Plugins come from where they are published",
         severity="critical",
         level="mandatory",
-        types=tuple(f"{PROVIDER}{name}" for name in _PACKAGES),
         check=_foreign,
-        remedy="Set no plugin_download_url; if nobody did, the state was written by somebody else (docs/security.md)",
-        met="the program sets none; `python -m audit state` looks before the engine starts",
+        remedy="Declare no provider and no plugin_download_url; set what it needs in its environment variables",
+        met="the program declares none; `python -m audit state` reads the state's before the engine starts",
     ),
     ResourceRule(
         id="engine-secrets-from-environment",
         title="Providers take their secrets from the environment",
         severity="high",
         level="mandatory",
-        types=tuple(f"{PROVIDER}{name}" for name in _PACKAGES),
+        types=(f"{_PROVIDER}*",),
         check=_holds_a_secret,
         remedy="Use the provider's environment variables",
         met="the program declares no provider",

@@ -65,6 +65,22 @@ def _expires(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
             yield each, "no lifecycle policy says which images expire"
 
 
+def _released_kept(_: str, properties: Properties) -> Iterator[str]:
+    try:
+        rules = sorted(json.loads(properties["policy"])["rules"], key=lambda rule: int(rule["rulePriority"]))
+        selections = [rule["selection"] for rule in rules]
+    except (ValueError, KeyError, TypeError):
+        yield "it is no lifecycle policy"
+        return
+    protected = False
+    for selection in selections:
+        patterns = selection.get("tagPatternList") or selection.get("tagPrefixList") or ()
+        if selection.get("countType") != "imageCountMoreThan":
+            protected = protected or selection.get("tagStatus") == "tagged"
+        elif selection.get("tagStatus") == "any" or ("*" in patterns and not protected):
+            yield "a count expires images of any tag: enough pushes remove what is released, and its tag is free again"
+
+
 def _tagged(_: str, properties: Properties) -> Iterator[str]:
     name = str(properties["imageName"])
     tag = name.rpartition("/")[2].partition("@")[0].partition(":")[2]
@@ -135,6 +151,16 @@ RULES = (
         remedy="Declare an aws.ecr.LifecyclePolicy for it, as infra/repository.py does",
         met="infra/repository.py",
         controls=("Security Hub ECR.3",),
+    ),
+    ResourceRule(
+        id="ecr-released-images-kept",
+        title="No number of pushes makes a lifecycle policy expire what is released",
+        severity="high",
+        level="mandatory",
+        types=(LIFECYCLE,),
+        check=_released_kept,
+        remedy="Let a rule by age on the released tags stand before the count (app-one:protectedTags)",
+        met="infra/lifecycle.py",
     ),
     ResourceRule(
         id="ecr-customer-key",

@@ -7,6 +7,7 @@ reads what it needs and no more, and never takes such a value for a good one.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 Properties = Mapping[str, Any]
@@ -53,11 +54,16 @@ class Rule:
 class ResourceRule(Rule):
     """A rule on each resource of some types by itself, judged before the engine touches it.
 
-    check: gives a message for each fault of the properties; it gets the resource's type too.
+    types: patterns, `*` matches. check: gives a message for each fault of the properties; it gets the resource's type
+    too.
     """
 
     types: tuple[str, ...]
     check: Callable[[str, Properties], Iterable[str]]
+
+    def covers(self, type_: str) -> bool:
+        """Whether it is about resources of this type."""
+        return any(fnmatchcase(type_, pattern) for pattern in self.types)
 
 
 @dataclass(frozen=True, kw_only=True)

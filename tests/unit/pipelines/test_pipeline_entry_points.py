@@ -280,6 +280,36 @@ def test_a_failed_preview_says_what_the_engine_said_and_leaves_no_raw_plan(tmp_p
     assert not list((tmp_path / "private").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("level", "code", "kind"), [("mandatory", agent.FAILED, "error"), ("advisory", agent.OK, "warning")]
+)
+def test_a_rule_that_a_stack_breaks_is_shown_with_its_resource_and_remedy(
+    level: str, code: int, kind: str, tmp_path: Path, pulumi: dict[str, str]
+) -> None:
+    broken = {
+        "policyName": "ecr-immutable-tags",
+        "resourceUrn": "urn:pulumi:dev::app-one::aws:ecr/repository:Repository::repository",
+        "enforcementLevel": level,
+        "message": "Tags can be moved.\nSet app-one:imageTagMutability IMMUTABLE. ##vso[task.complete]",
+    }
+    (tmp_path / "bin/events").write_text(json.dumps({"sequence": 1}) + "\n" + json.dumps({"policyEvent": broken}))
+    script = tmp_path / "bin/pulumi"
+    # As the engine does: what a policy says is in the event log, and a mandatory one ends the preview.
+    ends = f'cat {tmp_path}/bin/events > "$log"; cat {tmp_path}/bin/plan; exit {int(level == "mandatory")}'
+    script.write_text(
+        '#!/bin/sh\nlog=; for word; do [ "$log" = next ] && log=$word; [ "$word" = --event-log ] && log=next; done\n'
+        f'case "$*" in preview*) {ends};; *) cat {tmp_path}/bin/state;; esac\n',
+        encoding="utf-8",
+    )
+    arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
+    done = entry_point("preview", *arguments, given=pulumi, TF_BUILD="True")
+    assert done.returncode == code, done.stderr
+    said = "ecr-immutable-tags of repository: Tags can be moved. Set app-one:imageTagMutability IMMUTABLE."
+    assert f"##vso[task.logissue type={kind}]{said}" in done.stdout
+    assert "##vso[task.complete" not in done.stdout + done.stderr
+    assert not list((tmp_path / "private").iterdir())
+
+
 def recorded(time: str) -> str:
     """The state of a stack without resources of its own, as it was at a time."""
     stack = {"urn": STACK["urn"], "type": STACK["type"], "custom": False}

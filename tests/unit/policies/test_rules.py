@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
@@ -11,12 +11,16 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown
 from policies.rule import Resource, ResourceRule, StackRule
 from policies.rules import RULES
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 REPOSITORY = "aws:ecr/repository:Repository"
 LIFECYCLE = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
 INDEX = "azuredevops:index/"
 DEFINITION = f"{INDEX}buildDefinition:BuildDefinition"
 GROUP = f"{INDEX}variableGroup:VariableGroup"
 ENVIRONMENT = f"{INDEX}environment:Environment"
+CONNECTION = f"{INDEX}serviceEndpointAws:ServiceEndpointAws"
 APPROVAL = f"{INDEX}checkApproval:CheckApproval"
 BRANCHES = f"{INDEX}checkBranchControl:CheckBranchControl"
 REVIEWERS = f"{INDEX}branchPolicyMinReviewers:BranchPolicyMinReviewers"
@@ -41,6 +45,18 @@ def federated(**condition: Any) -> dict[str, Any]:
     trusted = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{ISSUER}"}
     own = {"Condition": condition} if condition else {}
     return {"assumeRolePolicy": policy(Principal=trusted, Action="sts:AssumeRoleWithWebIdentity", **own)}
+
+
+COUNT = "imageCountMoreThan"
+
+
+def tagged(pattern: str, kind: str) -> dict[str, Any]:
+    return {"tagStatus": "tagged", "tagPatternList": [pattern], "countType": kind, "countNumber": 30}
+
+
+def lifecycle(*selections: dict[str, Any]) -> dict[str, Any]:
+    rules = [{"rulePriority": place, "selection": each} for place, each in enumerate(selections, 1)]
+    return {"policy": json.dumps({"rules": rules[::-1]})}  # the priority decides, not the place
 
 
 def built(**arguments: str) -> dict[str, Any]:
@@ -80,6 +96,16 @@ ON_RESOURCES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]], 
         {"policy": UNKNOWN},
     ),
     "ecr-images-kept": ({"forceDelete": False}, [({"forceDelete": True}, "forceDelete")], {"forceDelete": UNKNOWN}),
+    "ecr-released-images-kept": (
+        lifecycle(tagged("v*", "sinceImagePushed"), tagged("*", COUNT)),
+        [
+            (lifecycle(tagged("*", COUNT)), "enough pushes"),
+            (lifecycle({"tagStatus": "any", "countType": COUNT, "countNumber": 30}), "enough pushes"),
+            (lifecycle(tagged("*", COUNT), tagged("v*", "sinceImagePushed")), "enough pushes"),
+            ({"policy": "{}"}, "no lifecycle policy"),
+        ],
+        {"policy": UNKNOWN},
+    ),
     "image-tag": (
         {"imageName": "localhost:5000/app-one:1.4"},
         [
@@ -171,14 +197,6 @@ ON_RESOURCES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]], 
         [({"blocking": False}, "does not block"), ({"enabled": False}, "does not block")],
         {"enabled": UNKNOWN},
     ),
-    "engine-official-plugins": (
-        {"region": "us-east-2"},
-        [
-            ({"pluginDownloadURL": "https://example.com"}, "https://example.com"),
-            ({"__internal": {"pluginDownloadURL": "https://example.com"}}, "https://example.com"),
-        ],
-        {"pluginDownloadURL": UNKNOWN},
-    ),
 }
 # What such a rule looks at is that a thing, or a name, is there: no value can be unknown to it.
 ON_PRESENCE: dict[str, tuple[dict[str, Any] | None, list[tuple[str, dict[str, Any], str]]]] = {
@@ -201,6 +219,13 @@ ON_PRESENCE: dict[str, tuple[dict[str, Any] | None, list[tuple[str, dict[str, An
         [("pulumi:providers:aws", {"secretKey": UNKNOWN}, "secretKey")],
     ),
 }
+ON_THEIR_OWN = {
+    "devops-branch-policies",
+    "devops-approval-before-push",
+    "iam-no-key-beside-tokens",
+    "engine-official-plugins",
+}
+"""Each has a test of its own below."""
 BY_ID = {rule.id: rule for rule in RULES}
 
 
@@ -247,7 +272,7 @@ def test_what_must_not_be_there_is_named(rule: str) -> None:
     if good is not None:
         assert judged(rule, good) == []
     for type_, properties, words in bad:
-        assert type_ in on_resource(rule).types
+        assert on_resource(rule).covers(type_)
         assert any(words in message for message in judged(rule, properties, type_))
 
 
@@ -310,8 +335,84 @@ def test_a_stack_without_a_pipeline_needs_no_checks(rule: str) -> None:
     assert list(on_stack(rule).check([resource(GROUP, "a"), resource(ENVIRONMENT, "b")])) == []
 
 
+def test_a_key_beside_identity_tokens_is_named_and_no_value_is_asked_for() -> None:
+    check = on_stack("iam-no-key-beside-tokens").check
+    issuer = resource("aws:iam/openIdConnectProvider:OpenIdConnectProvider", "issuer", {"url": UNKNOWN})
+    key = resource("aws:iam/accessKey:AccessKey", "a", {"user": UNKNOWN})
+    assert [each.name for each, _ in check([issuer, key])] == ["a"]
+    assert list(check([issuer])) == list(check([key])) == []
+
+
+@pytest.mark.parametrize("type_", ["pulumi:providers:aws", "pulumi:providers:foreign"])
+def test_a_provider_of_any_package_is_looked_at(type_: str) -> None:
+    assert on_resource("engine-secrets-from-environment").covers(type_)
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "said"),
+    [
+        ("aws", "default_7_51_1", ""),
+        ("docker", "default", ""),
+        ("pulumi", "default", ""),
+        ("aws", "default_7_51_1_https_/plugins.example.com", "from anywhere"),
+        ("aws", "elsewhere", "from anywhere"),
+        ("foreign", "default_6_6_6", "foreign is none of the packages"),
+    ],
+)
+def test_a_plugin_of_somebody_else_is_known_by_its_providers_package_and_name(
+    package: str, name: str, said: str
+) -> None:
+    provider = resource(f"pulumi:providers:{package}", name, {"region": UNKNOWN})
+    messages = [text for _, text in on_stack("engine-official-plugins").check([provider, PIPELINE])]
+    assert len(messages) == bool(said)
+    assert all(said in text for text in messages)
+
+
+PUSHES, READS = policy(Action="ecr:PutImage", Resource="*"), policy(Action="ecr:BatchGetImage", Resource="*")
+
+
+def held_by_key(document: str) -> list[Resource]:
+    """A variable group with the key of a user whose group holds the policy."""
+    return [
+        PIPELINE,
+        resource(GROUP, "a", {"id": "7"}, variables="key"),
+        resource("aws:iam/accessKey:AccessKey", "key", {}, user="user"),
+        resource("aws:iam/groupPolicyAttachment:GroupPolicyAttachment", "link", {}, group="group", policyArn="policy"),
+        resource("aws:iam/userGroupMembership:UserGroupMembership", "member", {}, user="user", groups="group"),
+        *(resource("aws:iam/user:User", "user"), resource("aws:iam/group:Group", "group")),
+        resource("aws:iam/policy:Policy", "policy", {"policy": document}),
+    ]
+
+
+def held_by_role(document: str) -> list[Resource]:
+    """A service connection to the role that holds the policy, and a group that only names the role."""
+    return [
+        PIPELINE,
+        resource(CONNECTION, "a", {"id": "7"}, roleToAssume="role"),
+        resource(GROUP, "names", {"id": "8"}, variables="role"),
+        resource("aws:iam/role:Role", "role"),
+        resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "link", {}, role="role", policyArn="policy"),
+        resource("aws:iam/policy:Policy", "policy", {"policy": document}),
+    ]
+
+
+@pytest.mark.parametrize("held", [held_by_key, held_by_role])
+def test_what_a_run_pushes_with_waits_for_an_approval(held: Callable[[str], list[Resource]]) -> None:
+    check = on_stack("devops-approval-before-push").check
+    for document in (PUSHES, policy(Action="ecr:P*", Resource="*"), policy(NotAction="iam:*", Resource="*")):
+        assert [each.name for each, _ in check(held(document))] == ["a"]
+    for document in (READS, policy(NotAction="ecr:*", Resource="*"), policy(Effect="Deny", Action="*", Resource="*")):
+        assert list(check(held(document))) == []
+    approval = resource(APPROVAL, "approval", {"targetResourceId": UNKNOWN}, targetResourceId="a")
+    assert list(check([*held(PUSHES), approval])) == []
+    one_person = resource("docker:index/image:Image", "image")
+    assert list(check([*held(PUSHES), one_person])) == []
+    with pytest.raises(UnknownValueError):
+        list(check(held(UNKNOWN)))
+
+
 def test_every_rule_is_tried_and_says_all_of_itself() -> None:
-    assert {*ON_RESOURCES, *ON_PRESENCE, *ON_STACKS, "devops-branch-policies"} == set(BY_ID)
+    assert {*ON_RESOURCES, *ON_PRESENCE, *ON_STACKS, *ON_THEIR_OWN} == set(BY_ID)
     assert len(BY_ID) == len(RULES)
     for rule in RULES:
         assert all((rule.title, rule.remedy, rule.met)), rule.id

@@ -20,6 +20,10 @@ IDS = {rule.id for rule in RULES}
 DAY = datetime.date(2027, 1, 31)
 
 
+def urn(name: str, stack: str = "dev") -> str:
+    return f"urn:pulumi:{stack}::app-one::app-one:infra:Image$docker:index/image:Image::{name}"
+
+
 def loaded(tmp_path: Path, text: str) -> tuple[waivers.Waiver, ...]:
     file = tmp_path / "waivers.yml"
     file.write_text(text, encoding="utf-8")
@@ -29,10 +33,16 @@ def loaded(tmp_path: Path, text: str) -> tuple[waivers.Waiver, ...]:
 def test_a_waiver_lets_its_resources_off_its_rule_up_to_its_last_day(tmp_path: Path) -> None:
     text = '- {rule: image-tag, resource: "image-*", reason: made by hand, until: 2027-01-31}\n'
     (waiver,) = loaded(tmp_path, text)
-    assert waiver.covers("image-tag", "image-a", DAY)
-    assert not waiver.covers("image-tag", "image-a", DAY + datetime.timedelta(days=1))
-    assert not waiver.covers("image-tag", "other", DAY)
-    assert not waiver.covers("image-platform", "image-a", DAY)
+    assert waiver.covers("image-tag", urn("image-a"), DAY)
+    assert not waiver.covers("image-tag", urn("image-a"), DAY + datetime.timedelta(days=1))
+    assert not waiver.covers("image-tag", urn("other"), DAY)
+    assert not waiver.covers("image-platform", urn("image-a"), DAY)
+
+
+def test_a_waiver_of_a_stack_is_none_of_another(tmp_path: Path) -> None:
+    (waiver,) = loaded(tmp_path, '- {rule: image-tag, resource: image, stack: "dev*", reason: made by hand}\n')
+    assert waiver.covers("image-tag", urn("image", "dev-image"), DAY)
+    assert not waiver.covers("image-tag", urn("image", "prod"), DAY)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +53,7 @@ def test_a_waiver_lets_its_resources_off_its_rule_up_to_its_last_day(tmp_path: P
         ("- {rule: image-tagg, resource: image, reason: x}\n", "waives image-tagg, which is no rule"),
         ("- {rule: image-tag, resource: image, reason: x, owner: y}\n", "has keys other than"),
         ("- {rule: image-tag, resource: image, reason: x, until: soon}\n", "has to be a day such as"),
+        ("- {rule: image-tag, resource: image, reason: x, stack: 3}\n", "stack has to be a stack's name"),
         ("- image-tag\n", "has keys other than"),
         ("rule: image-tag\n", "has to be a list"),
         ("- {\n", "cannot be read"),
