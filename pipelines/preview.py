@@ -75,9 +75,11 @@ def preview(
     environment = agent.environment(**commit.date(), PULUMI_DEBUG_COMMANDS="true", **changes)
     try:
         code = agent.call([*command, *(["--refresh"] if refresh else [])], env=environment, output=raw)
-        _tell_policies(events)
+        whole = _tell_policies(events)
         if code:
             raise agent.Stop(f"pulumi preview of {stack} failed with {code}:\n{_errors(raw)}")
+        if not whole:
+            raise agent.Stop(f"pulumi's event log of {stack}'s preview is not whole: run it again")
         _audit(stack, raw, report)
         if kept:
             agent.private_folder(kept.parent)
@@ -87,14 +89,21 @@ def preview(
         events.unlink(missing_ok=True)
 
 
-def _tell_policies(events: Path) -> None:
-    """Show what the rules of policies/ found: an error for each mandatory one that is broken, a warning for others."""
-    for line in events.read_text(encoding="utf-8").splitlines():
-        said = json.loads(line).get("policyEvent")
+def _tell_policies(events: Path) -> bool:
+    """Show what the rules of policies/ found: an error for each mandatory one that is broken, a warning for others.
+
+    False where the log breaks off, as that of a killed engine does.
+    """
+    for line in events.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            said = json.loads(line).get("policyEvent")
+        except ValueError:
+            return False
         if said:
             resource = str(said.get("resourceUrn") or "the stack").rpartition("::")[2]
             kind = "error" if said["enforcementLevel"] == "mandatory" else "warning"
             agent.issue(f"{said['policyName']} of {resource}: {' '.join(said['message'].split())}", kind)
+    return True
 
 
 def _audit(stack: str, raw: Path, report: Path) -> None:

@@ -310,6 +310,22 @@ def test_a_rule_that_a_stack_breaks_is_shown_with_its_resource_and_remedy(
     assert not list((tmp_path / "private").iterdir())
 
 
+@pytest.mark.parametrize(("ends", "said"), [("kill -9 $$", "failed with -9"), ("exit 0", "event log of dev's preview")])
+def test_a_preview_whose_event_log_breaks_off_fails_with_the_reason(
+    ends: str, said: str, tmp_path: Path, pulumi: dict[str, str]
+) -> None:
+    (tmp_path / "bin/pulumi").write_text(
+        '#!/bin/sh\nlog=; for word; do [ "$log" = next ] && log=$word; [ "$word" = --event-log ] && log=next; done\n'
+        f'case "$*" in preview*) printf \'{{"policyEv\' > "$log"; {ends};; *) cat {tmp_path}/bin/state;; esac\n',
+        encoding="utf-8",
+    )
+    arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
+    done = entry_point("preview", *arguments, given=pulumi)
+    assert done.returncode == agent.FAILED
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def recorded(time: str) -> str:
     """The state of a stack without resources of its own, as it was at a time."""
     stack = {"urn": STACK["urn"], "type": STACK["type"], "custom": False}
