@@ -29,24 +29,25 @@ def main() -> None:
     parser.add_argument("--previewed", type=Path, help="what `pipelines.preview --events` wrote of the preview before")
     options = parser.parse_args()
     identity.take()
-    environment = agent.environment(**commit.date(), PULUMI_DEBUG_COMMANDS="true")  # for --event-log
+    environment = agent.environment(**commit.date())
     # What would happen was previewed, approved and compared by the steps before.
     up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", options.stack]
     up += ["--policy-pack", POLICIES]  # again: only now is every value known
     events = options.outputs.with_name("update-events.json")
-    up += ["--event-log", str(agent.private_file(events))]
+    if options.previewed:
+        # The log is written for whoever debugs the engine.
+        up, environment = (
+            [*up, "--event-log", str(agent.private_file(events))],
+            environment | {"PULUMI_DEBUG_COMMANDS": "true"},
+        )
     if options.state:
         state.compare(options.stack, options.state)
     try:
-        code = agent.call(up, env=environment)
-    except agent.Cancelled as cancelled:
-        if cancelled.ended == -signal.SIGINT:
-            # Nobody else's lock: the environment's lets one deployment run at a time.
-            agent.call(["pulumi", "cancel", options.stack, "--yes", "--non-interactive"], env=environment)
-        raise
-    if options.previewed:
-        _compare(options.stack, options.previewed, events, failed=bool(code))
-    events.unlink(missing_ok=True)
+        code = _update(options.stack, up, environment)
+        if options.previewed:
+            _compare(options.stack, options.previewed, events, failed=bool(code))
+    finally:
+        events.unlink(missing_ok=True)  # it holds settings in clear
     if code:
         raise agent.Stop(
             f"pulumi up of {options.stack} failed with {code}: see the log above. Finished steps are recorded; mend "
@@ -59,8 +60,19 @@ def main() -> None:
     )
 
 
+def _update(stack: str, up: list[str], environment: dict[str, str]) -> int:
+    """The exit code of pulumi up. Raises Cancelled, with the stack's lock given back."""
+    try:
+        return agent.call(up, env=environment)
+    except agent.Cancelled as cancelled:
+        if cancelled.ended == -signal.SIGINT:
+            # Nobody else's lock: the environment's lets one deployment run at a time.
+            agent.call(["pulumi", "cancel", stack, "--yes", "--non-interactive"], env=environment)
+        raise
+
+
 def _compare(stack: str, previewed: Path, events: Path, *, failed: bool) -> None:
-    """Raises Stop (code 4) where the update did something else than the preview showed."""
+    """Raises Stop (REFUSED) where the update did something else than the preview showed."""
     command = [sys.executable, "-m", "audit", "compare", "--update", str(previewed), str(events)]
     code = agent.call(command)
     if code == DIFFERS:

@@ -66,10 +66,20 @@ def _difference(shown: Sequence[Step], done: Sequence[Step], *, whole: bool) -> 
     if not whole and set(done_ops) <= set(shown_ops):
         return []
     if set(shown_ops) <= _RESOLVED and set(done_ops) <= {"update"} and any(_unknown(step) for step in shown):
-        return []
+        # What was known all the same has to be done, and nothing else.
+        if not done and not any(_known(step) for step in shown):
+            return []
+        if done:
+            paths = [path for pair in zip(shown, done, strict=False) for path in _otherwise(*pair)]
+            return ["became something else than was previewed", *paths] if paths else []
     if not done:
         return [f"was previewed ({', '.join(shown_ops)}), and was not done"]
     return [f"was previewed as {', '.join(shown_ops)}, and what was done is {', '.join(done_ops)}"]
+
+
+def _known(step: Step) -> bool:
+    """Whether an input changes for all that was not known."""
+    return step.old is not None and step.new is not None and any(_paths(step.new.inputs, step.old.inputs, ""))
 
 
 def _unknown(step: Step) -> bool:

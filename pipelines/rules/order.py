@@ -126,6 +126,10 @@ def _handed_on(preview: Step, compared: Step, gate: Step, update: Step) -> Itera
         yield at("approved", compared.raw, "compare with the report that was approved")
     if not option(update, "--state") or option(update, "--state") != option(preview, "--state"):
         yield at("approved", update.raw, "hand --state from the preview to the update, to see what came between")
+    if not option(update, "--previewed") or option(update, "--previewed") != option(preview, "--events"):
+        yield at(
+            "approved", update.raw, "hand --events of the preview to the update as --previewed, to see what it did"
+        )
 
 
 def refused_on_main(context: Context) -> Iterator[Finding]:

@@ -46,7 +46,10 @@ def compared(folder: Path, preview: Steps, update: Steps, *, failed: bool = Fals
         ([p.step(p.KEY, "k", None, {"s": "[secret]"})], [p.step(p.KEY, "k", None, {"s": "[secret]"})]),
         # What was not known turned out to be what is recorded.
         ([p.step(p.USER, "u", A, A | {"name": UNKNOWN})], [p.step(p.USER, "u", A, A, op="same")]),
-        ([p.step(p.USER, "u", A, A | {"name": UNKNOWN}, op="replace")], [p.step(p.USER, "u", A, A | {"tags": {}})]),
+        (
+            [p.step(p.USER, "u", A, A | {"name": UNKNOWN, "tags": {}}, op="replace")],
+            [p.step(p.USER, "u", A, A | {"tags": {}})],
+        ),
     ],
 )
 def test_an_update_that_did_what_was_shown_is_the_same(
@@ -89,6 +92,11 @@ def test_an_update_that_did_what_was_shown_is_the_same(
             "tags.x: in the preview alone",
         ),
         (
+            [p.step(p.USER, "door", A, A | {"name": UNKNOWN}, op="replace")],
+            [p.step(p.USER, "door", A, A | {"tags": {}})],
+            "tags.x: in the preview alone",
+        ),
+        (
             [p.step(p.USER, "door", A, A | {"name": UNKNOWN})],
             [p.step(p.USER, "door", A, None)],
             "what was done is delete",
@@ -112,6 +120,14 @@ def test_what_was_shown_and_not_done_is_named_unless_the_update_ended_before(
     assert "was previewed (create), and was not done" in capsys.readouterr().out
     assert compared(tmp_path, shown, shown[:1], failed=True) == 0
     assert "it ended with an error" in capsys.readouterr().out
+
+
+def test_what_was_known_to_change_beside_what_was_not_known_is_not_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = [p.step(p.USER, "door", A, A | {"name": UNKNOWN, "tags": {}})]
+    assert compared(tmp_path, shown, []) == 4
+    assert "was previewed (update), and was not done" in capsys.readouterr().out
 
 
 def test_no_value_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

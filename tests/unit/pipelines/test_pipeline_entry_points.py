@@ -393,6 +393,40 @@ def test_a_stack_that_somebody_changed_since_its_preview_is_left_alone(tmp_path:
     assert not (tmp_path / "private" / "outputs.json").exists()
 
 
+LOGGED = {
+    "what was previewed": ("1.1", agent.OK, ""),
+    "another tag": ("1.2", agent.REFUSED, "did something else than was previewed and approved"),
+    "nothing": (None, agent.REFUSED, "did something else than was previewed and approved"),
+    "half a log": ("", agent.FAILED, "could not be held against its preview"),
+}
+
+
+@pytest.mark.parametrize(("tag", "code", "said"), LOGGED.values(), ids=LOGGED)
+def test_an_update_is_held_against_its_preview_and_its_log_is_gone_whatever_came_of_it(
+    tmp_path: Path, pulumi: dict[str, str], tag: str | None, code: int, said: str
+) -> None:
+    def log(*tags: str, ended: bool = True) -> str:
+        lines: list[dict[str, Any]] = [{"preludeEvent": {"config": {}}}]
+        for each in tags:
+            step = {"op": "update", "urn": IMAGE["urn"], "old": _state("1.0"), "new": _state(each)}
+            lines.append({"resourcePreEvent": {"metadata": step}})
+        if ended:
+            lines.append({"summaryEvent": {"resourceChanges": {"update": len(tags)}, "result": "succeeded"}})
+        return "".join(json.dumps(line) + "\n" for line in lines)
+
+    previewed, outputs = tmp_path / "previewed.json", tmp_path / "private" / "outputs.json"
+    previewed.write_text(log("1.1"), encoding="utf-8")
+    (tmp_path / "bin" / "events").write_text(log(*[tag] if tag else [], ended=tag != ""), encoding="utf-8")
+    script = tmp_path / "bin" / "pulumi"
+    logs = 'case "$*" in up*) while [ "$1" != --event-log ]; do shift; done; cat events > "$2"; exit;; esac\n'
+    script.write_text(script.read_text(encoding="utf-8").replace("case", f"{logs}case", 1), encoding="utf-8")
+    arguments = ("--stack", "dev", "--outputs", str(outputs), "--previewed", str(previewed))
+    done = entry_point("deploy", *arguments, given=pulumi)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert said in done.stderr
+    assert [file.name for file in outputs.parent.iterdir()] == (["outputs.json"] if code == agent.OK else [])
+
+
 def test_an_update_that_is_cancelled_before_the_engine_listens_gives_the_lock_back(
     tmp_path: Path, pulumi: dict[str, str]
 ) -> None:

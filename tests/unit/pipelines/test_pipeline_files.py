@@ -713,6 +713,12 @@ SEEDS = {
     "the update does not look at the state again": Seed(
         "approved", f"{T}deploy.yml", "$(private)/outputs.json --state $(private)/state", "$(private)/outputs.json"
     ),
+    "nobody looks whether the update did what was previewed": Seed(
+        "approved", f"{T}deploy.yml", "--previewed $(private)/previewed.json\n", "\n"
+    ),
+    "the update is held against another preview": Seed(
+        "approved", f"{T}deploy.yml", "--previewed $(private)/previewed.json", "--previewed $(private)/another.json"
+    ),
     "a queued run chooses fewer checks": Seed(
         "checks",
         PIPELINE,
