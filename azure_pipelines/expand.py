@@ -83,8 +83,8 @@ class Expander:
             raise PipelineError(f"{item.file}:{item.line}: {text_} is of another repository, which is not read")
         path = PurePosixPath(name)
         # A path is relative to the including file; one that begins with / starts at the checkout's top.
-        target = PurePosixPath(*path.parts[1:]) if path.is_absolute() else _normal(file.parent / path)
         try:
+            target = _normal(PurePosixPath(*path.parts[1:]) if path.is_absolute() else file.parent / path)
             return self._file(target, item.get("parameters") or {}, seen, depth + 1)
         except PipelineError as error:
             raise PipelineError(f"{item.file}:{item.line}: {error}") from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azure_pipelines import slips
 from azure_pipelines.expressions import STATUS, ExpressionError, Node, calls, parse, paths
 
 if TYPE_CHECKING:
@@ -162,11 +163,24 @@ def conditions(context: Context) -> Iterator[Finding]:
         except ExpressionError as error:
             yield at("condition", raw, f"the condition does not parse: {error}")
             continue
+        for why in slips.never(node):
+            yield at("never", raw, f"the condition {text!r} never holds: {why}")
         if not calls(node) & STATUS:
             yield at("condition", raw, f"{text!r} runs whatever failed before: begin with and(succeeded(), ...)")
         for path in paths(node):
             if known is not None and path[0] == "variables" and len(path) > 1 and path[1].lower() not in known:
                 yield at("condition", raw, f"no variable {path[1]} is defined: it would be empty")
+
+
+def keys(context: Context) -> Iterator[Finding]:
+    """Every key of the pipeline, its stages, jobs and steps is one of the language."""
+    rows = [(context.pipeline.raw, slips.PIPELINE)]
+    rows += [(stage.raw, slips.STAGE) for stage in context.pipeline.stages if stage.raw is not context.pipeline.raw]
+    rows += [(job.raw, slips.DEPLOYMENT if job.deployment else slips.JOB) for _, job in context.pipeline.jobs()]
+    rows += [(step.raw, slips.of_step(step)) for _, _, step in context.pipeline.steps()]
+    for raw, level in rows:
+        for why in slips.unexpected(raw, level):
+            yield at("key", raw, why)
 
 
 def macros(context: Context) -> Iterator[Finding]:
@@ -226,8 +240,20 @@ def texts(raw: object) -> Iterator[str]:
             yield from texts(value)
 
 
+def results(context: Context) -> Iterator[Finding]:
+    """A condition reads of stages and jobs alone that are depended on, for of no other there is anything."""
+    for stage in context.pipeline.stages:
+        for path in _dependencies_of(parsed(stage.condition)):
+            if path[1].lower() not in map(str.lower, stage.depends_on):
+                yield at("output", stage.raw, f"{stage.id} does not depend on {path[1]}: what it gives is empty here")
+    for stage, job in context.pipeline.jobs():
+        for path in _dependencies_of(parsed(job.condition)):
+            if why := _missing_here(path, job, stage):
+                yield at("output", job.raw, f"{job.condition}: {why}")
+
+
 def outputs(context: Context) -> Iterator[Finding]:
-    """Outputs of earlier jobs are of a stage that is depended on, of a job and a named step that are there."""
+    """What earlier stages and jobs gave is of one that is depended on, of a job and a named step that are there."""
     stages = {stage.id: stage for stage in context.pipeline.stages}
     for stage, job in context.pipeline.jobs():
         reach = ancestors(stage, stages)
@@ -240,8 +266,25 @@ def outputs(context: Context) -> Iterator[Finding]:
                 yield at("condition", variable.raw, f"{value!r} does not parse")
                 continue
             for path in paths(node):
-                if path[0] == "stageDependencies" and (why := _missing_output(path, reach, stages)):
+                why = _missing_output(path, reach, stages) if path[0] == "stageDependencies" else ""
+                # A stage's variables are worked out for each of its jobs, of which some may depend on it.
+                if variable in job.variables and path in _dependencies_of(node):
+                    why = _missing_here(path, job, stage)
+                if why:
                     yield at("output", variable.raw, f"{value}: {why}")
+
+
+def _dependencies_of(node: Node | None) -> list[tuple[str, ...]]:
+    found = paths(node) if node is not None else []
+    return [path for path in found if path[0].lower() == "dependencies" and len(path) > 2]
+
+
+def _missing_here(path: tuple[str, ...], job: Job, stage: Stage) -> str:
+    """Why what a path reads of a job of the same stage is not there, or nothing."""
+    if path[1].lower() not in map(str.lower, job.depends_on):
+        return f"{job.id} does not depend on {path[1]}: what it gives is empty here"
+    found = next((entry for entry in stage.jobs if entry.id.lower() == path[1].lower()), None)
+    return _missing_step(found, path[3]) if found and len(path) == 4 and path[2] == "outputs" else ""
 
 
 def ancestors(stage: Stage, stages: dict[str, Stage]) -> set[str]:
@@ -267,10 +310,14 @@ def _missing_output(path: tuple[str, ...], reach: set[str], stages: dict[str, St
     found = next((entry for entry in stages[stage].jobs if entry.id == job), None)
     if found is None:
         return f"{stage} has no job {job}"
+    return _missing_step(found, output)
+
+
+def _missing_step(found: Job, output: str) -> str:
     step, _, name = output.rpartition(".")
     entry = next((entry for entry in found.steps if step and entry.name == step.rpartition(".")[2]), None)
     if entry is None:
-        return f"{job} has no step of the name {step!r}"
+        return f"{found.id} has no step of the name {step!r}"
     if not entry.script:
         return ""  # what a task sets is not to be seen here
     names = {given for given, is_output in set_by(entry) if is_output}
@@ -312,9 +359,11 @@ def _is_field(text: str, low: int, high: int, words: Sequence[str]) -> bool:
 ALL: tuple[Rule, ...] = (
     depends_on,
     unique,
+    keys,
     deployments,
     conditions,
     macros,
+    results,
     outputs,
     schedules,
 )
