@@ -64,6 +64,14 @@ class Step:
         return str(self.raw.get("condition") or "succeeded()")
 
     @property
+    def retries(self) -> int:
+        """How often the step is tried again when it fails, at most 10. Raises PipelineError for what is no number."""
+        given = str(self.raw.get("retryCountOnTaskFailure") or "0")
+        if not given.isdecimal():
+            raise PipelineError(f"{self.raw.file}:{self.raw.line}: retryCountOnTaskFailure is {given!r}, no number")
+        return min(int(given), 10)
+
+    @property
     def env(self) -> Mapping[str, str]:
         """Variables that are mapped into the environment."""
         return {key: str(value) for key, value in (self.raw.get("env") or {}).items()}
@@ -222,6 +230,11 @@ def _entries(raw: Located) -> list[Located]:
     if "deployment" not in raw:
         return list(raw.get("steps") or [])
     strategy = raw.get("strategy") or {}
+    kinds = ", ".join(strategy) if isinstance(strategy, Mapping) else str(strategy)
+    if kinds not in ("", "runOnce"):
+        raise PipelineError(
+            f"{raw.file}:{raw.line}: the strategy {kinds} of deployment {raw['deployment']} is not known here"
+        )
     hooks = strategy.get("runOnce") if isinstance(strategy, Mapping) else None
     for name in hooks or ():
         if name != "deploy":

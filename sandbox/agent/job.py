@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from azure_pipelines.conditions import CANCELED, FAILED, SKIPPED, SUCCEEDED, WITH_ISSUES, step_holds
+from azure_pipelines.documents import PipelineError
 from azure_pipelines.expressions import ExpressionError
 from sandbox.agent import commands, process, tasks
 from sandbox.agent.channel import ChannelError
@@ -151,19 +152,33 @@ class JobRun:
         try:
             if str(step.raw.get("enabled", "true")).lower() == "false" or not self._wanted(step):
                 return SKIPPED
-            code = tasks.run(self, step)
-            result = SUCCEEDED if code == 0 else FAILED
-            if code:
-                self.say(f"##[error]{step.task} exited with code {code}")
-        except (tasks.TaskError, ChannelError, ExpressionError) as error:
+            result = self._tried(step)
+            for number in range(step.retries):
+                if result != FAILED or self.cancellation.requested:
+                    break
+                self.say(f"##[warning]try {number + 2} of {step.retries + 1}")
+                self._completed = ""
+                result = self._tried(step)
+        except (PipelineError, ExpressionError) as error:
             self.say(f"##[error]{error}")
             result = FAILED
-        result = self._completed or result
         if self.cancellation.requested and result == FAILED:
             return CANCELED
         if result == FAILED and str(step.raw.get("continueOnError", "false")).lower() == "true":
             return WITH_ISSUES
         return result
+
+    def _tried(self, step: Step) -> str:
+        """Run a step once; what it says of its own result counts."""
+        try:
+            code = tasks.run(self, step)
+            result = SUCCEEDED if code == 0 else FAILED
+            if code:
+                self.say(f"##[error]{step.task} exited with code {code}")
+        except (tasks.TaskError, ChannelError) as error:
+            self.say(f"##[error]{error}")
+            result = FAILED
+        return self._completed or result
 
     def _wanted(self, step: Step) -> bool:
         canceled = self.cancellation.requested

@@ -297,6 +297,12 @@ SEEDS = {
         "and(succeeded(), eq(variables['Build.SourceBranch'], 'refs/heads/main'),",
         "and(eq(variables['Build.SourceBranch'], 'refs/heads/main'),",
     ),
+    "a condition names a branch without its refs": Seed(
+        "never",
+        f"{T}deploy.yml",
+        "eq(variables['Build.SourceBranch'], 'refs/heads/main')",
+        "eq(variables['Build.SourceBranch'], 'main')",
+    ),
     "a condition reads a variable that is not": Seed(
         "condition", f"{T}deploy.yml", "variables['Build.SourceBranch']", "variables['Build.Branch']"
     ),

@@ -299,7 +299,7 @@ def test_a_cancelled_update_is_interrupted_then_interrupted_again_and_killed_wit
           - bash: exec {sys.executable} -m pipelines.deploy --stack dev --outputs $(private)/outputs.json
             displayName: Update
             env: {{ENDS_AT: {ends_at}, PYTHONPATH: {Path.cwd()}}}
-          - bash: mkdir $(private) && exec {sys.executable} -m pipelines.cleanup --private $(private)
+          - bash: mkdir -p $(private) && exec {sys.executable} -m pipelines.cleanup --private $(private)
             displayName: Cleanup
             condition: always()
             env: {{PYTHONPATH: {Path.cwd()}}}
