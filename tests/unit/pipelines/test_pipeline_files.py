@@ -269,7 +269,7 @@ SEEDS = {
     "a template's parameter is missing": Seed("expands", STAGES, "              reader: ${{ stack.reader }}\n", ""),
     "a template expression does not parse": Seed("expands", STAGES, "${{ else }}:", "${{ elsif x }}:"),
     "a stage is there twice": Seed("unique", f"{T}deploy.yml", "- stage: deploy_", "- stage: preview_"),
-    "a deployment has no strategy": Seed("deployment", f"{T}deploy.yml", "          runOnce:", "          canary:"),
+    "a deployment has no strategy": Seed("expands", f"{T}deploy.yml", "          runOnce:", "          canary:"),
     "a deployment has steps for its failure": Seed(
         "expands",
         f"{T}deploy.yml",
