@@ -748,7 +748,7 @@ SEEDS = {
         "key", f"{T}drift.yml", "      - job: drift\n", "      - job: drift\n        pool: {name: mine}\n"
     ),
     "a deployment has a second strategy": Seed(
-        "key", f"{T}deploy.yml", "          runOnce:\n", "          rolling: {}\n          runOnce:\n"
+        "expands", f"{T}deploy.yml", "          runOnce:\n", "          rolling: {}\n          runOnce:\n"
     ),
     "a variable is a script for every shell": Seed(
         "variable", f"{T}variables.yml", "variables:\n", "variables:\n  - {name: BASH_FUNC, value: app/start}\n"
