@@ -280,7 +280,10 @@ def test_the_token_of_a_run_speaks_of_no_other_run(service: Service, queue: Queu
         ("steps: [{template: none.yml}]\n", "File /none.yml not found in repository"),
         ("extends: {template: none.yml}\n", "File /none.yml not found in repository"),
         ("steps: [", "is no YAML"),
-        ("jobs:\n- {deployment: d, environment: e, strategy: {canary: {}}}\n", "no steps in strategy: runOnce: deploy"),
+        (
+            "jobs:\n- {deployment: d, environment: e, strategy: {canary: {}}}\n",
+            "the strategy canary of deployment d is not known here",
+        ),
         ("jobs:\n- {job: a, strategy: {parallel: 2}}\n", "the strategy parallel of job a is not known here"),
         ("parameters: [{name: p, type: number, default: x}]\nsteps: []\n", "no number"),
         ("variables: [{group: none}]\nsteps: []\n", "Variable group none was not found or is not authorized for use."),
