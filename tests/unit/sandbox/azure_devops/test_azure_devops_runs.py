@@ -281,6 +281,10 @@ def test_the_token_of_a_run_speaks_of_no_other_run(service: Service, queue: Queu
         ("extends: {template: none.yml}\n", "File /none.yml not found in repository"),
         ("steps: [", "is no YAML"),
         (
+            "jobs:\n- {deployment: d, environment: e, strategy: {runOnce: {}}}\n",
+            "no steps in strategy: runOnce: deploy",
+        ),
+        (
             "jobs:\n- {deployment: d, environment: e, strategy: {canary: {}}}\n",
             "the strategy canary of deployment d is not known here",
         ),
