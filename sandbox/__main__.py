@@ -69,6 +69,7 @@ def main(arguments: list[str]) -> int:
         "--approve", action="store_const", const="approved", dest="answer", help="approve what is asked"
     )
     answer.add_argument("--reject", action="store_const", const="rejected", dest="answer", help="reject what is asked")
+    commands.add_parser("console", help="runs, approvals, library, environments and images in the browser")
     commands.add_parser("summary", help="what the last `up` made, as the services show it")
     chosen = parser.parse_args(arguments)
     layout = Layout.find()
@@ -104,6 +105,11 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
     if chosen.command == "env":
         print(environment.shell(variables))
         return 0
+    if chosen.command == "console":
+        from sandbox.console.serve import serve
+
+        serve(variables)
+        return 0
     if chosen.command == "pipeline":
         from sandbox import pipeline, pipeline_screen
 
@@ -118,7 +124,11 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
 
     if chosen.command == "pulumi":
         return stack.pulumi(layout, chosen.arguments, complete_environment)
-    from sandbox import summary
+    return _summary(layout, variables, complete_environment)
+
+
+def _summary(layout: Layout, variables: dict[str, str], complete_environment: dict[str, str]) -> int:
+    from sandbox import stack, summary
 
     outputs = stack.outputs(layout, complete_environment)
     if "image_by_digest" not in outputs:

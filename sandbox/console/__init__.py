@@ -1,0 +1,1 @@
+"""The console in the browser: pages over the public REST of the sandbox's services."""
