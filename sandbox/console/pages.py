@@ -12,7 +12,7 @@ LAST = 2000
 """Lines of a log that a page shows, from its end."""
 
 
-class Unanswered(Exception):
+class UnansweredError(Exception):
     """A service that gives no answer; the message says which, and why."""
 
 

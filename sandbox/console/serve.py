@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import layout as names
 from sandbox.agent.channel import Organization
-from sandbox.console.pages import Pages, Unanswered
+from sandbox.console.pages import Pages, UnansweredError
 from sandbox.console.server import Console
 
 if TYPE_CHECKING:
@@ -48,5 +48,5 @@ def _images(environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
         describe = ecr.get_paginator("describe_images")
         pages = [page for name in names_ for page in describe.paginate(repositoryName=name)]
     except (BotoCoreError, ClientError) as error:
-        raise Unanswered(f"ECR does not answer: {error}") from None
+        raise UnansweredError(f"ECR does not answer: {error}") from None
     return [image for page in pages for image in page["imageDetails"]]

@@ -19,7 +19,7 @@ import jinja2
 from aiohttp import web
 
 from sandbox.agent.channel import ChannelError
-from sandbox.console.pages import Page, Table, Unanswered
+from sandbox.console.pages import Page, Table, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -104,7 +104,7 @@ class Console:
                 response.headers["Allow"] = refusal.headers["Allow"]
         except ChannelError as error:
             response = self._failure(502, f"Azure DevOps refuses: {error}")
-        except Unanswered as error:
+        except UnansweredError as error:
             response = self._failure(502, str(error))
         response.headers.update(HEADERS)
         return response
