@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 def serve(environment: Mapping[str, str]) -> None:
     """Print the address with its one-time token, and serve on a free port of the loopback."""
+    import requests
     from aiohttp import web
 
     organization = Organization(environment["AZDO_ORG_SERVICE_URL"], environment["AZDO_PERSONAL_ACCESS_TOKEN"])
 
     def ask(method: str, path: str, body: object) -> Any:
-        return organization.ask(method, f"{names.PROJECT}/{path}", body)
+        try:
+            return organization.ask(method, f"{names.PROJECT}/{path}", body)
+        except requests.RequestException as error:
+            raise UnansweredError(f"Azure DevOps does not answer ({error}): `make up` starts it") from None
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         console = Console(Pages(ask, names.PROJECT, lambda: _images(environment)), listening.getsockname()[1])
