@@ -89,7 +89,7 @@ def link(home: Path, into: Path) -> None:
     elif place.exists():
         raise agent.Stop(f"{place} is in the way: remove it, or name it with --into", agent.USAGE)
     home.mkdir(parents=True, exist_ok=True)
-    place.symlink_to(into, target_is_directory=True)
+    place.symlink_to(into.resolve(), target_is_directory=True)
 
 
 def main() -> None:

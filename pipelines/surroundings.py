@@ -84,10 +84,18 @@ An index or a certificate of the agent's machine stays: what is installed is com
 """
 
 _LOCAL: Mapping[str, Callable[[str], bool]] = {
-    "AWS_ENDPOINT_URL": lambda value: urlsplit(value).hostname in ("127.0.0.1", "localhost", "::1"),
+    "AWS_ENDPOINT_URL": lambda value: _host(value) in ("127.0.0.1", "localhost", "::1"),
     "DOCKER_HOST": lambda value: value.startswith("unix://"),
 }
 """Addresses that get credentials, and so may only be of this machine."""
+
+
+def _host(address: str) -> str | None:
+    """The host of an address; None where it is none."""
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 def stays(name: str, value: str) -> bool:

@@ -35,7 +35,16 @@ def _parsed(text: str) -> iam.Policy | str:
 
 
 def _exact(type_: str, properties: Properties) -> Iterator[str]:
-    policy = _parsed(properties[_DOCUMENTS[type_]])
+    if type_ == ROLE:  # it can hold policies of its own besides what is attached to it
+        for inline in properties.get("inlinePolicies") or ():
+            if inline.get("policy"):
+                yield from _document(inline["policy"])
+        return
+    yield from _document(properties[_DOCUMENTS[type_]])
+
+
+def _document(text: str) -> Iterator[str]:
+    policy = _parsed(text)
     if isinstance(policy, str):
         yield policy
         return
@@ -66,10 +75,11 @@ def _trusts(_: str, properties: Properties) -> Iterator[str]:
                 yield f"{statement.name}: identity tokens of any `{part}` are trusted"
 
 
-def _no_administrator(_: str, properties: Properties) -> Iterator[str]:
-    name = str(properties["policyArn"]).rpartition("/")[2]
-    if name in _ADMINISTRATORS:
-        yield f"{name} is attached, which allows nearly everything"
+def _no_administrator(type_: str, properties: Properties) -> Iterator[str]:
+    for arn in (properties.get("managedPolicyArns") or ()) if type_ == ROLE else (properties["policyArn"],):
+        name = str(arn).rpartition("/")[2]
+        if name in _ADMINISTRATORS:
+            yield f"{name} is attached, which allows nearly everything"
 
 
 def _not_on_users(type_: str, properties: Properties) -> Iterator[str]:
@@ -98,7 +108,7 @@ RULES = (
         title="A policy names the actions and the resources that it allows",
         severity="critical",
         level="mandatory",
-        types=tuple(_DOCUMENTS),
+        types=(*_DOCUMENTS, ROLE),
         check=_exact,
         remedy="Name each action, and the ARN of each resource where the action has one",
         met="infra/policy.py, at the place that declares it",
@@ -123,7 +133,7 @@ RULES = (
         title="No policy that allows nearly everything is attached",
         severity="critical",
         level="mandatory",
-        types=_ATTACHMENTS,
+        types=(*_ATTACHMENTS, ROLE),
         check=_no_administrator,
         remedy="Attach a policy that names what is needed",
         met="infra/access.py",

@@ -158,8 +158,8 @@ def _fault(address: str) -> str | None:
     import docker.errors
     import requests
 
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         if parts.scheme == "unix":
             with socket.socket(socket.AF_UNIX) as plain:  # asked first: docker-py wraps the cause beyond recognition
                 plain.connect(parts.path)
@@ -173,6 +173,8 @@ def _fault(address: str) -> str | None:
         return f"does not answer ({error})"
     except OSError as error:
         return f"does not answer ({(error.strerror or str(error)).lower()})"
+    except ValueError as error:
+        return f"is no address such as {DEFAULT} ({error})"
     if any("name=rootless" in option for option in options):
         return "is rootless: its network is not this machine's, so it does not reach the sandbox's registry"
     return None

@@ -6,14 +6,11 @@ import hashlib
 import io
 import subprocess
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from pipelines import agent, archives, install_plugins
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pipelines import agent, archives, install_plugins, surroundings
 
 VERSIONS = {"aws": "9.9.9"}
 
@@ -123,3 +120,15 @@ def test_the_engine_looks_into_the_folder_of_plugins(tmp_path: Path) -> None:
     (other / "plugins").mkdir(parents=True)
     with pytest.raises(agent.Stop, match="is in the way"):
         install_plugins.link(other, into)
+
+
+def test_a_folder_named_from_here_is_linked_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    install_plugins.link(tmp_path / "home", Path("plugins"))
+    Path("plugins").mkdir()
+    assert (tmp_path / "home/plugins").resolve() == tmp_path / "plugins"
+
+
+@pytest.mark.parametrize(("address", "kept"), [("http://127.0.0.1:1", True), ("http://[x", False), ("http://h", False)])
+def test_a_credential_goes_to_an_address_of_this_machine_alone(address: str, *, kept: bool) -> None:
+    assert surroundings.stays("AWS_ENDPOINT_URL", address) == kept

@@ -276,6 +276,22 @@ def test_what_must_not_be_there_is_named(rule: str) -> None:
         assert any(words in message for message in judged(rule, properties, type_))
 
 
+def test_a_role_is_held_to_the_policies_that_it_holds_itself() -> None:
+    role = "aws:iam/role:Role"
+    wide = {"inlinePolicies": [{"name": "a", "policy": policy(Action="*", Resource="*")}]}
+    assert judged("iam-exact-policy", {"inlinePolicies": [{}], "managedPolicyArns": []}, role) == []
+    assert any("not one exact action" in message for message in judged("iam-exact-policy", wide, role))
+    administrator = {"managedPolicyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]}
+    assert any("AdministratorAccess" in message for message in judged("iam-no-administrator", administrator, role))
+    assert judged("iam-no-administrator", {}, role) == []
+    for rule, properties in (
+        ("iam-exact-policy", {"inlinePolicies": [{"policy": UNKNOWN}]}),
+        ("iam-no-administrator", {"managedPolicyArns": UNKNOWN}),
+    ):
+        with pytest.raises(UnknownValueError):
+            judged(rule, properties, role)
+
+
 def test_a_deny_may_be_as_wide_as_it_likes() -> None:
     assert judged("iam-exact-policy", {"policy": policy(Effect="Deny", Action="iam:*", Resource="*")}) == []
 

@@ -30,6 +30,13 @@ def test_an_engine_on_another_machine_is_an_error(tmp_path: Path, monkeypatch: p
         docker_engine.find(tmp_path)
 
 
+@pytest.mark.parametrize("address", ["tcp://[x", "tcp://localhost:abc"])
+def test_an_address_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(SandboxError, match=r"is no address such as unix://"):
+        docker_engine.find(tmp_path)
+
+
 def test_without_an_engine_and_without_root_the_remedies_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
