@@ -69,7 +69,8 @@ class Surroundings:
             if settings.pipeline_enabled
             else None
         )
-        keys = {user: HeldKeys.look_up(user) for user in users_with_keys(settings)}
+        ending = bool(settings.access_key_max_age_days or settings.access_keys_compromised)
+        keys = {user: HeldKeys.look_up(user, needed=ending) for user in users_with_keys(settings)}
         return cls(account=account, project_id=project_id, prerequisites=prerequisites, keys=keys)
 
 

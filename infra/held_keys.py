@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pulumi
 import pulumi_aws as aws
 
 from infra.key_rotation import RECORD, Held, RecordError, Rule, Wanted, wanted
@@ -20,13 +21,24 @@ class HeldKeys:
     record: str
 
     @classmethod
-    def look_up(cls, user: str) -> "HeldKeys":
-        """Asks IAM at once; raises `LookUpError`."""
-        return look_up(
-            f"the access keys of the IAM user {user!r}",
-            "Whoever runs this stack may manage the user: iam:ListUsers, iam:GetUser and iam:ListAccessKeys are asked.",
-            lambda: cls._ask(user),
-        )
+    def look_up(cls, user: str, *, needed: bool) -> "HeldKeys":
+        """Asks IAM at once; raises `LookUpError`.
+
+        needed: by a setting that ends keys. Where there is none, who may not ask (the key that only pushes) need not:
+        the keys are then those of the settings, as they are of a user that nothing is recorded of.
+        """
+        try:
+            return look_up(
+                f"the access keys of the IAM user {user!r}",
+                "Whoever runs this stack may manage the user: iam:ListUsers, iam:GetUser and iam:ListAccessKeys are "
+                "asked.",
+                lambda: cls._ask(user),
+            )
+        except LookUpError as error:
+            if needed or "AccessDenied" not in str(error):
+                raise
+            pulumi.log.info(f"The access keys of {user} may not be looked up here: they are taken to be as declared.")
+            return cls(user=user, keys=(), record="")
 
     @classmethod
     def _ask(cls, user: str) -> "HeldKeys":
