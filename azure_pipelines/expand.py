@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from azure_pipelines.documents import Located, PipelineError, Sources, load
-from azure_pipelines.expressions import ExpressionError, Scope, evaluate, parse, text, truth
+from azure_pipelines.expressions import ExpressionError, Parameters, Scope, evaluate, parse, text, truth
 
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _DIRECTIVE = re.compile(r"^\s*\$\{\{\s*(if|elseif|else|each|insert)\b(.*)\}\}\s*$", re.DOTALL)
@@ -49,7 +49,7 @@ class Expander:
         document = load(self.sources, str(file))
         if not isinstance(document, Located):
             raise PipelineError(f"{file} is no mapping")
-        parameters = bind(_declared(document.get("parameters")), given, str(file))
+        parameters = Parameters(bind(_declared(document.get("parameters")), given, str(file)))
         where = f"{file}:{document.line}"
         body, own = Located(document), Located()
         body.file, body.line = document.file, document.line

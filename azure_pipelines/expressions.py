@@ -78,7 +78,7 @@ _ARITY: dict[str, tuple[int, int | None]] = {
     "in": (1, None), "notin": (1, None), "contains": (2, 2), "containsvalue": (2, 2),
     "startswith": (2, 2), "endswith": (2, 2), "coalesce": (2, None), "format": (1, None), "iif": (3, 3),
     "join": (2, 2), "split": (2, 2), "length": (1, 1), "lower": (1, 1), "upper": (1, 1), "trim": (1, 1),
-    "replace": (3, 3), "converttojson": (1, 1), "counter": (0, 2),
+    "replace": (3, 3), "converttojson": (1, 1), "counter": (1, 2),
     "always": (0, 0), "canceled": (0, 0), "succeeded": (0, None), "failed": (0, None), "succeededorfailed": (0, None),
 }  # fmt: skip
 """Every function with its fewest and most arguments, by lower-case name."""
@@ -218,10 +218,16 @@ class Scope:
 
     names: the named values, found whatever their case.
     status: the status functions (by lower-case name), for conditions only; each takes the names of jobs or stages.
+    counter: for `$[ ]` of variables only: the next number of a prefix and its seed, in the pipeline.
     """
 
     names: Mapping[str, Any]
     status: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
+    counter: Callable[[str, int], int] | None = None
+
+
+class Parameters(dict[str, Any]):
+    """A named value of which a key that is not there is an error, where elsewhere it is null."""
 
 
 def evaluate(node: Node, scope: Scope) -> Any:
@@ -251,11 +257,20 @@ def _apply(node: Call, scope: Scope) -> Any:
         return all(truth(evaluate(part, scope)) for part in parts)
     if name == "or":
         return any(truth(evaluate(part, scope)) for part in parts)
-    if name == "iif":
-        return evaluate(parts[1] if truth(evaluate(parts[0], scope)) else parts[2], scope)
+    if name == "counter":
+        return _count(parts, scope)
     if name not in _FUNCTIONS:
         raise ExpressionError(f"the function {name} is not known here")
     return _FUNCTIONS[name](*(evaluate(part, scope) for part in parts))
+
+
+def _count(parts: tuple[Node, ...], scope: Scope) -> int:
+    if scope.counter is None:
+        raise ExpressionError("counter() is for the value of a variable in $[ ] only")
+    prefix, seed = text(evaluate(parts[0], scope)), _as_number(evaluate(parts[1], scope) if len(parts) > 1 else 0)
+    if seed is None or seed != int(seed):
+        raise ExpressionError(f"the seed of counter({prefix!r}, ...) is no whole number")
+    return scope.counter(prefix, int(seed))
 
 
 _MISSING = object()
@@ -284,6 +299,10 @@ def _at(target: Any, key: Any) -> Any:
         return _Filtered(found for one in target if (found := _at(one, key)) is not None)
     if isinstance(target, Mapping):
         found = _lookup(target, text(key))
+        if found is _MISSING and isinstance(target, Parameters):
+            raise ExpressionError(
+                f"there is no parameter {text(key)!r}; there are: {', '.join(sorted(target)) or 'none'}"
+            )
         return None if found is _MISSING else found
     if isinstance(target, Sequence) and not isinstance(target, str) and isinstance(key, int):
         return target[key] if 0 <= key < len(target) else None
@@ -360,9 +379,9 @@ def _join(mark: Any, values: Any) -> str:
     return text(mark).join("" if isinstance(value, (Mapping, list)) else text(value) for value in values)
 
 
-def _split(whole: Any, marks: Any) -> list[str]:
-    """Each character of marks is a delimiter."""
-    return re.split(f"[{re.escape(text(marks))}]", text(whole)) if text(marks) else [text(whole)]
+def _split(whole: Any, mark: Any) -> list[str]:
+    """The delimiter is one text, however many characters it has; without one the text stays whole."""
+    return text(whole).split(text(mark)) if text(mark) else [text(whole)]
 
 
 def _length(value: Any) -> int:
@@ -395,6 +414,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "containsvalue": _contains_value,
     "startswith": lambda whole, part: text(whole).lower().startswith(text(part).lower()),
     "endswith": lambda whole, part: text(whole).lower().endswith(text(part).lower()),
+    "iif": lambda condition, yes, no: yes if truth(condition) else no,
     "coalesce": lambda *values: next((value for value in values if value not in (None, "")), None),
     "format": _format,
     "join": _join,

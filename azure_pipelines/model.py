@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ SHORTHANDS = {
     "task": "",
 }
 """Keys that make a mapping a step, with the task that each stands for."""
+
+MOST_SLICES = 99
+"""Jobs that `parallel` makes, at most."""
 
 SCRIPTS = ("bash", "script")
 """Those whose value is a script."""
@@ -66,10 +69,12 @@ class Step:
     @property
     def retries(self) -> int:
         """How often the step is tried again when it fails, at most 10. Raises PipelineError for what is no number."""
-        given = str(self.raw.get("retryCountOnTaskFailure") or "0")
-        if not given.isdecimal():
-            raise PipelineError(f"{self.raw.file}:{self.raw.line}: retryCountOnTaskFailure is {given!r}, no number")
-        return min(int(given), 10)
+        return min(whole(self.raw, "retryCountOnTaskFailure", 0, f"{self.raw.file}:{self.raw.line}"), 10)
+
+    @property
+    def timeout(self) -> int:
+        """Minutes after which it fails, 0 for never. Raises PipelineError for what is no number."""
+        return whole(self.raw, "timeoutInMinutes", 0, f"{self.raw.file}:{self.raw.line}")
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -92,9 +97,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Job:
-    """One job; a deployment job where `environment` is set. strategy: None where there is none."""
+    """One job; a deployment job where `environment` is set.
+
+    id: its own; a leg of a matrix has PHASE_LEG. phase: the name by which others wait for it and ask of it; leg: its
+    name in a matrix, empty where there is none; position: its number among `total` legs, from 1. depends_on: phases of
+    the stage. timeout: minutes after which it is cancelled (0: never); cancel_timeout: minutes that are left then for
+    steps that run in any case.
+    """
 
     id: str
+    phase: str
+    leg: str
+    position: int
+    total: int
+    timeout: int
+    cancel_timeout: int
     steps: tuple[Step, ...]
     depends_on: tuple[str, ...]
     condition: str
@@ -115,6 +132,11 @@ class Stage:
     variables: tuple[Variable, ...]
     raw: Located
 
+    def before(self, job: Job) -> tuple[Job, ...]:
+        """The jobs that a job waits for, near and far, in their order."""
+        found = reach(job.depends_on, {one.phase: one.depends_on for one in self.jobs})
+        return tuple(one for one in self.jobs if one.phase in found)
+
 
 @dataclass(frozen=True)
 class Pipeline:
@@ -124,6 +146,11 @@ class Pipeline:
     stages: tuple[Stage, ...]
     variables: tuple[Variable, ...]
     raw: Located = field(repr=False)
+
+    def before(self, stage: Stage) -> tuple[str, ...]:
+        """The stages that a stage waits for, near and far, in their order."""
+        found = reach(stage.depends_on, {one.id: one.depends_on for one in self.stages})
+        return tuple(one.id for one in self.stages if one.id in found)
 
     def jobs(self) -> Iterator[tuple[Stage, Job]]:
         """Every job with its stage."""
@@ -136,6 +163,18 @@ class Pipeline:
         for stage, job in self.jobs():
             for step in job.steps:
                 yield stage, job, step
+
+
+def reach(names: Iterable[str], waits: Mapping[str, Iterable[str]]) -> set[str]:
+    """All names that are waited for, near and far. waits: by name, those that it waits for itself."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo.extend(waits.get(name, ()))
+    return found
 
 
 def read(sources: Path | Sources, file: str, predefined: Mapping[str, str], parameters: Mapping[str, Any]) -> Pipeline:
@@ -165,40 +204,63 @@ def _located(content: dict[str, Any], origin: Located) -> Located:
 
 
 def _stage(raw: Located, before: tuple[str, ...]) -> Stage:
-    legs = {id_: _legs(one) for one in raw.get("jobs") or [] if (id_ := str(one.get("job", "")))}
-    jobs = tuple(
-        replace(
-            made,
-            depends_on=tuple(str(leg["job"]) for name in made.depends_on for leg in legs.get(name, [{"job": name}])),
-        )
-        for one in raw.get("jobs") or []
-        for made in map(job, _legs(one))
-    )
+    jobs = tuple(made for one in raw.get("jobs") or [] for made in _legs(one))
     condition = str(raw.get("condition") or "succeeded()")
     return Stage(str(raw["stage"]), jobs, _names(raw, before), condition, _variables(raw), raw)
 
 
-def _legs(raw: Located) -> list[Located]:
-    """A job once for each leg of its matrix, named JOB_LEG, with the leg's variables after its own; else itself.
+def _legs(raw: Located) -> Iterator[Job]:
+    """A job once for each leg of its matrix with the leg's variables after its own, or `parallel` times; else itself.
 
     Source: https://learn.microsoft.com/azure/devops/pipelines/yaml-schema/jobs-job-strategy
     """
     strategy = raw.get("strategy")
-    if "job" not in raw or not isinstance(strategy, Mapping) or not (matrix := strategy.get("matrix")):
-        return [raw]
-    if not isinstance(matrix, Mapping) or not all(isinstance(leg, Mapping) for leg in matrix.values()):
+    if "job" not in raw or not isinstance(strategy, Mapping) or not {"matrix", "parallel"} & strategy.keys():
+        yield job(raw)
+        return
+    where = f"{raw.file}:{raw.line}"
+    more = sorted(set(strategy) - {"maxParallel"})
+    if len(more) > 1:
+        raise PipelineError(
+            f"{where}: the strategy of job {raw['job']} is one of matrix and parallel: {', '.join(more)}"
+        )
+    whole(strategy, "maxParallel", 0, where)
+    rest = _located({key: value for key, value in raw.items() if key != "strategy"}, raw)
+    legs = _matrix(raw, strategy) if "matrix" in strategy else _slices(strategy, where)
+    for position, (name, values) in enumerate(legs.items(), 1):
+        given = [_located({"name": key, "value": value}, raw) for key, value in values.items()]
+        one = job(_located({**rest, "variables": [*_as_list(raw), *given]}, raw))
+        yield replace(one, id=f"{one.phase}_{name}", leg=name, position=position, total=len(legs))
+
+
+def _as_list(raw: Located) -> list[Located]:
+    declared = raw.get("variables") or []
+    if isinstance(declared, Mapping):
+        return [_located({"name": key, "value": value}, raw) for key, value in declared.items()]
+    return list(declared)
+
+
+def _matrix(raw: Located, strategy: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    matrix = strategy["matrix"]
+    if not isinstance(matrix, Mapping) or not matrix or not all(isinstance(leg, Mapping) for leg in matrix.values()):
         raise PipelineError(f"{raw.file}:{raw.line}: the matrix of job {raw['job']} is not legs with their variables")
-    if more := sorted(set(strategy) - {"matrix", "maxParallel"}):
-        raise PipelineError(f"{raw.file}:{raw.line}: {', '.join(more)} beside the matrix of job {raw['job']}")
-    legs = []
-    for name, values in matrix.items():
-        given = [*raw.get("variables", [])] if isinstance(raw.get("variables"), list) else None
-        if given is None:
-            given = [_located({"name": key, "value": value}, raw) for key, value in raw.get("variables", {}).items()]
-        given += [_located({"name": key, "value": value}, raw) for key, value in values.items()]
-        rest = {key: value for key, value in raw.items() if key != "strategy"}
-        legs.append(_located({**rest, "job": f"{raw['job']}_{name}", "variables": given}, raw))
-    return legs
+    return matrix
+
+
+def _slices(strategy: Mapping[str, Any], where: str) -> Mapping[str, Mapping[str, Any]]:
+    """The service names them Job1, Job2, ..."""
+    total = whole(strategy, "parallel", 1, where)
+    if not 1 <= total <= MOST_SLICES:
+        raise PipelineError(f"{where}: parallel is {total}, not 1 to {MOST_SLICES}")
+    return {f"Job{number}": {} for number in range(1, total + 1)}
+
+
+def whole(raw: Mapping[str, Any], key: str, default: int, where: str) -> int:
+    """The whole number, 0 or more, that stands under a key. Raises PipelineError for anything else."""
+    given = str(raw.get(key, default))
+    if not (given.isascii() and given.isdecimal()):
+        raise PipelineError(f"{where}: {key} is {given!r}, no whole number")
+    return int(given)
 
 
 def job(raw: Located) -> Job:
@@ -210,8 +272,16 @@ def job(raw: Located) -> Job:
         kinds = ", ".join(raw["strategy"])
         raise PipelineError(f"{raw.file}:{raw.line}: the strategy {kinds} of job {raw['job']} is not known here")
     environment = raw.get("environment") or ""
+    name = str(raw["deployment" if deployment else "job"])
+    where = f"{raw.file}:{raw.line}"
     return Job(
-        id=str(raw["deployment" if deployment else "job"]),
+        id=name,
+        phase=name,
+        leg="",
+        position=1,
+        total=1,
+        timeout=whole(raw, "timeoutInMinutes", 60, where),
+        cancel_timeout=whole(raw, "cancelTimeoutInMinutes", 5, where),
         steps=tuple(step(entry) for entry in _entries(raw)),
         depends_on=_names(raw, ()),
         condition=str(raw.get("condition") or "succeeded()"),

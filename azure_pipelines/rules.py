@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from azure_pipelines import slips
 from azure_pipelines.expressions import STATUS, ExpressionError, Node, calls, parse, paths
+from azure_pipelines.model import reach
 
 if TYPE_CHECKING:
     from azure_pipelines.documents import Located
@@ -99,9 +100,9 @@ def depends_on(context: Context) -> Iterator[Finding]:
     stages = {stage.id: stage.depends_on for stage in context.pipeline.stages}
     for stage in context.pipeline.stages:
         yield from _dependencies(stage.id, stage.depends_on, stages, stage.raw, "stage")
-        jobs = {job.id: job.depends_on for job in stage.jobs}
+        jobs = {job.phase: job.depends_on for job in stage.jobs}
         for job in stage.jobs:
-            yield from _dependencies(job.id, job.depends_on, jobs, job.raw, "job")
+            yield from _dependencies(job.phase, job.depends_on, jobs, job.raw, "job")
 
 
 def _dependencies(
@@ -110,13 +111,7 @@ def _dependencies(
     for name in names:
         if name not in known:
             yield at("depends-on", raw, f"{own} depends on the {kind} {name}, which is not there")
-    seen, todo = set(), list(names)
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo.extend(known.get(name, ()))
-    if own in seen:
+    if own in reach(names, known):
         yield at("depends-on", raw, f"{own} depends on itself by a circle")
 
 
@@ -165,6 +160,8 @@ def conditions(context: Context) -> Iterator[Finding]:
             continue
         for why in slips.never(node):
             yield at("never", raw, f"the condition {text!r} never holds: {why}")
+        if "counter" in calls(node):
+            yield at("condition", raw, f"{text!r}: counter() is for the value of a variable in $[ ] only")
         if not calls(node) & STATUS:
             yield at("condition", raw, f"{text!r} runs whatever failed before: begin with and(succeeded(), ...)")
         for path in paths(node):
@@ -256,7 +253,6 @@ def outputs(context: Context) -> Iterator[Finding]:
     """What earlier stages and jobs gave is of one that is depended on, of a job and a named step that are there."""
     stages = {stage.id: stage for stage in context.pipeline.stages}
     for stage, job in context.pipeline.jobs():
-        reach = ancestors(stage, stages)
         for variable in (*stage.variables, *job.variables):
             value = variable.value.strip()
             if not value.startswith("$["):
@@ -266,7 +262,7 @@ def outputs(context: Context) -> Iterator[Finding]:
                 yield at("condition", variable.raw, f"{value!r} does not parse")
                 continue
             for path in paths(node):
-                why = _missing_output(path, reach, stages) if path[0] == "stageDependencies" else ""
+                why = _missing_output(path, stage, stages) if path[0] == "stageDependencies" else ""
                 # A stage's variables are worked out for each of its jobs, of which some may depend on it.
                 if variable in job.variables and path in _dependencies_of(node):
                     why = _missing_here(path, job, stage)
@@ -283,41 +279,39 @@ def _missing_here(path: tuple[str, ...], job: Job, stage: Stage) -> str:
     """Why what a path reads of a job of the same stage is not there, or nothing."""
     if path[1].lower() not in map(str.lower, job.depends_on):
         return f"{job.id} does not depend on {path[1]}: what it gives is empty here"
-    found = next((entry for entry in stage.jobs if entry.id.lower() == path[1].lower()), None)
+    found = [entry for entry in stage.jobs if entry.phase.lower() == path[1].lower()]
     return _missing_step(found, path[3]) if found and len(path) == 4 and path[2] == "outputs" else ""
 
 
-def ancestors(stage: Stage, stages: dict[str, Stage]) -> set[str]:
-    """The stages that a stage waits for, near and far."""
-    found: set[str] = set()
-    todo = list(stage.depends_on)
-    while todo:
-        name = todo.pop()
-        if name not in found and name in stages:
-            found.add(name)
-            todo.extend(stages[name].depends_on)
-    return found
-
-
-def _missing_output(path: tuple[str, ...], reach: set[str], stages: dict[str, Stage]) -> str:
-    if len(path) == 4 and path[3] == "result":
-        return "" if path[1] in reach else f"the stage does not depend on {path[1]}"
-    if len(path) != 5 or path[3] != "outputs":
+def _missing_output(path: tuple[str, ...], asking: Stage, stages: dict[str, Stage]) -> str:
+    """Why what a path reads of another stage's job is not there, or nothing: only of those that it waits for itself."""
+    if len(path) != 5 - (path[3:] == ("result",)) or path[3] not in ("outputs", "result"):
         return "it should be stageDependencies.STAGE.JOB.outputs['STEP.NAME']"
-    _, stage, job, _, output = path
-    if stage not in reach:
-        return f"the stage does not depend on {stage}"
-    found = next((entry for entry in stages[stage].jobs if entry.id == job), None)
-    if found is None:
+    stage, job = path[1:3]
+    if stage not in asking.depends_on:
+        return f"{asking.id} does not depend on {stage}: add it to dependsOn, or it is empty here"
+    found = [entry for entry in stages[stage].jobs if entry.phase == job] if stage in stages else []
+    if not found:
         return f"{stage} has no job {job}"
-    return _missing_step(found, output)
+    return _missing_step(found, path[4]) if path[3] == "outputs" else ""
 
 
-def _missing_step(found: Job, output: str) -> str:
+def _missing_step(legs: list[Job], output: str) -> str:
+    """Why legs (the job, or those of its matrix) have no such output: STEP.NAME, of a leg or deployment behind its name."""
+    found = legs[0]
+    if found.leg:
+        leg, _, output = output.partition(".")
+        if leg.lower() not in (one.leg.lower() for one in legs):
+            known = ", ".join(one.leg for one in legs)
+            return f"an output of {found.phase} begins with the name of a leg: {known}"
     step, _, name = output.rpartition(".")
-    entry = next((entry for entry in found.steps if step and entry.name == step.rpartition(".")[2]), None)
+    if found.deployment:
+        job, _, step = step.rpartition(".")
+        if job.lower() != found.id.lower():
+            return f"an output of the deployment {found.id} begins with its name: '{found.id}.STEP.NAME'"
+    entry = next((entry for entry in found.steps if step and entry.name == step), None)
     if entry is None:
-        return f"{found.id} has no step of the name {step!r}"
+        return f"{found.phase} has no step of the name {step!r}"
     if not entry.script:
         return ""  # what a task sets is not to be seen here
     names = {given for given, is_output in set_by(entry) if is_output}

@@ -7,9 +7,11 @@ queued as the service would do it by itself for the developer, and an agent take
 from __future__ import annotations
 
 import base64
+import difflib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,7 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azure_pipelines import lint
+from azure_pipelines.documents import PipelineError
+from azure_pipelines.model import read
 from sandbox import environment, layout as names, pipeline_foundation
+from sandbox.agent import tasks
 from sandbox.agent.channel import ChannelError, Organization
 from sandbox.agent.listener import Agent
 from sandbox.agent.results import Machine, of_an_agent
@@ -31,11 +37,22 @@ if TYPE_CHECKING:
     from sandbox.layout import Layout
     from sandbox.pipeline_screen import Screen
 
+EXPANDED = {
+    "pull-request": lint.WAYS["pull request"],
+    "main": lint.WAYS["push to main"],
+    "nightly": lint.WAYS["nightly"],
+}
+"""What templates see of a run of each way."""
 WAYS = {"pull-request": "pullRequest", "main": "individualCI", "nightly": "schedule"}
 MAIN = "refs/heads/main"
 TOPIC = "refs/heads/pipeline-run"
 """The branch of the pull request that `--as pull-request` keeps open."""
 EXIT = {"succeeded": 0, "partiallySucceeded": 0, "failed": 1, "canceled": 130}
+
+
+def _macros(title: str) -> re.Pattern[str]:
+    parts = re.split(r"\$\([^()]+\)", title)
+    return re.compile(".*".join(map(re.escape, parts)), re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -72,10 +89,24 @@ class Local:
     def run(self, options: Options) -> int:
         """Make a run and follow it to its end; the exit code is the run's."""
         try:
+            if options.stop_at and not options.again:
+                self._known(options.stop_at, options.way)
             build = self._again(options.again) if options.again else self._queue(options.way)
             return self._follow(build, options)
         except ChannelError as error:
             raise SandboxError(f"the sandbox's Azure DevOps refuses: {error}") from None
+
+    def _known(self, title: str, way: str) -> None:
+        """Refuse a title that no step of such a run has, before anything is made."""
+        try:
+            pipeline = read(self.layout.checkout, "azure-pipelines.yml", EXPANDED[way], {})
+        except PipelineError as error:
+            raise SandboxError(f"the pipeline cannot be expanded: {error}") from None
+        titles = [step.title for _, job in pipeline.jobs() for step in tasks.with_defaults(job)]
+        # What a macro stands for is known in the run only.
+        if not any(_macros(one).fullmatch(title) for one in titles):
+            near = dict.fromkeys(difflib.get_close_matches(title, titles, len(titles), 0.0))
+            raise SandboxError(f"--stop-at {title}: no step of a run as {way} has this title of: {', '.join(near)}")
 
     def _queue(self, way: str) -> dict[str, Any]:
         pipeline_foundation.make(self.layout, self.variables, self.screen.say)

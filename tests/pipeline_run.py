@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from azure_pipelines.conditions import CANCELED, FAILED, SKIPPED, SUCCEEDED, WITH_ISSUES
+from azure_pipelines.conditions import ABANDONED, CANCELED, FAILED, SKIPPED, SUCCEEDED, WITH_ISSUES
 from sandbox.agent.results import Results
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sandbox.agent.listener import Agent
     from tests.organization import Organization
 
-RESULTS = {word.lower(): word for word in (SUCCEEDED, WITH_ISSUES, FAILED, SKIPPED, CANCELED)}
+RESULTS = {word.lower(): word for word in (SUCCEEDED, WITH_ISSUES, FAILED, SKIPPED, CANCELED, ABANDONED)}
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.expressions import ExpressionError, Scope, evaluate, truth
-from azure_pipelines.rules import ancestors, at, parsed
+from azure_pipelines.rules import at, parsed
 from pipelines.rules.structure import modules, option, secrets_of
 
 if TYPE_CHECKING:
@@ -155,9 +155,8 @@ def checked_first(context: Context) -> Iterator[Finding]:
     for step in checks.values():
         if option(step, "--only") or option(step, "--tests") or "--no-tests" in step.argument:
             yield at("checks", step.raw, "all checks are made: --only, --tests and --no-tests are for a workstation")
-    stages = {stage.id: stage for stage in context.pipeline.stages}
     for stage, job in context.pipeline.jobs():
-        if job.deployment and not ancestors(stage, stages) & set(checks):
+        if job.deployment and not set(context.pipeline.before(stage)) & set(checks):
             yield at("checks", stage.raw, f"{stage.id} does not wait for the checks")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.expressions import paths
 from azure_pipelines.model import SHORTHANDS
-from azure_pipelines.rules import ancestors, at, parsed
+from azure_pipelines.rules import at, parsed
 from pipelines.rules.order import MAIN, runs
 from pipelines.rules.secrets import LITERALS, meanings
 from pipelines.rules.structure import modules, option
@@ -157,12 +157,11 @@ def cancelled(context: Context) -> Iterator[Finding]:
 
 def after_failures(context: Context) -> Iterator[Finding]:
     """What has a group waits for the checks, and does not run when they failed or the run was cancelled."""
-    stages = {stage.id: stage for stage in context.pipeline.stages}
     checks = {stage.id for stage, _, step in context.pipeline.steps() if "pipelines.checks" in modules([step])}
     for stage, job in context.pipeline.jobs():
         if not any(row.group for row in (*stage.variables, *job.variables)):
             continue
-        if context.predefined["Build.Reason"] != "Schedule" and not ancestors(stage, stages) & checks:
+        if context.predefined["Build.Reason"] != "Schedule" and not set(context.pipeline.before(stage)) & checks:
             yield at("checks", stage.raw, f"{stage.id} has a group and does not wait for the checks")
         for ended in ("failed", "canceled"):
             if runs(context, stage, job, ended, System_PullRequest_IsFork="False"):

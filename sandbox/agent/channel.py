@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -103,7 +103,7 @@ def _assignment(given: Mapping[str, Any]) -> Assignment:
         build=given["build"],
         stage=given["stage"],
         stage_attempt=given["stageAttempt"],
-        job=job(_located(given["job"])),
+        job=replace(job(_located(given["job"])), id=given["name"]),
         job_attempt=given["jobAttempt"],
         variables=variables,
         token=given["accessToken"],
@@ -151,14 +151,15 @@ class Channel:
         self._ask("POST", f"artifacts/{self.number}", {"name": name, "files": content})
         return len(files)
 
-    def fetch(self, name: str, into: Path) -> list[str]:
-        """Write an artefact of the run, or all of them, each into a folder of its name; their names."""
+    def fetch(self, name: str, into: Path, *, flat: bool = False) -> list[str]:
+        """Write an artefact of the run, or all of them, each into a folder of its name (flat: not so); their names."""
         given = self._ask("GET", f"artifacts/{self.number}" + (f"?name={name}" if name else ""))
         for artifact, files in given.items():
-            (into / artifact).mkdir(parents=True, exist_ok=True)
+            folder = into if flat else into / artifact
+            folder.mkdir(parents=True, exist_ok=True)
             for path, content in files.items():
-                (into / artifact / path).parent.mkdir(parents=True, exist_ok=True)
-                (into / artifact / path).write_bytes(base64.b64decode(content))
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(base64.b64decode(content))
         return list(given)
 
     def canceled(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,10 @@ WORKSPACE = "1"
 """The folder of a job below the agent's, as on a hosted machine: each job finds it empty."""
 LINES = 50
 """Lines of a step's log that are sent at once."""
+LONGER = (
+    "The job running on agent sandbox ran longer than the maximum time of {} minutes. "
+    "For more information, see https://go.microsoft.com/fwlink/?linkid=2077134"
+)
 
 
 @dataclass
@@ -49,6 +54,8 @@ class JobRun:
     on_line: Heard | None = None
     on_step: Watch | None = None
     cancellation: Cancellation = field(default_factory=Cancellation)
+    stop: Cancellation = field(default_factory=Cancellation)
+    """Of the step that runs: by the job's cancellation, its own timeout, or the end of the time after cancelling."""
     result: str = SUCCEEDED
     outputs: dict[str, str] = field(default_factory=dict)
     path: list[str] = field(default_factory=list)
@@ -73,9 +80,26 @@ class JobRun:
         self._folders(work)
         listening = threading.Thread(target=self._listen, daemon=True)
         listening.start()
-        for step in tasks.with_defaults(self.assignment.job):
-            self._step(step)
         issues = []
+        job, too_long, given_up = self.assignment.job, threading.Event(), threading.Event()
+        with ExitStack() as timers:
+
+            def give_up() -> None:
+                given_up.set()
+                self.stop.request()
+
+            def cancel() -> None:
+                too_long.set()
+                self.cancellation.request()
+
+            timers.enter_context(
+                self.cancellation.heard(lambda: self._after(timers, max(job.cancel_timeout, 1), give_up))
+            )
+            self._after(timers, job.timeout, cancel)
+            for step in tasks.with_defaults(job):
+                self._step(step, given_up)
+        if too_long.is_set():
+            issues.append({"type": "error", "message": LONGER.format(job.timeout)})
         # The agent's last step of every job.
         for command in process.kill_orphans(self.mark):
             self.results.issues.append(("orphan", command))
@@ -86,6 +110,14 @@ class JobRun:
         self.channel.finish(self.result, self.outputs, issues)
         listening.join()
         return self.result
+
+    def _after(self, timers: ExitStack, minutes: int, then: Callable[[], None]) -> None:
+        """Do something after a time, but not after the block of timers; 0 minutes: never."""
+        if minutes:
+            timer = threading.Timer(minutes * self.machine.minute, then)
+            timer.daemon = True
+            timer.start()
+            timers.callback(timer.cancel)
 
     def _listen(self) -> None:
         if self.channel.canceled():
@@ -113,9 +145,7 @@ class JobRun:
                 place.symlink_to(tool, target_is_directory=True)
         plain = {
             "Agent.OS": "Linux",
-            "Agent.JobName": self.assignment.job.id,
-            "System.JobName": self.assignment.job.id,
-            "System.StageName": self.assignment.stage,
+            "Agent.JobName": self.variables.get("System.JobDisplayName") or self.assignment.job.id,
             "System.StageAttempt": str(self.assignment.stage_attempt),
             "System.JobAttempt": str(self.assignment.job_attempt),
         }
@@ -126,7 +156,7 @@ class JobRun:
         """A folder by its variable, such as `Agent.TempDirectory`."""
         return Path(self.variables.get(name) or "")
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Step, given_up: threading.Event) -> None:
         self.step, self.log, self._completed, self._sent, self._issues = step, [], "", 0, []
         self.number += 1
         title = self.variables.expand(step.title)
@@ -135,7 +165,7 @@ class JobRun:
         self.channel.step(self.number, name=title, state="inProgress")
         if self.on_step:
             self.on_step(self, None)
-        row.result = self._outcome(step)
+        row.result = CANCELED if given_up.is_set() else self._outcome(step)
         if row.result == FAILED:
             self.result = FAILED
         elif row.result == WITH_ISSUES and self.result == SUCCEEDED:
@@ -152,21 +182,39 @@ class JobRun:
         try:
             if str(step.raw.get("enabled", "true")).lower() == "false" or not self._wanted(step):
                 return SKIPPED
+            result = self._timed(step)
+        except (PipelineError, ExpressionError) as error:
+            self.say(f"##[error]{error}")
+            result = FAILED
+        if result == FAILED and str(step.raw.get("continueOnError", "false")).lower() == "true":
+            return WITH_ISSUES
+        return result
+
+    def _timed(self, step: Step) -> str:
+        """Run a step with its retries, all of them within its timeout."""
+        self.stop, too_long = Cancellation(), threading.Event()
+
+        def end() -> None:
+            too_long.set()
+            self.stop.request()
+
+        with ExitStack() as timers:
+            # A step that begins after the cancellation is not stopped by it.
+            if not self.cancellation.requested:
+                timers.enter_context(self.cancellation.heard(self.stop.request))
+            self._after(timers, step.timeout, end)
             result = self._tried(step)
             for number in range(step.retries):
-                if result != FAILED or self.cancellation.requested:
+                if result != FAILED or self.stop.requested:
                     break
                 self.say(f"##[warning]try {number + 2} of {step.retries + 1}")
                 self._completed = ""
                 result = self._tried(step)
-        except (PipelineError, ExpressionError) as error:
-            self.say(f"##[error]{error}")
-            result = FAILED
-        if self.cancellation.requested and result == FAILED:
-            return CANCELED
-        if result == FAILED and str(step.raw.get("continueOnError", "false")).lower() == "true":
-            return WITH_ISSUES
-        return result
+        if too_long.is_set():
+            self.say("##[error]The task has timed out.")
+            return FAILED
+        # However it answered: the agent does not look at the exit code of a process that it has stopped.
+        return CANCELED if self.stop.requested else result
 
     def _tried(self, step: Step) -> str:
         """Run a step once; what it says of its own result counts."""
@@ -192,16 +240,29 @@ class JobRun:
         own["PATH"] = os.pathsep.join([*self.path, own.get("PATH", "")])
         return own
 
-    def execute(self, argv: Sequence[str], step: Step, cwd: Path, added: Mapping[str, str] | None = None) -> int:
-        """Run a process of a step; a step that began after the cancellation is not stopped by it."""
-        return process.run(
+    def execute(
+        self,
+        argv: Sequence[str],
+        step: Step,
+        cwd: Path,
+        added: Mapping[str, str] | None = None,
+        *,
+        fail_on_stderr: bool = False,
+    ) -> int:
+        """Run a process of a step. fail_on_stderr: it failed when it wrote an error output, whatever its exit code."""
+        errors: list[str] = []
+        code = process.run(
             argv,
             cwd=cwd,
             env=self.environment(step, added),
             on_line=self.output,
-            cancellation=None if self.cancellation.requested else self.cancellation,
+            on_error=errors.append if fail_on_stderr else None,
+            cancellation=self.stop,
             patience=float(self.variables.get("PROCESS_SIGINT_TIMEOUT") or "7500") / 1000,
         )
+        if errors and code == 0:
+            raise tasks.TaskError(f"{step.task} wrote to its error output, and failOnStderr is set")
+        return code
 
     def output(self, line: str) -> None:
         """Take a line that a step printed: carry out its command, or log it."""

@@ -12,13 +12,13 @@ import os
 import signal
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 LOOKUP = "VSTS_PROCESS_LOOKUP_ID"
 """The variable by which the agent finds the processes of a job."""
@@ -31,23 +31,37 @@ class Cancellation:
     """A request to stop that can be made from any thread, also from a hook that reads the output."""
 
     _event: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _listeners: list[Callable[[], None]] = field(default_factory=list)
 
     def request(self) -> None:
         """Ask; a second request changes nothing."""
-        if not self._event.is_set():
+        with self._lock:
+            if self._event.is_set():
+                return
             self._event.set()
-            for listener in list(self._listeners):
-                listener()
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()
 
     @property
     def requested(self) -> bool:
         """Whether it was asked for."""
         return self._event.is_set()
 
-    def listen(self, listener: Callable[[], None] | None) -> None:
-        """Have a function called at the request (None: nobody)."""
-        self._listeners = [listener] if listener else []
+    @contextmanager
+    def heard(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Have a function called at the request while the block runs; at once where it was made already."""
+        with self._lock:
+            made = self._event.is_set()
+            self._listeners.append(listener)
+        if made:
+            listener()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners.remove(listener)
 
 
 def run(
@@ -56,12 +70,13 @@ def run(
     cwd: Path,
     env: Mapping[str, str],
     on_line: Callable[[str], None],
-    cancellation: Cancellation | None,
+    on_error: Callable[[str], None] | None = None,
+    cancellation: Cancellation,
     patience: float,
 ) -> int:
     """Run a process to its end, or until it is left, and give its exit code (negative: the signal that ended it).
 
-    cancellation: None for a step that runs although the job was cancelled.
+    on_line: called with each line of both outputs, one at a time. on_error: with each line of the error output too.
     patience: seconds from the cancellation until the process is left to itself.
     """
     process = subprocess.Popen(
@@ -70,7 +85,7 @@ def run(
         env=dict(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE if on_error else subprocess.STDOUT,
         start_new_session=True,
     )
     timers: list[threading.Timer] = []
@@ -92,26 +107,28 @@ def run(
         process.wait()
         over.set()
 
+    def line_of_errors(line: str) -> None:
+        on_line(line)
+        if on_error:
+            on_error(line)
+
     threading.Thread(target=wait, daemon=True).start()
-    if cancellation is not None:
-        cancellation.listen(stop)
     handling = threading.Lock()
-    output = process.stdout
-    if output is None:
-        raise TypeError("the process was started without a pipe")
-    reader = threading.Thread(target=_read, args=(output, on_line, handling, left), daemon=True)
-    reader.start()
-    over.wait()
-    code = process.poll()
-    if code is None:
-        code = -signal.SIGTERM
-    else:
-        reader.join(AFTER_EXIT)
-        while reader.is_alive() and handling.locked():
-            # Nobody holds the pipe; a line is still being handled, and others may wait behind it.
-            reader.join(AFTER_EXIT)
-    if cancellation is not None:
-        cancellation.listen(None)
+    pipes = [(pipe, hear) for pipe, hear in ((process.stdout, on_line), (process.stderr, line_of_errors)) if pipe]
+    readers = [threading.Thread(target=_read, args=(pipe, hear, handling, left), daemon=True) for pipe, hear in pipes]
+    with cancellation.heard(stop):
+        for reader in readers:
+            reader.start()
+        over.wait()
+        code = process.poll()
+        if code is None:
+            code = -signal.SIGTERM
+        else:
+            for reader in readers:
+                reader.join(AFTER_EXIT)
+                while reader.is_alive() and handling.locked():
+                    # Nobody holds the pipe; a line is still being handled, and others may wait behind it.
+                    reader.join(AFTER_EXIT)
     for timer in timers:
         timer.cancel()
     return code

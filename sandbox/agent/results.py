@@ -39,7 +39,8 @@ class Machine:
 
     work: folder that jobs run in. ended: where the folder of a job is moved when it has ended. environ: the agent's own
     environment. python: folder of the `python3` that UsePythonVersion gives. caches: what Cache@2 restores, by the
-    first word of its key. tools: what the machine came with, by the path below its folder of tools.
+    first word of its key. tools: what the machine came with, by the path below its folder of tools. minute: seconds of
+    a minute of timeouts, for tests.
     """
 
     work: Path
@@ -48,6 +49,7 @@ class Machine:
     python: Path
     caches: Mapping[str, Path] = field(default_factory=dict)
     tools: Mapping[str, Path] = field(default_factory=dict)
+    minute: float = 60.0
 
 
 @dataclass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,26 @@ class TaskError(Exception):
     """A task that cannot do what it is asked for."""
 
 
+INPUTS = {
+    "AWSShellScript@1": "awsCredentials regionName scriptType inlineScript",
+    "Bash@3": "targetType filePath arguments script workingDirectory failOnStderr",
+    "CmdLine@2": "script workingDirectory failOnStderr",
+    "checkout": "",
+    "UsePythonVersion@0": "versionSpec addToPath architecture",
+    "Cache@2": "key path restoreKeys cacheHitVar",
+    "PublishPipelineArtifact@1": "targetPath path artifact artifactName publishLocation artifactType",
+    "DownloadPipelineArtifact@2": "buildType source artifact artifactName targetPath path downloadPath",
+    "PublishTestResults@2": (
+        "testResultsFormat testRunner testResultsFiles testRunTitle failTaskOnFailedTests mergeTestResults"
+    ),
+}
+"""Inputs that this agent knows, by task: https://learn.microsoft.com/azure/devops/pipelines/tasks/reference."""
+NOT_OF_CHECKOUT = frozenset(
+    {"fetchFilter", "lfs", "path", "sparseCheckoutDirectories", "sparseCheckoutPatterns", "submodules", "workspaceRepo"}
+)
+"""What this agent's checkout does not do."""
+
+
 def with_defaults(job: Job) -> list[Step]:
     """A job's steps with those that the service adds: a checkout for a job, all artefacts for a deployment."""
     kinds = {entry.kind for entry in job.steps}
@@ -40,7 +62,24 @@ def run(job: JobRun, entry: Step) -> int:
     task = _TASKS.get(entry.task)
     if task is None:
         raise TaskError(f"this agent does not know the task {entry.task}")
+    if str(entry.raw.get("target", "host")) != "host":
+        raise TaskError("this agent runs every step on the machine itself: it does not know target")
+    if why := _unknown_input(entry):
+        raise TaskError(why)
     return task(job, entry) or 0
+
+
+def _unknown_input(entry: Step) -> str:
+    """Why the inputs of a task are not what it takes, or nothing; the keys of a shorthand are the lint's."""
+    known = [name.lower() for name in INPUTS[entry.task].split()]
+    for name, value in entry.inputs.items() if entry.kind in ("task", "checkout") else ():
+        if entry.kind == "checkout" and name not in NOT_OF_CHECKOUT:
+            continue
+        if name.lower() in known or value.lower() in ("", "false"):
+            continue
+        near = difflib.get_close_matches(name.lower(), known, 1)
+        return f"{entry.task} takes no input {name!r} here" + (f": is {near[0]!r} meant?" if near else "")
+    return ""
 
 
 def _input(job: JobRun, entry: Step, name: str, default: str = "") -> str:
@@ -49,14 +88,25 @@ def _input(job: JobRun, entry: Step, name: str, default: str = "") -> str:
 
 
 def _bash(job: JobRun, entry: Step) -> int:
-    """The inline script goes into a file of its own, macros replaced, as the agent does it."""
-    script = job.folder("Agent.TempDirectory") / f"{job.mark}-{job.number}.sh"
-    text = entry.argument if entry.kind in ("bash", "script") else entry.inputs.get("script", "")
-    script.write_text(job.variables.expand(text) + "\n", encoding="utf-8")
-    folder = job.variables.expand(str(entry.raw.get("workingDirectory", ""))) or job.folder("Build.SourcesDirectory")
+    """The inline script goes into a file of its own, macros replaced, as the agent does it.
+
+    https://learn.microsoft.com/azure/devops/pipelines/tasks/reference/bash-v3
+    """
+    folder = Path(job.folder("Build.SourcesDirectory"), _input(job, entry, "workingDirectory"))
+    if not folder.is_dir():
+        raise TaskError(f"the workingDirectory {folder} is not there")
+    strict = _input(job, entry, "failOnStderr").lower() == "true"
     shell = ["bash", "--noprofile", "--norc"]
+    if entry.task == "Bash@3" and entry.kind == "task" and _input(job, entry, "targetType", "filePath") != "inline":
+        file = Path(folder, _input(job, entry, "filePath"))
+        if not file.is_file():
+            raise TaskError(f"Bash@3 runs the file of filePath, unless targetType is inline; {file} is no file")
+        arguments = shlex.split(_input(job, entry, "arguments"))
+        return job.execute([*shell, str(file), *arguments], entry, folder, fail_on_stderr=strict)
+    script = job.folder("Agent.TempDirectory") / f"{job.mark}-{job.number}.sh"
+    script.write_text(job.variables.expand(entry.script) + "\n", encoding="utf-8")
     try:
-        return job.execute([*shell, str(script)], entry, Path(folder))
+        return job.execute([*shell, str(script)], entry, folder, fail_on_stderr=strict)
     finally:
         script.unlink()
 
@@ -152,6 +202,8 @@ def _cache(job: JobRun, entry: Step) -> None:
     key = _input(job, entry, "key").split("|")[0].strip()
     path = Path(_input(job, entry, "path"))
     saved = job.machine.caches.get(key.partition("-")[0])
+    if hit := _input(job, entry, "cacheHitVar"):
+        job.variables.set(hit, "false" if saved is None else "true")
     if saved is None:
         job.say(f"cache {key}: miss; this agent saves nothing")
         return
@@ -177,8 +229,13 @@ def _publish(job: JobRun, entry: Step) -> None:
 def _download(job: JobRun, entry: Step) -> None:
     if entry.argument == "none":
         return
+    if entry.argument not in ("current", entry.task) or _input(job, entry, "source", "current") != "current":
+        raise TaskError("this agent downloads artefacts of the current run only")
     name = _input(job, entry, "artifact") or _input(job, entry, "artifactName")
-    for fetched in job.channel.fetch(name, job.folder("Pipeline.Workspace")):
+    path = _input(job, entry, "targetPath") or _input(job, entry, "downloadPath") or _input(job, entry, "path")
+    # The task puts one artefact into the folder itself, the shorthand into one of the artefact's name.
+    flat = entry.kind == "task" and bool(name)
+    for fetched in job.channel.fetch(name, Path(job.folder("Pipeline.Workspace"), path), flat=flat):
         job.say(f"downloaded {fetched}")
 
 
@@ -194,7 +251,10 @@ def _tests(job: JobRun, entry: Step) -> None:
     ]
     job.results.tests += rows
     job.channel.attach("TestResults", title, json.dumps([{"name": name, "passed": passed} for _, name, passed in rows]))
-    job.say(f"{title}: {len(rows)} results, {sum(not passed for *_, passed in rows)} failed")
+    failed = sum(not passed for *_, passed in rows)
+    job.say(f"{title}: {len(rows)} results, {failed} failed")
+    if failed and _input(job, entry, "failTaskOnFailedTests").lower() == "true":
+        raise TaskError("There are one or more test failures detected in result files.")
 
 
 _TASKS: dict[str, Callable[[JobRun, Step], int | None]] = {

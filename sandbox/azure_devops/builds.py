@@ -297,12 +297,12 @@ def _expanded(call: Call, definition: Json, known: Json) -> Pipeline:
         for name in stage.depends_on:
             if name not in known_stages:
                 raise NotRunnableError(f"Stage {stage.id} depends on unknown stage {name}.")
-        jobs = {job.id for job in stage.jobs}
+        jobs = {job.phase for job in stage.jobs}
         for job in stage.jobs:
             if job.deployment and not job.steps:
                 raise NotRunnableError(f"The deployment {job.id} has no steps in strategy: runOnce: deploy.")
             for name in set(job.depends_on) - jobs:
-                raise NotRunnableError(f"Stage {stage.id} job {job.id} depends on unknown job {name}.")
+                raise NotRunnableError(f"Stage {stage.id} job {job.phase} depends on unknown job {name}.")
     return pipeline
 
 

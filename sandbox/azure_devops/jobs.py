@@ -101,6 +101,7 @@ def _begin(call: Call, run: Json, stage: Json, job: Json) -> Json:
         "stage": stage["id"],
         "stageAttempt": stage["attempt"],
         "job": of_job.raw,
+        "name": of_job.id,
         "connections": {name: _connection(call, project, name) for name in service_endpoints.named_in(of_job)},
         "jobAttempt": job["attempt"],
         "variables": run_variables.wire(variables),

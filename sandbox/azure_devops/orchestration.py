@@ -11,7 +11,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from azure_pipelines.conditions import CANCELED, FAILED, SKIPPED, SUCCEEDED, WITH_ISSUES, holds
+from azure_pipelines.conditions import ABANDONED, CANCELED, FAILED, SKIPPED, SUCCEEDED, WITH_ISSUES, holds, worst
 from azure_pipelines.documents import Located
 from azure_pipelines.expressions import ExpressionError
 from azure_pipelines.model import build as modelled
@@ -64,7 +64,9 @@ def _stage(pipeline: Pipeline, stage: Stage, *, left_out: bool) -> Json:
 def _job(job: Job) -> Json:
     return {
         "id": job.id,
-        "name": str(job.raw.get("displayName") or job.id),
+        "phase": job.phase,
+        "leg": job.leg,
+        "name": _shown(job),
         "record": clock.guid(),
         "state": PENDING,
         "result": None,
@@ -76,6 +78,11 @@ def _job(job: Job) -> Json:
         "outputs": {},
         "steps": [],
     }
+
+
+def _shown(job: Job) -> str:
+    """A leg of a matrix is shown with its name behind that of the job."""
+    return f"{job.raw.get('displayName') or job.phase} {job.leg}".rstrip()
 
 
 def pipeline_of(draft: Draft, build: Json) -> Pipeline:
@@ -117,7 +124,12 @@ def _whole(build: Json) -> str:
     results = {row["result"] for row in build["stages"]}
     if build.get("cancelRequested"):
         return "canceled"
-    for result, word in ((FAILED, "failed"), (CANCELED, "canceled"), (WITH_ISSUES, "partiallySucceeded")):
+    for result, word in (
+        (FAILED, "failed"),
+        (ABANDONED, "failed"),
+        (CANCELED, "canceled"),
+        (WITH_ISSUES, "partiallySucceeded"),
+    ):
         if result in results:
             return word
     return "succeeded"
@@ -144,18 +156,10 @@ def _go_on(call: Call, build: Json, pipeline: Pipeline, stage: Stage) -> bool:
     if row["state"] == RUNNING:
         changed = [job.id for job in stage.jobs if _job_on(call, build, pipeline, stage, job)]
         if all(job["state"] == COMPLETED for job in row["jobs"]):
-            _finish(row, _worst(row["jobs"]))
+            _finish(row, worst(job["result"] for job in row["jobs"]))
             return True
         return bool(changed)
     return False
-
-
-def _worst(jobs: list[Json]) -> str:
-    ended = {job["result"] for job in jobs}
-    for result in (CANCELED, FAILED, WITH_ISSUES):
-        if result in ended:
-            return result
-    return SKIPPED if ended == {SKIPPED} else SUCCEEDED
 
 
 def _finish(row: Json, result: str, why: str = "") -> None:
@@ -165,22 +169,23 @@ def _finish(row: Json, result: str, why: str = "") -> None:
 
 
 def _wanted(call: Call, build: Json, pipeline: Pipeline, stage: Stage, row: Json) -> bool:
-    before = [row_of(build, name) for name in stage.depends_on]
+    before = [row_of(build, name) for name in pipeline.before(stage)]
     if any(one["state"] != COMPLETED for one in before):
         return False
+    # Who left a stage out when the run was queued wants what comes after it to run.
     ended = {one["id"]: SUCCEEDED if one["leftOut"] else one["result"] for one in before}
     names = {
         "dependencies": {
-            one["id"]: {"result": ended.get(one["id"], one["result"]), "outputs": run_variables.of_stage(one)}
-            for one in build["stages"]
-            if one["state"] == COMPLETED
+            one["id"]: {"result": ended[one["id"]], "outputs": run_variables.of_stage(one)}
+            for one in before
+            if one["id"] in stage.depends_on
         },
         "variables": run_variables.plain(call, build, pipeline),
     }
     try:
         wanted = holds(stage.condition, names, ended, canceled=canceled(build))
     except ExpressionError as error:
-        _finish(row, FAILED, f"The condition of stage {stage.id} cannot be evaluated: {error}")
+        _finish(row, ABANDONED, f"The condition of stage {stage.id} cannot be evaluated: {error}")
         return True
     if not wanted:
         _finish(row, CANCELED if canceled(build) else SKIPPED)
@@ -211,17 +216,20 @@ def _job_on(call: Call, build: Json, pipeline: Pipeline, stage: Stage, job: Job)
     own = row_of(build, stage.id, job.id)
     if own["state"] != PENDING:
         return False
-    before = {name: row_of(build, stage.id, name) for name in job.depends_on}
-    if any(one["state"] != COMPLETED for one in before.values()):
+    before = [(one.phase, row_of(build, stage.id, one.id)) for one in stage.before(job)]
+    if any(row["state"] != COMPLETED for _, row in before):
         return False
-    ended = {name: one["result"] for name, one in before.items()}
+    ended = {phase: worst(row["result"] for name, row in before if name == phase) for phase, _ in before}
     names = run_variables.runtime_names(build, stage, job)
     try:
         variables = run_variables.of_job(call, build, pipeline, stage, job)
-        wanted = holds(job.condition, {**names, "variables": variables.plain()}, ended, canceled=canceled(build))
     except (ExpressionError, run_variables.RefusedError) as error:
-        own |= {"state": COMPLETED, "result": FAILED}
-        own["issues"].append({"type": "error", "message": str(error)})
+        _finish(own, FAILED, str(error))
+        return True
+    try:
+        wanted = holds(job.condition, {**names, "variables": variables.plain()}, ended, canceled=canceled(build))
+    except ExpressionError as error:
+        _finish(own, ABANDONED, f"The condition of job {job.phase} cannot be evaluated: {error}")
         return True
     if wanted:
         own["state"] = QUEUED

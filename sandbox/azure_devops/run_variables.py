@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from azure_pipelines.conditions import worst
 from azure_pipelines.expressions import Scope, evaluate, parse, text
 from azure_pipelines.variables import Masks, Value, Variables
 from sandbox.azure_devops import definitions, git, identities, oidc, permissions, variable_groups, variables
@@ -45,7 +46,7 @@ def plain(call: Call, build: Json, pipeline: Pipeline) -> dict[str, str]:
     own = Variables(Masks())
     for entry in pipeline.variables:
         if not entry.group:
-            own.set(entry.name, _value(entry.value, own, {}))
+            own.set(entry.name, _value(call, build, entry.value, own, {}))
     own.update((name, Value(value)) for name, value in predefined(call, build).items())
     return own.plain()
 
@@ -69,8 +70,8 @@ def of_job(call: Call, build: Json, pipeline: Pipeline, stage: Stage, job: Job) 
         if entry.group:
             found.update(_values(call.draft, _group(call, project, build, entry)["variables"]))
         else:
-            found.set(entry.name, _value(entry.value, found, names))
-    found.update((name, Value(value)) for name, value in predefined(call, build).items())
+            found.set(entry.name, _value(call, build, entry.value, found, names))
+    found.update((name, Value(value)) for name, value in {**predefined(call, build), **of_place(stage, job)}.items())
     return found
 
 
@@ -86,33 +87,69 @@ def _values(draft: Draft, kept: Json) -> Iterable[tuple[str, Value]]:
     return [(name, Value(row["value"] or "", bool(row["isSecret"]))) for name, row in rows.items()]
 
 
-def _value(value: str, found: Variables, names: Mapping[str, Any]) -> str:
+def _value(call: Call, build: Json, value: str, found: Variables, names: Mapping[str, Any]) -> str:
     """Return a `$[ ]` value evaluated; any other as it is."""
     stripped = value.strip()
     if not (stripped.startswith("$[") and stripped.endswith("]")):
         return value
-    return text(evaluate(parse(stripped[2:-1]), Scope({**names, "variables": found.plain()})))
+
+    def count(prefix: str, seed: int) -> int:
+        """The next number of a prefix in the pipeline; a run has one, however often it is asked for."""
+        given: dict[str, int] = build.setdefault("counters", {})
+        if prefix not in given:
+            last = call.draft.table("counters").setdefault(str(build["definitionId"]), {})
+            last[prefix] = given[prefix] = last.get(prefix, seed - 1) + 1
+        return given[prefix]
+
+    scope = Scope({**names, "variables": found.plain()}, counter=count)
+    return text(evaluate(parse(stripped[2:-1]), scope))
 
 
 def of_stage(row: Json) -> dict[str, str]:
     """Return `JOB.STEP.NAME` of every job of a stage, as `dependencies.STAGE.outputs` has them."""
-    return {f"{job['id']}.{key}": value for job in row["jobs"] for key, value in job["outputs"].items()}
+    return {f"{phase}.{key}": value for phase, job in _phases(row).items() for key, value in job["outputs"].items()}
+
+
+def _phases(row: Json) -> dict[str, Json]:
+    """Return result and outputs of the jobs of a stage; the legs of a matrix are one, `LEG.STEP.NAME` its outputs."""
+    found: dict[str, list[Json]] = {}
+    for job in row["jobs"]:
+        found.setdefault(job["phase"], []).append(job)
+    return {
+        phase: {
+            "result": worst(job["result"] for job in legs),
+            "outputs": {
+                f"{job['leg']}.{key}" if job["leg"] else key: value
+                for job in legs
+                for key, value in job["outputs"].items()
+            },
+        }
+        for phase, legs in found.items()
+        if all(job["result"] for job in legs)
+    }
 
 
 def runtime_names(build: Json, stage: Stage, job: Job) -> dict[str, Any]:
-    """Return the named values of a job's condition and of `$[ ]`."""
-    own = next(row for row in build["stages"] if row["id"] == stage.id)
-    dependencies = {
-        row["id"]: {"result": row["result"], "outputs": row["outputs"]}
-        for row in own["jobs"]
-        if row["id"] in job.depends_on
+    """Return the named values of a job's condition and of `$[ ]`: of what job and stage depend on themselves."""
+    rows = {row["id"]: row for row in build["stages"]}
+    own = _phases(rows[stage.id])
+    return {
+        "dependencies": {name: own[name] for name in job.depends_on if name in own},
+        "stageDependencies": {name: _phases(rows[name]) for name in stage.depends_on if name in rows},
     }
-    earlier = {
-        row["id"]: {one["id"]: {"result": one["result"], "outputs": one["outputs"]} for one in row["jobs"]}
-        for row in build["stages"]
-        if row is not own and row["state"] == "completed"
+
+
+def of_place(stage: Stage, job: Job) -> dict[str, str]:
+    """Return the predefined variables that say which job of which stage it is."""
+    names = {
+        "System.StageName": stage.id,
+        "System.PhaseName": job.phase,
+        "System.JobName": job.leg or job.phase,
+        "System.JobDisplayName": f"{job.raw.get('displayName') or job.phase} {job.leg}".rstrip(),
     }
-    return {"dependencies": dependencies, "stageDependencies": earlier}
+    if job.leg:
+        names |= {"System.JobPositionInPhase": str(job.position), "System.TotalJobsInPhase": str(job.total)}
+    return names
 
 
 def predefined(call: Call, build: Json) -> dict[str, str]:

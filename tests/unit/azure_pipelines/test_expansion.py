@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         ("steps:\n  - say: a\n", "no step"),
         ("steps: [", "is no YAML"),
         ("stages:\n  - job: a\n", "no stage"),
-        ("jobs:\n  - {job: a, strategy: {parallel: 2}}\n", "the strategy parallel of job a is not known here"),
+        ("jobs:\n  - {job: a, strategy: {parallel: 0}}\n", "parallel is 0, not 1 to 99"),
+        ("jobs:\n  - {job: a, strategy: {rolling: {}}}\n", "the strategy rolling of job a is not known here"),
     ],
 )
 def test_a_pipeline_that_cannot_be_read_is_an_error_that_says_where(tmp_path: Path, text: str, message: str) -> None:

@@ -294,7 +294,7 @@ SEEDS = {
     "a condition ignores failures": Seed(
         "condition",
         f"{T}deploy.yml",
-        "and(succeeded(), eq(variables['Build.SourceBranch'], 'refs/heads/main'),",
+        "and(succeeded('preview_${{ parameters.name }}'), eq(variables['Build.SourceBranch'], 'refs/heads/main'),",
         "and(eq(variables['Build.SourceBranch'], 'refs/heads/main'),",
     ),
     "a condition names a branch without its refs": Seed(
@@ -678,7 +678,9 @@ SEEDS = {
         "eq(variables['Build.SourceBranch'], 'refs/heads/main')",
         "eq(variables['Build.SourceBranchName'], 'main')",
     ),
-    "main is deployed after a failure": Seed("main", f"{T}deploy.yml", "and(succeeded(), eq(", "and(always(), eq("),
+    "main is deployed after a failure": Seed(
+        "main", f"{T}deploy.yml", "and(succeeded('preview_${{ parameters.name }}'), eq(", "and(always(), eq("
+    ),
     "a pull request is deployed": Seed(
         "main",
         STAGES,

@@ -530,3 +530,79 @@ def test_a_task_that_the_runner_does_not_know_fails_by_name(start: Start) -> Non
     results = start("steps:\n  - task: Pulumi@1\n    displayName: foreign\n").start()
     assert lines(results, "foreign") == ["##[error]this agent does not know the task Pulumi@1"]
     assert results.stages == {"stage": runs.FAILED}
+
+
+def test_without_names_a_condition_asks_of_all_that_came_before_near_and_far(start: Start) -> None:
+    """As measured at the service: https://github.com/MicrosoftDocs/azure-devops-docs/pull/12616."""
+    run = start(
+        """
+        stages:
+          - {stage: skipped, condition: "eq(1, 2)", jobs: [{job: a, steps: []}]}
+          - {stage: runs, dependsOn: skipped, condition: "not(canceled())", jobs: [{job: b, steps: [{checkout: none}]}]}
+          - {stage: plain, dependsOn: runs, jobs: [{job: c, steps: [{checkout: none}]}]}
+          - {stage: named, dependsOn: runs, condition: succeeded('runs'), jobs: [{job: d, steps: [{checkout: none}]}]}
+          - stage: far
+            dependsOn: named
+            condition: not(canceled())
+            jobs:
+              - job: e
+                variables: {seen: "$[ stageDependencies.runs.b.result ]"}
+                steps: [{checkout: none}, {bash: 'echo "[$(seen)]"', displayName: seen}]
+        """
+    )
+    results = run.start()
+    assert results.stages == {
+        "skipped": runs.SKIPPED,
+        "runs": runs.SUCCEEDED,
+        "plain": runs.SKIPPED,
+        "named": runs.SUCCEEDED,
+        "far": runs.SUCCEEDED,
+    }
+    assert lines(results, "seen") == ["[]"]  # it does not depend on `runs` itself
+
+
+def test_a_job_whose_condition_cannot_be_evaluated_is_abandoned_which_no_failure_is(start: Start) -> None:
+    run = start(
+        """
+        jobs:
+          - {job: broken, condition: "gt(1, 'much')", steps: [{checkout: none}]}
+          - {job: failure, dependsOn: broken, condition: failed(), steps: [{checkout: none}]}
+          - {job: any, dependsOn: broken, condition: always(), steps: [{checkout: none}]}
+        """
+    )
+    results = run.start()
+    assert [row.job for row in results.steps] == ["any"]
+    records = {row["identifier"]: row for row in run.organization.records(run.build, "Job")}
+    assert {name: row["result"] for name, row in records.items()} == {
+        "broken": "abandoned",
+        "failure": "skipped",
+        "any": "succeeded",
+    }
+    assert "'much' is no number" in records["broken"]["issues"][0]["message"]
+
+
+def test_a_counter_counts_the_runs_of_a_pipeline_by_its_prefix(start: Start, organization: Organization) -> None:
+    run = start(
+        """
+        variables: {number: "$[ counter('a', 7) ]"}
+        stages:
+          - {stage: one, jobs: [{job: a, steps: [{checkout: none}, {bash: echo $(number), displayName: one}]}]}
+          - {stage: two, jobs: [{job: b, steps: [{checkout: none}, {bash: echo $(number), displayName: two}]}]}
+        """
+    )
+    results = run.start()
+    assert [lines(results, title) for title in ("one", "two")] == [["7"], ["7"]]
+    known = organization.build(run.build)
+    run.build = organization.queue(known["definition"]["id"], known["sourceBranch"])
+    assert lines(run.start(), "two") == ["8"]
+
+
+def test_a_step_that_asks_of_another_job_fails_and_says_so(start: Start) -> None:
+    run = start(
+        """
+        steps:
+          - checkout: none
+          - {bash: echo, displayName: asks, condition: succeeded('other')}
+        """
+    )
+    assert "takes no name, such as 'other'" in lines(run.start(), "asks")[0]

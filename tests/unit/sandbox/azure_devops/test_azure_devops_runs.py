@@ -288,7 +288,7 @@ def test_the_token_of_a_run_speaks_of_no_other_run(service: Service, queue: Queu
             "jobs:\n- {deployment: d, environment: e, strategy: {canary: {}}}\n",
             "the strategy canary of deployment d is not known here",
         ),
-        ("jobs:\n- {job: a, strategy: {parallel: 2}}\n", "the strategy parallel of job a is not known here"),
+        ("jobs:\n- {job: a, strategy: {parallel: many}}\n", "parallel is 'many', no whole number"),
         ("parameters: [{name: p, type: number, default: x}]\nsteps: []\n", "no number"),
         ("variables: [{group: none}]\nsteps: []\n", "Variable group none was not found or is not authorized for use."),
     ],
