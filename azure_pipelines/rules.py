@@ -297,7 +297,7 @@ def _missing_output(path: tuple[str, ...], asking: Stage, stages: dict[str, Stag
 
 
 def _missing_step(legs: list[Job], output: str) -> str:
-    """Why legs (a job, or those of its matrix) have no such output: STEP.NAME, of a leg or deployment behind its name."""
+    """Why a job (its legs) has no such output: STEP.NAME, behind its own name that of a leg or of a deployment."""
     found = legs[0]
     if found.leg:
         leg, _, output = output.partition(".")
