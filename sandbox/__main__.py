@@ -69,6 +69,15 @@ def main(arguments: list[str]) -> int:
         "--approve", action="store_const", const="approved", dest="answer", help="approve what is asked"
     )
     answer.add_argument("--reject", action="store_const", const="rejected", dest="answer", help="reject what is asked")
+    step = pipeline.add_parser(
+        "step",
+        help="run a failed step of an ended run alone again, in its job's kept folder",
+        description="Run a failed step of an ended run alone again, in its job's folder as the job left it, or as you "
+        "have repaired it since: .sandbox/pipeline/RUN/ATTEMPT/NUMBER. The run itself stays as it ended.",
+        epilog="exit codes: 0 the step succeeds now, 1 it fails, or cannot be run",
+    )
+    step.add_argument("--run", type=int, required=True, metavar="N", help="the run's number")
+    step.add_argument("title", metavar="STEP", help="the step's title, as the run has shown it")
     commands.add_parser("console", help="runs, approvals, library, environments and images in the browser")
     commands.add_parser("summary", help="what the last `up` made, as the services show it")
     chosen = parser.parse_args(arguments)
@@ -113,8 +122,11 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
     if chosen.command == "pipeline":
         from sandbox import pipeline, pipeline_screen
 
+        screen = pipeline_screen.Screen.make()
+        if chosen.action == "step":
+            return pipeline.Local(layout, variables, screen).step(chosen.run, chosen.title)
         options = pipeline.Options(chosen.way, chosen.stop_at, chosen.answer, chosen.run)
-        return pipeline.Local(layout, variables, pipeline_screen.Screen.make()).run(options)
+        return pipeline.Local(layout, variables, screen).run(options)
     complete_environment = environment.full(variables)
     if chosen.command == "shell":
         command = os.environ.get("SHELL", "/bin/sh")

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -20,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines import lint
+from azure_pipelines.conditions import FAILED, FINE
 from azure_pipelines.documents import PipelineError
 from azure_pipelines.model import read
 from sandbox import environment, layout as names, pipeline_foundation
-from sandbox.agent import tasks
+from sandbox.agent import alone, tasks
 from sandbox.agent.channel import ChannelError, Organization
 from sandbox.agent.listener import Agent
 from sandbox.agent.results import Machine, of_an_agent
@@ -164,13 +166,7 @@ class Local:
         ended = self.layout.home / "pipeline" / str(number)
         attempt = 1 + len(list(ended.glob("*"))) if ended.exists() else 1
         ended = ended / str(attempt)
-        (ended / "home").mkdir(parents=True)
-        given = of_an_agent(environment.full(dict(self.variables)), ended / "home")
-        asked = [sys.executable, "-m", "uv", "cache", "dir"]
-        cache = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        tools = {"pulumi/plugins": Path(self.variables["PULUMI_HOME"]) / "plugins"}
-        work = self.layout.home / "pipeline" / "work"
-        machine = Machine(work, ended, given, Path(sys.executable).parent, {"uv": Path(cache)}, tools)
+        machine = self._machine(ended)
         agent = Agent(self.organization, machine, on_step=self._watch(number, options))
         what = f"{build['sourceBranch']} at {build['sourceVersion'][:12]}, for {build['requestedFor']['displayName']}"
         self.screen.say(f"Run {build['buildNumber']} (number {number}) of {what}")
@@ -182,11 +178,35 @@ class Local:
             return 1
         return self._end(number, agent, ended)
 
+    def _machine(self, ended: Path) -> Machine:
+        (ended / "home").mkdir(parents=True, exist_ok=True)
+        given = of_an_agent(environment.full(dict(self.variables)), ended / "home")
+        asked = [sys.executable, "-m", "uv", "cache", "dir"]
+        cache = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        tools = {"pulumi/plugins": Path(self.variables["PULUMI_HOME"]) / "plugins"}
+        work = self.layout.home / "pipeline" / "work"
+        return Machine(work, ended, given, Path(sys.executable).parent, {"uv": Path(cache)}, tools)
+
+    def step(self, number: int, title: str) -> int:
+        """Run a failed step of an ended run alone; 0 if it succeeds now, else 1."""
+        try:
+            failed, folder = alone.find(self.layout.home / "pipeline" / str(number), title)
+            result = alone.run(failed, folder, self.organization, self._machine(folder.parent), self.screen.say)
+        except alone.AloneError as error:
+            raise SandboxError(str(error)) from None
+        except ChannelError as error:
+            raise SandboxError(f"the sandbox's Azure DevOps refuses: {error}") from None
+        self.screen.say(f"{failed.title}: {result}")
+        return 0 if result in FINE else 1
+
     def _watch(self, number: int, options: Options) -> Any:
         def watch(job: JobRun, row: StepResult | None) -> None:
             title = job.results.steps[-1].title
             if row is not None:
                 self.screen.ended(row)
+                if row.result == FAILED:
+                    self.screen.say(f"      python -m sandbox pipeline step --run {number} {shlex.quote(title)}")
+                    self.screen.say("      runs this step alone again, when the run has ended")
                 return
             if options.stop_at and title.lower() == options.stop_at.lower():
                 self.ask("PATCH", f"_apis/build/builds/{number}", {"status": "cancelling"})

@@ -39,6 +39,8 @@ class Assignment:
     repository: tuple[str, str]
     connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     """The service connections that the job names, with their ids and parameters."""
+    secrets: frozenset[str] = frozenset()
+    """Names of the variables that the service gave as secrets."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,14 @@ class Organization:
             return Waiting(given["status"], tuple(given["approvals"]))
         return _assignment(given["job"])
 
+    def once_more(self, number: int) -> Assignment:
+        """A job that has ended, for a step of it that is run alone: with its secrets, and a token until `forget`."""
+        return _assignment(self.ask("GET", f"_apis/sandbox/agent/requests/{number}")["job"])
+
+    def forget(self, number: int) -> None:
+        """Revoke what `once_more` gave."""
+        self.ask("DELETE", f"_apis/sandbox/agent/requests/{number}")
+
     def of(self, assignment: Assignment) -> Channel:
         """The channel of a job."""
         return Channel(self, assignment.number, assignment.token)
@@ -109,6 +119,7 @@ def _assignment(given: Mapping[str, Any]) -> Assignment:
         token=given["accessToken"],
         repository=(given["repository"]["url"], given["repository"]["version"]),
         connections=given.get("connections", {}),
+        secrets=frozenset(name for name, value in variables.items() if value.secret),
     )
 
 
@@ -125,6 +136,8 @@ class Channel:
     organization: Organization
     number: int
     token: str = field(repr=False)
+    batch: int = 50
+    """Lines of a step's log that are sent at once."""
 
     def _ask(self, method: str, what: str, body: object = None) -> Any:
         return self.organization.ask(method, f"_apis/sandbox/agent/{what}", body, token=self.token)

@@ -15,6 +15,7 @@ from azure_pipelines.documents import PipelineError
 from azure_pipelines.expressions import ExpressionError
 from sandbox.agent import commands, process, tasks
 from sandbox.agent.channel import ChannelError
+from sandbox.agent.failed import Failed, keep
 from sandbox.agent.process import Cancellation
 from sandbox.agent.results import StepResult
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 WORKSPACE = "1"
 """The folder of a job below the agent's, as on a hosted machine: each job finds it empty."""
-LINES = 50
-"""Lines of a step's log that are sent at once."""
 LONGER = (
     "The job running on agent sandbox ran longer than the maximum time of {} minutes. "
     "For more information, see https://go.microsoft.com/fwlink/?linkid=2077134"
@@ -62,6 +61,7 @@ class JobRun:
     """Folders that steps put before PATH, the newest first."""
     mark: str = field(default_factory=lambda: uuid4().hex)
     log: list[str] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
     step: Step | None = None
     number: int = 0
     """Of the step, from 1."""
@@ -77,7 +77,7 @@ class JobRun:
     def start(self) -> str:
         """Run the steps, tell the service of each, and give the job's result."""
         work = self.machine.work / WORKSPACE
-        self._folders(work)
+        self.prepare()
         listening = threading.Thread(target=self._listen, daemon=True)
         listening.start()
         issues = []
@@ -106,6 +106,7 @@ class JobRun:
             issues.append({"type": "warning", "message": f"Terminated the orphan process {command}"})
         kept = self.machine.ended / f"{len(self.results.workspaces) + 1}"
         kept.parent.mkdir(parents=True, exist_ok=True)
+        keep(self.failed, kept)
         self.results.workspaces.append(work.rename(kept))
         self.channel.finish(self.result, self.outputs, issues)
         listening.join()
@@ -123,7 +124,9 @@ class JobRun:
         if self.channel.canceled():
             self.cancellation.request()
 
-    def _folders(self, work: Path) -> None:
+    def prepare(self) -> None:
+        """Make the job's folders, and set the variables that the agent knows."""
+        work = self.machine.work / WORKSPACE
         folders = {
             "Pipeline.Workspace": work,
             "Agent.BuildDirectory": work,
@@ -165,7 +168,10 @@ class JobRun:
         self.channel.step(self.number, name=title, state="inProgress")
         if self.on_step:
             self.on_step(self, None)
+        before = Failed.of(self, title)
         row.result = CANCELED if given_up.is_set() else self._outcome(step)
+        if row.result in (FAILED, WITH_ISSUES):
+            self.failed.append(before)
         if row.result == FAILED:
             self.result = FAILED
         elif row.result == WITH_ISSUES and self.result == SUCCEEDED:
@@ -188,6 +194,17 @@ class JobRun:
             result = FAILED
         if result == FAILED and str(step.raw.get("continueOnError", "false")).lower() == "true":
             return WITH_ISSUES
+        return result
+
+    def alone(self, number: int) -> str:
+        """Run the step of a number once more, whatever its condition; how it ended. See `sandbox.agent.alone`."""
+        self.number, self.step = number, tasks.with_defaults(self.assignment.job)[number - 1]
+        try:
+            result = self._timed(self.step)
+        except (PipelineError, ExpressionError) as error:
+            self.say(f"##[error]{error}")
+            result = FAILED
+        process.kill_orphans(self.mark)
         return result
 
     def _timed(self, step: Step) -> str:
@@ -272,7 +289,11 @@ class JobRun:
         if command is None:
             self.say(line)
         elif (handler := _HANDLERS.get(command.name)) is not None:
-            handler(self, command)
+            try:
+                handler(self, command)
+            except (tasks.TaskError, ChannelError) as error:
+                self.say(f"##[error]{error}")
+                self._completed = FAILED
         else:
             self.say(f"##[warning]unknown command {command.name}")
         if self.on_line and self.step:
@@ -281,7 +302,7 @@ class JobRun:
     def say(self, line: str) -> None:
         """Log a line, masked."""
         self.log.append(self.variables.masks.hide(line))
-        if len(self.log) - self._sent >= LINES:
+        if len(self.log) - self._sent >= self.channel.batch:
             self.channel.step(self.number, lines=self.log[self._sent :])
             self._sent = len(self.log)
 

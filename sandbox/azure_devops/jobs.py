@@ -6,6 +6,8 @@ the organisation's pool) and the job's own for the rest. The api-version is "7.1
 - `POST requests {"build"}`: take the next queued job, of one build if it is named. Answers 200 with the job; 204 when
   there is none: then the request has waited for one. For a build it answers at once when nothing can come any more, or
   not before a person decides: `{"job": null, "status", "approvals"}`.
+- `GET requests/{job}` with the operator's token: a job that has ended, once more, for one step that is run alone: with
+  its secrets and a token of its own, which `DELETE requests/{job}` revokes, or the next hour.
 - `PATCH requests/{job} {"result", "outputs", "issues"}`: the job has ended.
 - `GET cancellations/{job}`: waits until the run is cancelled (`{"canceled": true}`) or the job has ended.
 - `POST steps/{job} {"name", "state", "result", "lines", "issues"}`: what is new of a step, by the number that it has.
@@ -71,23 +73,27 @@ def take(call: Call) -> object:
 
 
 def _begin(call: Call, run: Json, stage: Json, job: Json) -> Json:
-    project = call.draft.table("projects")[run["projectId"]]
-    pipeline = orchestration.pipeline_of(call.draft, run)
-    of_stage = next(one for one in pipeline.stages if one.id == stage["id"])
-    of_job = next(one for one in of_stage.jobs if one.id == job["id"])
     now = clock.now()
     run |= {
         "status": "inProgress" if run["status"] == "notStarted" else run["status"],
         "startTime": run["startTime"] or now,
     }
-    number = call.draft.next_id("job")
-    job |= {"state": orchestration.RUNNING, "startTime": now, "number": number}
+    job |= {"state": orchestration.RUNNING, "startTime": now, "number": call.draft.next_id("job")}
+    return _given(call, run, stage, job, timedelta(hours=48))
+
+
+def _given(call: Call, run: Json, stage: Json, job: Json, lasts: timedelta) -> Json:
+    """Return a job as an agent gets it, with a token that lasts for a while."""
+    project = call.draft.table("projects")[run["projectId"]]
+    pipeline = orchestration.pipeline_of(call.draft, run)
+    of_stage = next(one for one in pipeline.stages if one.id == stage["id"])
+    of_job = next(one for one in of_stage.jobs if one.id == job["id"])
     token = tokens.issue(
         call.draft,
         name=f"build {run['id']}",
         scope=" ".join(sorted(scopes.RUN_SCOPES)),
         identity=identities.build_service(project),
-        valid_to=datetime.now(UTC) + timedelta(hours=48),
+        valid_to=datetime.now(UTC) + lasts,
         build=run["id"],
     )
     variables = run_variables.of_job(call, run, pipeline, of_stage, of_job)
@@ -95,7 +101,7 @@ def _begin(call: Call, run: Json, stage: Json, job: Json) -> Json:
         call.draft.table("definitions")[str(run["definitionId"])]["repository"]["id"]
     ]
     return {
-        "id": number,
+        "id": job["number"],
         "build": {name: run[name] for name in ("id", "buildNumber", "sourceBranch", "sourceVersion", "reason")},
         "project": project["name"],
         "stage": stage["id"],
@@ -116,6 +122,24 @@ def _connection(call: Call, project: Json, name: str) -> dict[str, str]:
     if found is None:  # deleted while the job was waiting
         raise build(404, "ServiceEndpointNotFoundException", service_endpoints.refused(name))
     return {"id": found["id"], **service_endpoints.parameters(call.draft, found)}
+
+
+@router.on(locations.AGENT_REQUESTS, "GET", scopes.FULL_ACCESS)
+def once_more(call: Call) -> Json:
+    """Give a job that has ended once more, for a step of it that is run alone; nothing of the run changes."""
+    run, stage, job = _of(call)
+    if run["status"] != orchestration.COMPLETED:
+        raise build(400, "BuildInProgressException", f"The build {run['id']} is not completed.")
+    return {"job": _given(call, run, stage, job, timedelta(hours=1))}
+
+
+@router.on(locations.AGENT_REQUESTS, "DELETE", scopes.FULL_ACCESS)
+def forget(call: Call) -> Json:
+    """Revoke the token of a job that was given once more."""
+    run, _, _ = _of(call)
+    if run["status"] == orchestration.COMPLETED:
+        tokens.revoke_run(call.draft, run["id"])
+    return {}
 
 
 @router.on(locations.AGENT_REQUESTS, "PATCH", "vso.build_execute")

@@ -74,7 +74,7 @@ def start(tmp_path: Path, organization: Organization) -> Start:
             organization.authorize(organization.create_group(group, values), pipeline)
         build = organization.queue(pipeline, f"refs/heads/{name}", parameters=parameters, variables=variables)
         environ = {"PATH": os.environ["PATH"]}
-        machine = Machine(tmp_path / "work", tmp_path / "ended", environ, Path(sys.executable).parent, minute=minute)
+        machine = Machine(tmp_path / "work", tmp_path / "ended/1", environ, Path(sys.executable).parent, minute=minute)
         agent = Agent(Service(organization.url, organization.token), machine, on_line)
         return PipelineRun(organization, agent, build)
 

@@ -606,3 +606,20 @@ def test_a_step_that_asks_of_another_job_fails_and_says_so(start: Start) -> None
         """
     )
     assert "takes no name, such as 'other'" in lines(run.start(), "asks")[0]
+
+
+def test_a_command_that_cannot_be_carried_out_fails_its_step_and_the_lines_after_it_count(start: Start) -> None:
+    run = start(
+        """
+        steps:
+          - checkout: none
+          - bash: |
+              echo '##vso[artifact.upload artifactname=a]none.txt'
+              echo after
+            displayName: upload
+        """
+    )
+    results = run.start()
+    assert results.step("upload").result == runs.FAILED
+    assert "there is nothing to publish as a" in lines(results, "upload")[0]
+    assert lines(results, "upload")[1] == "after"
