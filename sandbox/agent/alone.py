@@ -32,7 +32,7 @@ class AloneError(Exception):
 
 
 def find(run: Path, title: str) -> tuple[Failed, Path]:
-    """The last step of a title that failed, and its job's folder. run: where a run's attempts are. Raises AloneError."""
+    """The last step of a title that failed, and its job's folder. run: that of a run's attempts. Raises AloneError."""
     records = [(file, one) for file in run.glob("*/*.json") if file.stem.isdecimal() for one in kept(file)]
     found = [(file, one) for file, one in records if one.title.lower() == title.lower()]
     if not found:
