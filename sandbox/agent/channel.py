@@ -86,7 +86,7 @@ class Organization:
 
     def once_more(self, number: int) -> Assignment:
         """A job that has ended, for a step of it that is run alone: with its secrets, and a token until `forget`."""
-        return _assignment(self.ask("GET", f"_apis/sandbox/agent/requests/{number}")["job"])
+        return _assignment(self.ask("PUT", f"_apis/sandbox/agent/requests/{number}")["job"])
 
     def forget(self, number: int) -> None:
         """Revoke what `once_more` gave."""

@@ -6,7 +6,7 @@ the organisation's pool) and the job's own for the rest. The api-version is "7.1
 - `POST requests {"build"}`: take the next queued job, of one build if it is named. Answers 200 with the job; 204 when
   there is none: then the request has waited for one. For a build it answers at once when nothing can come any more, or
   not before a person decides: `{"job": null, "status", "approvals"}`.
-- `GET requests/{job}` with the operator's token: a job that has ended, once more, for one step that is run alone: with
+- `PUT requests/{job}` with the operator's token: a job that has ended, once more, for one step that is run alone: with
   its secrets and a token of its own, which `DELETE requests/{job}` revokes, or the next hour.
 - `PATCH requests/{job} {"result", "outputs", "issues"}`: the job has ended.
 - `GET cancellations/{job}`: waits until the run is cancelled (`{"canceled": true}`) or the job has ended.
@@ -124,7 +124,7 @@ def _connection(call: Call, project: Json, name: str) -> dict[str, str]:
     return {"id": found["id"], **service_endpoints.parameters(call.draft, found)}
 
 
-@router.on(locations.AGENT_REQUESTS, "GET", scopes.FULL_ACCESS)
+@router.on(locations.AGENT_REQUESTS, "PUT", scopes.FULL_ACCESS)
 def once_more(call: Call) -> Json:
     """Give a job that has ended once more, for a step of it that is run alone; nothing of the run changes."""
     run, stage, job = _of(call)
