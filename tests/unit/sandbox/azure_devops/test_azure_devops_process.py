@@ -191,7 +191,7 @@ def test_an_interruption_between_the_two_files_loses_no_secret(tmp_path: Path, m
         draft.table("things")["1"] = {"secretId": draft.keep_secret("old")}
     write = Store._write
 
-    def interrupted(file: Path, content: object) -> None:
+    def interrupted(file: Path, content: str) -> None:
         if file.name == "state.json":
             raise OSError
         write(file, content)
