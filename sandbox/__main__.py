@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
     )
     step.add_argument("--run", type=int, required=True, metavar="N", help="the run's number")
     step.add_argument("title", metavar="STEP", help="the step's title, as the run has shown it")
-    commands.add_parser("console", help="runs, approvals, library, environments and images in the browser")
+    commands.add_parser("console", help="print a new address of the pages in the browser: runs, approvals, images, ...")
     commands.add_parser("summary", help="what the last `up` made, as the services show it")
     chosen = parser.parse_args(arguments)
     layout = Layout.find()
@@ -115,9 +115,7 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
         print(environment.shell(variables))
         return 0
     if chosen.command == "console":
-        from sandbox.console.serve import serve
-
-        serve(variables)
+        print(_console(layout), flush=True)
         return 0
     if chosen.command == "pipeline":
         from sandbox import pipeline, pipeline_screen
@@ -139,6 +137,15 @@ def run(chosen: argparse.Namespace, layout: Layout) -> int:
     return _summary(layout, variables, complete_environment)
 
 
+def _console(layout: Layout) -> str:
+    """The line with an address of the console, good once."""
+    from sandbox import ports
+    from sandbox.console import invitation
+
+    address = invitation.address(layout, ports.choose(layout.ports_file))
+    return f"Console        {address}   (good for one browser, once)"
+
+
 def _summary(layout: Layout, variables: dict[str, str], complete_environment: dict[str, str]) -> int:
     from sandbox import stack, summary
 
@@ -148,6 +155,7 @@ def _summary(layout: Layout, variables: dict[str, str], complete_environment: di
     try:
         for line in summary.lines(outputs, variables):
             print(line, flush=True)
+        print(_console(layout), flush=True)
     except summary.failures() as error:
         raise SandboxError(
             f"a service did not answer as it should: {error}\n"

@@ -24,11 +24,12 @@ from azure_pipelines import lint
 from azure_pipelines.conditions import FAILED, FINE
 from azure_pipelines.documents import PipelineError
 from azure_pipelines.model import read
-from sandbox import environment, layout as names, pipeline_foundation
+from sandbox import environment, layout as names, pipeline_foundation, ports
 from sandbox.agent import alone, tasks
 from sandbox.agent.channel import ChannelError, Organization
 from sandbox.agent.listener import Agent
 from sandbox.agent.results import Machine, of_an_agent
+from sandbox.console import invitation
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class Local:
         except Undecided:
             self.screen.say("An approval is due. With a person's answer it goes on:")
             self.screen.say(f"  python -m sandbox pipeline run --run {number} --approve    (or --reject)")
+            self._invite(number)
             return 1
         return self._end(number, agent, ended)
 
@@ -244,7 +246,13 @@ class Local:
         self.screen.say(f"Result: {build['result']}. Summaries, artefacts, test results: {os.path.relpath(ended)}")
         if build["result"] in ("failed", "canceled"):
             self.screen.say(f"  python -m sandbox pipeline run --run {number}    runs what did not succeed again")
+        self._invite(number)
         return EXIT.get(build["result"], 1)
+
+    def _invite(self, number: int) -> None:
+        """Say where the run is seen in the browser."""
+        address = invitation.address(self.layout, ports.choose(self.layout.ports_file), f"/runs/{number}")
+        self.screen.say(f"In the console, good for one browser, once: {address}")
 
     def _unpack(self, number: int, name: str, into: Path) -> None:
         import requests

@@ -27,21 +27,29 @@ class Ports:
     ecr: int
     registry: int
     azure_devops: int
+    console: int
 
 
 def choose(file: Path) -> Ports:
-    """The ports of this sandbox: read from the file, or free ones chosen by chance and written to it."""
-    if file.exists():
-        return Ports(**json.loads(file.read_text(encoding="utf-8")))
+    """The ports of this sandbox: read from the file, or free ones chosen by chance and written to it.
+
+    A service that came later than the sandbox gets a port of its own beside those that are kept.
+    """
+    names = [each.name for each in fields(Ports)]
+    known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    missing = [name for name in names if name not in known]
+    if not missing:
+        return Ports(**{name: known[name] for name in names})
     with ExitStack() as held:
         numbers: list[int] = []
-        while len(numbers) < len(fields(Ports)):
+        while len(numbers) < len(missing):
             number = random.choice(_candidates())  # noqa: S311 (no secret)
             listener = held.enter_context(socket.socket())
             with suppress(OSError):  # somebody has it; all of ours are held until the last is chosen
                 listener.bind(("127.0.0.1", number))
-                numbers.append(number)
-    ports = Ports(*numbers)
+                if number not in known.values():
+                    numbers.append(number)
+    ports = Ports(**known, **dict(zip(missing, numbers, strict=True)))
     write(file, json.dumps(asdict(ports)))
     return ports
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sandbox.ports import Ports
 
 PRIVATE_ENGINE = "docker"
-SERVICES = ("registry", "aws", "azure-devops")
+SERVICES = ("registry", "aws", "azure-devops", "console")
 
 
 def up(layout: Layout) -> dict[str, str]:
@@ -84,7 +84,7 @@ def _docker(layout: Layout) -> str:
 
 
 def _services(layout: Layout, chosen: Ports) -> None:
-    """The registry and the two clouds: all are started before the first is waited for."""
+    """The registry, the two clouds and the console: all are started before the first is waited for."""
     starting = []
     for name, argv, ready in _commands(layout, chosen):
         if processes.serving(layout.run, name) is None:
@@ -106,6 +106,10 @@ def _commands(layout: Layout, chosen: Ports) -> Iterator[tuple[str, list[str], p
     azure = ["--folder", str(layout.azure_devops), *keys_option, "--port", str(chosen.azure_devops)]
     azure += ["--organization", names.ORGANIZATION, "--project", names.PROJECT]
     yield "azure-devops", [sys.executable, "-m", "sandbox.azure_devops", *azure], processes.ReadyPipe()
+    console = ["--keys", str(layout.keys), "--states", str(layout.state), "--port", str(chosen.console)]
+    console += ["--azure-devops", f"http://127.0.0.1:{chosen.azure_devops}/{names.ORGANIZATION}"]
+    console += ["--project", names.PROJECT, "--aws", f"http://127.0.0.1:{chosen.aws}", "--region", names.REGION]
+    yield "console", [sys.executable, "-m", "sandbox.console", *console], processes.ReadyPipe()
     command = registry.prepare(layout.registry, layout.keys, chosen.registry, layout.cache, say)
     yield "registry", command, processes.ReadyPort(chosen.registry)
 

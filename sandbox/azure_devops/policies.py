@@ -6,6 +6,7 @@ https://learn.microsoft.com/rest/api/azure/devops/policy. What they refuse is el
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from sandbox.azure_devops import clock, definitions, git, identities, locations, projects, shapes, votes
@@ -28,6 +29,8 @@ TYPES = {
     "fa4e907d-c16b-4a4c-9dfa-4916e5d171ab": "Require a merge strategy",
     "cbdc66da-9728-4af8-aada-9a5a32e4a226": "Status",
 }
+_EVALUATIONS = uuid.UUID("7f0e3f5c-8a34-4d5f-9f57-3f3a6d1f2c11")
+"""The namespace of evaluations' ids, made up here: the same policy on the same pull request is the same evaluation."""
 _MATCHES = {"exact", "prefix", "defaultbranch"}
 
 
@@ -73,8 +76,7 @@ def evaluations(call: Call) -> list[Json]:
         raise bad_argument(f"There is no pull request {artifact!r} in this project.")
     tip = git.head(call.draft, repository, request["sourceRefName"])
     return [
-        {"configuration": _wire(call, policy), "artifactId": artifact, "status": status, "context": {"reason": why}}
-        for policy, status, why in votes.evaluations(call.draft, repository, request, tip)
+        _evaluation(call, artifact, request, one) for one in votes.evaluations(call.draft, repository, request, tip)
     ]
 
 
@@ -181,6 +183,30 @@ def _wire(call: Call, policy: Json) -> Json:
         "url": url,
         "type": _type(call, policy["type"]),
     }
+
+
+def _evaluation(call: Call, artifact: str, request: Json, one: votes.Evaluation) -> Json:
+    """Return a PolicyEvaluationRecord; of a build validation with its build, always one of the last commit."""
+    answer: Json = {
+        "configuration": _wire(call, one.policy),
+        "artifactId": artifact,
+        "evaluationId": str(uuid.uuid5(_EVALUATIONS, f"{one.policy['id']}/{request['id']}")),
+        "startedDate": request["creationDate"],
+        "status": one.status,
+    }
+    if one.policy["type"] == votes.BUILD:
+        number = int(one.policy["settings"]["buildDefinitionId"])
+        known = call.draft.table("definitions").get(str(number)) or {"name": ""}
+        context: Json = {"buildDefinitionId": number, "buildDefinitionName": known["name"], "isExpired": False}
+        if one.build is not None:
+            context |= {
+                "buildId": one.build["id"],
+                "buildIsNotCurrent": False,
+                "buildStartedUtc": one.build["startTime"],
+            }
+            answer |= {"completedDate": one.build["finishTime"]} if one.build["finishTime"] else {}
+        answer["context"] = context
+    return answer
 
 
 def _refusal(status: int, type_key: str, message: str) -> ServiceError:

@@ -7,7 +7,7 @@ the minimum number of reviewers and the build. Any other kind that is required b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sandbox.azure_devops import protection
 
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 BUILD, REVIEWERS = "0609b952-1397-4640-95ec-e00a01b2c241", "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd"
 APPROVED, APPROVED_WITH_SUGGESTIONS, WAITING, REJECTED = 10, 5, -5, -10
 VALUES = (APPROVED, APPROVED_WITH_SUGGESTIONS, 0, WAITING, REJECTED)
-PASSED, PENDING, FAILED = "approved", "queued", "rejected"
+PASSED, PENDING, RUNNING, FAILED = "approved", "queued", "running", "rejected"
+
+
+class Evaluation(NamedTuple):
+    """How a policy stands on a pull request, and why; build: the one that its validation looks at."""
+
+    policy: Json
+    status: str
+    why: str
+    build: Json | None = None
 
 
 def cast(request: Json, caller: Caller, value: int, tip: str | None) -> None:
@@ -43,21 +52,21 @@ def reset(draft: Draft, repository: Json, branch: str, tip: str) -> None:
                 vote["vote"] = 0
 
 
-def evaluations(draft: Draft, repository: Json, request: Json, tip: str | None) -> Iterator[tuple[Json, str, str]]:
-    """Give each policy that applies to a pull request, how it stands (`approved`, `queued`, `rejected`), and why."""
+def evaluations(draft: Draft, repository: Json, request: Json, tip: str | None) -> Iterator[Evaluation]:
+    """Give each policy that applies to a pull request, with how it stands."""
     for policy in protection.policies_on(draft, repository, request["targetRefName"]):
         if policy["type"] == REVIEWERS:
-            yield (policy, *_reviewed(draft, repository, request, policy["settings"], tip))
+            yield Evaluation(policy, *_reviewed(draft, repository, request, policy["settings"], tip))
         elif policy["type"] == BUILD:
-            yield (policy, *_built(draft, request, policy["settings"], tip))
+            yield Evaluation(policy, *_built(draft, request, policy["settings"], tip))
         else:
-            yield policy, PENDING, "this service does not evaluate policies of this type"
+            yield Evaluation(policy, PENDING, "this service does not evaluate policies of this type")
 
 
 def blocked(draft: Draft, repository: Json, request: Json, tip: str | None) -> list[str]:
     """Return why a pull request cannot be completed; an empty list if it can."""
     rows = evaluations(draft, repository, request, tip)
-    return [why for policy, status, why in rows if policy["isBlocking"] and status != PASSED]
+    return [one.why for one in rows if one.policy["isBlocking"] and one.status != PASSED]
 
 
 def _reviewed(draft: Draft, repository: Json, request: Json, rule: Json, tip: str | None) -> tuple[str, str]:
@@ -79,13 +88,13 @@ def _reviewed(draft: Draft, repository: Json, request: Json, rule: Json, tip: st
     return PASSED, ""
 
 
-def _built(draft: Draft, request: Json, rule: Json, tip: str | None) -> tuple[str, str]:
+def _built(draft: Draft, request: Json, rule: Json, tip: str | None) -> tuple[str, str, Json | None]:
     wanted = (int(rule["buildDefinitionId"]), request["id"], tip)
     name = rule.get("displayName") or "Build"
     for one in reversed(draft.table("builds").values()):
         if (one["definitionId"], one["pullRequestId"], one["sourceVersion"]) == wanted:
             if one["status"] != "completed":
-                return PENDING, f"{name} runs"
+                return PENDING if one["status"] == "notStarted" else RUNNING, f"{name} runs", one
             ended = PASSED if one["result"] in ("succeeded", "partiallySucceeded") else FAILED
-            return ended, f"{name} {one['result']}"
-    return PENDING, f"{name} has not run on the source's last commit"
+            return ended, f"{name} {one['result']}", one
+    return PENDING, f"{name} has not run on the source's last commit", None

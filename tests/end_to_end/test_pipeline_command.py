@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from tests.organization import PROJECT, Organization
 from tests.workstation import CHECKOUT
@@ -44,3 +45,8 @@ def test_a_run_as_a_pull_request_is_stopped_at_a_step_and_ends_as_cancelled(sand
     assert request["sourceRefName"] == "refs/heads/pipeline-run"
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     assert request["lastMergeSourceCommit"]["commitId"] == head.strip()
+    (build,) = organization.give("GET", f"{PROJECT}/_apis/build/builds")["value"]
+    assert lines[-1].startswith("In the console, good for one browser, once: ")
+    page = requests.get(lines[-1].split()[-1], timeout=60)
+    assert page.url.endswith(f"/runs/{build['id']}")
+    assert "canceled" in page.text

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from sandbox import docker_engine, processes
 from tests.end_to_end.registry import login, pull, push
@@ -112,7 +113,7 @@ def small_image(content: bytes) -> bytes:
     return layer.getvalue()
 
 
-@pytest.mark.parametrize("name", ["aws", "azure-devops", "registry"])
+@pytest.mark.parametrize("name", ["aws", "azure-devops", "registry", "console"])
 def test_a_killed_service_is_missed_by_status_and_comes_back_with_its_state(
     sandbox: Sandbox, engine: Any, name: str
 ) -> None:
@@ -263,6 +264,7 @@ def test_make_up_ends_with_what_the_services_say(sandbox: Sandbox, made_up: dict
         f"Pipeline       app-one ({pipeline['id']}) on azure-pipelines.yml",
     ]
     assert re.fullmatch(r"The app says   Hello from app-one Served by [0-9a-f]{12}", summary[7])
+    assert re.match(r"Console        http://127\.0\.0\.1:\d+/runs\?token=\S{43} ", summary[8])
     assert not sandbox.leaks()
 
 
@@ -271,9 +273,12 @@ def test_a_second_make_up_changes_nothing_and_shows_the_same(sandbox: Sandbox, e
     first, second = run("summary", sandbox.home), sandbox.make_up()
     assert first.returncode == 0, first.stderr
     assert f"\n    {RESOURCES} unchanged\n" in second, second
-    *shown, app = first.stdout.splitlines()
+    *shown, app, console = first.stdout.splitlines()
     assert "\n".join(shown) in second
     assert app.startswith("The app says   Hello from app-one")
+    replaced, good = (text.splitlines()[-1].split()[1] for text in (console, second))
+    answers = [requests.get(address, timeout=60).status_code for address in (replaced, good, good)]
+    assert answers == [403, 200, 403], "the newest address, and that once"
     assert engine.containers.list(all=True, filters={"label": "app-one-sandbox=summary"}) == []
 
 

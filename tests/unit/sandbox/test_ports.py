@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,16 @@ def test_the_ports_are_kept_and_differ(tmp_path: Path) -> None:
     chosen = ports.choose(tmp_path / "ports.json")
     assert ports.choose(tmp_path / "ports.json") == chosen
     assert len(set(astuple(chosen))) == len(astuple(chosen))
+
+
+def test_a_service_that_came_later_gets_a_port_and_the_others_keep_theirs(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    known = {"aws": 20_001, "ecr": 20_002, "registry": 20_003, "azure_devops": 20_004}
+    file.write_text(json.dumps(known), encoding="utf-8")
+    chosen = ports.choose(file)
+    assert asdict(chosen) == {**known, "console": chosen.console}
+    assert chosen.console not in known.values()
+    assert ports.choose(file) == chosen
 
 
 def test_no_connection_is_ever_given_one_of_them(tmp_path: Path) -> None:

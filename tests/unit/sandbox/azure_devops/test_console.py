@@ -12,25 +12,46 @@ import pytest
 import requests
 from aiohttp import web
 
-from sandbox.agent.channel import Organization
+from sandbox.console import invitation
 from sandbox.console.pages import Pages
+from sandbox.console.pull_requests import BUILD, REVIEWERS
 from sandbox.console.server import POLICY, Console
+from sandbox.console.sources import Aws, AzureDevOps, Release
 from tests.unit.sandbox.azure_devops.service import Json, Service, definition_body, group_body, push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 APPROVAL = "8c6f20a7-a545-4486-9777-f762fafe0d4d"
 SECRET = "a-secret-of-the-group"
-IMAGE = {
-    "repositoryName": "app-one",
-    "imageDigest": "sha256:abc",
-    "imageTags": ["1.0"],
-    "imageScanStatus": {"status": "COMPLETE"},
-    "imageScanFindingsSummary": {"findingSeverityCounts": {"HIGH": 2}},
-}
-PAGES = ("/runs", "/pull-requests", "/library", "/environments", "/images")
+DIGEST = f"sha256:{'a' * 64}"
+PAGES = ("/runs", "/pull-requests", "/library", "/environments", "/connections", "/images")
+
+
+class Account(Aws):
+    """An account with one image, of a hostile finding; how a real one is read: test_sources."""
+
+    def images(self) -> list[Json]:
+        return [
+            {
+                "repositoryName": "app-one",
+                "imageDigest": DIGEST,
+                "imageTags": ["1.0"],
+                "imageScanStatus": {"status": "COMPLETE"},
+                "imageScanFindingsSummary": {"findingSeverityCounts": {"LOW": 1, "HIGH": 2}},
+            }
+        ]
+
+    def findings(self, repository: str, digest: str) -> Json:
+        assert (repository, digest) == ("app-one", DIGEST)
+        return {
+            "imageScanFindings": {"findings": [{"name": HOSTILE, "severity": "HIGH", "uri": "javascript:alert(1)"}]}
+        }
+
+    def releases(self) -> list[Release]:
+        return [Release("dev-image", f"app-one@{DIGEST}", 0)]
 
 
 @dataclass
@@ -39,6 +60,10 @@ class Browser:
 
     console: Console
     session: requests.Session
+
+    def invite(self) -> str:
+        """Return the path of a new address."""
+        return f"/library?token={invitation.new(self.console.keys)}"
 
     def ask(self, method: str, path: str, **more: Any) -> requests.Response:
         url = f"http://{self.console.host}{path}"
@@ -60,14 +85,12 @@ def serve(console: Console, listening: socket.socket, ready: threading.Event, st
 
 
 @pytest.fixture
-def stranger(service: Service) -> Iterator[Browser]:
-    """A console whose address nobody has opened yet."""
-    organization = Organization(service.url, service.token)
+def stranger(service: Service, tmp_path: Path) -> Iterator[Browser]:
+    """A console of which nobody has opened an address yet."""
+    azure = AzureDevOps(service.url, service.token, "app-one")
     listening = socket.create_server(("127.0.0.1", 0))
-    pages = Pages(
-        lambda method, path, body: organization.ask(method, f"app-one/{path}", body), "app-one", lambda: [IMAGE]
-    )
-    console, ready = Console(pages, listening.getsockname()[1]), threading.Event()
+    pages = Pages(azure.ask, "app-one", Account("", "", {}, tmp_path))
+    console, ready = Console(pages, listening.getsockname()[1], tmp_path), threading.Event()
     stop: list[Any] = []
     thread = threading.Thread(target=serve, args=(console, listening, ready, stop), daemon=True)
     thread.start()
@@ -83,9 +106,9 @@ def stranger(service: Service) -> Iterator[Browser]:
 
 @pytest.fixture
 def person(stranger: Browser) -> Browser:
-    """The person who opened the address."""
-    answer = stranger.ask("GET", stranger.console.address.split(stranger.console.host)[1])
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/runs")
+    """The person who opened an address."""
+    answer = stranger.ask("GET", stranger.invite())
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/library"), "the page is left without the token"
     assert all(word in answer.headers["Set-Cookie"] for word in ("HttpOnly", "SameSite=Strict"))
     return stranger
 
@@ -118,22 +141,57 @@ def waiting(service: Service) -> Json:
     return build
 
 
+def push_both(service: Service) -> tuple[str, str]:
+    """Two branches with a pipeline, and their names."""
+    names = ("refs/heads/console-main", "refs/heads/console-topic")
+    for name in names:
+        push(service, {"/azure-pipelines.yml": "jobs: [{job: x, steps: [{bash: echo}]}]"}, name)
+    return names
+
+
 def due(service: Service, build: Json) -> str:
     rows = service.get(f"app-one/_apis/build/builds/{build['id']}/timeline")["records"]
     return next(str(one["id"]) for one in rows if one["type"] == "Checkpoint.Approval")
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/runs/1", "/runs/1/logs/1", "/nothing", "/", "/?token=guess"])
-def test_nobody_without_the_address_sees_a_page(stranger: Browser, path: str) -> None:
+@pytest.mark.parametrize("path", [*PAGES, "/runs/1", "/runs/1/logs/1", "/nothing", "/", "/?token=guess", "/?token="])
+def test_nobody_without_an_address_sees_a_page(stranger: Browser, path: str) -> None:
+    stranger.invite()
     answer = stranger.ask("GET", path)
     assert answer.status_code == 403
-    assert stranger.console.invitation not in answer.text
+    assert "Set-Cookie" not in answer.headers
+    assert "python -m sandbox console" in answer.text
 
 
-def test_the_address_is_good_once(person: Browser) -> None:
-    assert person.console.invitation == ""
+def test_an_address_is_good_once_and_only_the_newest(stranger: Browser) -> None:
+    first, second = stranger.invite(), stranger.invite()
+    assert stranger.ask("GET", first).status_code == 403
+    assert stranger.ask("GET", second).status_code == 303
+    assert stranger.ask("GET", "/library").status_code == 200
+    stranger.session.cookies.clear()
+    assert stranger.ask("GET", second).status_code == 403
+    assert stranger.ask("GET", "/library").status_code == 403
+
+
+def test_an_address_takes_whoever_is_signed_in_to_its_page_and_is_used_up(person: Browser) -> None:
+    again = person.invite()
+    for _ in range(2):  # the second time by the session alone
+        answer = person.ask("GET", again)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/library")
     person.session.cookies.clear()
-    assert person.ask("GET", "/?token=").status_code == 403
+    assert person.ask("GET", again).status_code == 403
+
+
+def test_an_address_leads_nowhere_but_to_a_page_of_the_console(person: Browser) -> None:
+    for path in ("//attacker.example", "/nothing", "/images/x"):
+        answer = person.ask("GET", f"{path}?token=any")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/runs"), path
+
+
+def test_a_token_in_a_form_signs_nobody_in(stranger: Browser) -> None:
+    path = f"/runs/1/approvals/{APPROVAL}?token={invitation.new(stranger.console.keys)}"
+    assert stranger.ask("POST", path, data={"answer": "approve"}).status_code == 403
+    assert "Set-Cookie" not in stranger.ask("POST", path).headers
 
 
 @pytest.mark.parametrize("host", ["localhost", "attacker.example", "attacker.example:80", ""])
@@ -181,14 +239,70 @@ def test_the_library_names_secrets_and_no_page_holds_one(person: Browser, waitin
         assert service.token not in page
 
 
-def test_images_are_shown_with_digest_and_findings(person: Browser) -> None:
+def test_images_are_shown_with_what_released_them_and_each_with_its_findings(person: Browser) -> None:
     page = person.ask("GET", "/images").text
-    assert all(word in page for word in ("sha256:abc", "1.0", "COMPLETE", "2 HIGH"))
+    assert all(word in page for word in (DIGEST, "1.0", "2 HIGH, 1 LOW", "dev-image, 1970-01-01 00:00:00 UTC"))
+    image = person.ask("GET", f"/images/app-one@{DIGEST}").text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in image
+    assert "javascript:alert(1)" in image, "a link is shown as text"
+    assert 'href="javascript' not in image
+    assert person.ask("GET", f"/images/other@{DIGEST}").status_code == 404
 
 
-def test_an_environment_is_shown_with_its_check(person: Browser, waiting: Json) -> None:
+def test_an_environment_is_shown_with_who_may_use_it_and_who_approves(person: Browser, waiting: Json) -> None:
     assert waiting["id"]
-    assert "Approval" in person.ask("GET", "/environments").text
+    page = person.ask("GET", "/environments").text
+    assert "Approver: Project Administrators." in page
+    assert "every pipeline of the project" in page
+
+
+def test_a_service_connection_is_shown_without_what_it_signs_in_with(person: Browser, service: Service) -> None:
+    reference = {"projectReference": {"id": service.project_id(), "name": "app-one"}, "name": "to-aws"}
+    given = {"username": "AKIAEXAMPLE", "password": SECRET}
+    body = {
+        "name": "to-aws",
+        "type": "aws",
+        "url": "https://aws.amazon.com/",
+        "authorization": {"scheme": "UsernamePassword", "parameters": given},
+        "serviceEndpointProjectReferences": [reference],
+    }
+    service.post("_apis/serviceendpoint/endpoints", body)
+    page = person.ask("GET", "/connections").text
+    assert "to-aws (aws, UsernamePassword, ready)" in page
+    assert SECRET not in page
+
+
+def test_a_pull_request_is_shown_with_its_policies_votes_and_comments(person: Browser, service: Service) -> None:
+    main, topic = push_both(service)
+    pipeline = service.post("app-one/_apis/build/definitions", definition_body(service, "validates"))
+    scope = [{"repositoryId": None, "refName": main, "matchKind": "Exact"}]
+    build = {"buildDefinitionId": pipeline["id"], "displayName": "checks", "validDuration": 0, "scope": scope}
+    reviewers = {"minimumApproverCount": 1, "creatorVoteCounts": False, "scope": scope}
+    for kind, settings in ((BUILD, build), (REVIEWERS, reviewers)):
+        policy = {"isEnabled": True, "isBlocking": True, "type": {"id": kind}, "settings": settings}
+        service.post("app-one/_apis/policy/configurations", policy)
+    requests_ = "app-one/_apis/git/repositories/app-one/pullrequests"
+    body = {"sourceRefName": topic, "targetRefName": main, "title": HOSTILE}
+    number = service.post(requests_, body)["pullRequestId"]
+    service.post(f"{requests_}/{number}/threads", {"comments": [{"content": "Two resources change."}]})
+
+    def shown() -> str:
+        return person.ask("GET", f"/pull-requests/{number}").text
+
+    before = shown()
+    assert all(word in before for word in ("Two resources change.", "At least 1 approve.", "Nobody has voted."))
+    assert before.count('<span class="waits">queued</span>') == 2
+    assert "<script" not in before
+    queued = {"reason": "pullRequest", "sourceBranch": f"refs/pull/{number}/merge"}
+    run = service.post(f"app-one/_apis/sandbox/triggers/{pipeline['id']}", queued)["id"]
+    job = service.post("_apis/sandbox/agent/requests", {"build": run})["job"]
+    assert f'<a href="/runs/{run}">run {run}</a>' in (running := shown())
+    assert '<span class="waits">running</span>' in running
+    service.patch(f"_apis/sandbox/agent/requests/{job['id']}", {"result": "Failed"}, token=job["accessToken"])
+    me = service.get("_apis/connectionData")["authenticatedUser"]["id"]
+    service.put(f"{requests_}/{number}/reviewers/{me}", {"vote": -10})
+    assert shown().count('<span class="bad">rejected</span>') == 3, "the build, the reviewers, the vote"
+    assert f'<a href="/pull-requests/{number}">pull request {number}</a>' in person.ask("GET", f"/runs/{run}").text
 
 
 def test_a_run_that_is_not_there_is_an_error_of_one_line(person: Browser) -> None:
