@@ -24,6 +24,8 @@ ENGINE_SECRET = "[secret]"  # noqa: S105 - the engine's mark in place of a secre
 REDACTED = "[redacted]"
 """Our mark, where a value stood in clear that the engine did not mask."""
 
+SECRET_ENVELOPE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - sdk/go/common/resource/sig/sig.go, the key of a typed value
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - its value for a secret
 NEEDED = {
     "create": ("new",),
     "import": ("new",),
@@ -285,6 +287,30 @@ def holds_unknown(value: Any) -> bool:
 def is_hidden(value: Any) -> bool:
     """Whether the value is masked, by the engine or by us."""
     return value in (ENGINE_SECRET, REDACTED) if isinstance(value, str) else False
+
+
+FRESH = {"docker:index:Image": frozenset({"registry.password"})}
+"""Masked values that are made anew for every run, by kind: of these no two are the same, and nothing hangs on it.
+
+`registry.password` is ECR's authorization token, valid for 12 hours; it is how an image is pushed and no part of it.
+"""
+
+
+def masked(value: Any, kind: str, path: str = "") -> Iterator[str]:
+    """The paths in a value of which nobody can say whether it is the same as another: masked as a whole or in part.
+
+    kind: of the resource, as `kind_of` gives it; what is made anew for every run (FRESH) is left out.
+    """
+    if isinstance(value, dict) and value.get(SECRET_ENVELOPE) == SECRET_SIGNATURE:
+        value = ENGINE_SECRET  # an event log has the envelope, with a mask in it
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from masked(part, kind, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from masked(part, kind, f"{path}[{number}]")
+    elif isinstance(value, str) and (ENGINE_SECRET in value or REDACTED in value) and path not in FRESH.get(kind, ()):
+        yield path
 
 
 def strings(value: Any) -> Iterator[str]:

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import AuditError
-from audit.model import ENGINE_SECRET, kind_of
-from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE
+from audit.model import ENGINE_SECRET, SECRET_ENVELOPE, SECRET_SIGNATURE, kind_of
 
 MAX_BYTES = 1 << 30
 NEEDED = "`pulumi stack export --file FILE`, or the backend's own file of the stack, is needed"

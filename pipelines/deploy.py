@@ -74,6 +74,8 @@ def _update(stack: str, up: list[str], environment: dict[str, str]) -> int:
 def _compare(stack: str, previewed: Path, events: Path, *, failed: bool) -> None:
     """Raises Stop (REFUSED) where the update did something else than the preview showed."""
     command = [sys.executable, "-m", "audit", "compare", "--update", str(previewed), str(events)]
+    if not failed:
+        command.append("--whole")
     code = agent.call(command)
     if code == DIFFERS:
         raise agent.Stop(

@@ -92,18 +92,20 @@ def preview(
 def _tell_policies(events: Path) -> bool:
     """Show what the rules of policies/ found: an error for each mandatory one that is broken, a warning for others.
 
-    False where the log breaks off, as that of a killed engine does.
+    False where the log breaks off, as that of a killed engine does: a whole one has the engine's summary.
     """
+    whole = False
     for line in events.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            said = json.loads(line).get("policyEvent")
+            event = json.loads(line)
         except ValueError:
             return False
-        if said:
+        whole |= "summaryEvent" in event
+        if said := event.get("policyEvent"):
             resource = str(said.get("resourceUrn") or "the stack").rpartition("::")[2]
             kind = "error" if said["enforcementLevel"] == "mandatory" else "warning"
             agent.issue(f"{said['policyName']} of {resource}: {' '.join(said['message'].split())}", kind)
-    return True
+    return whole
 
 
 def _audit(stack: str, raw: Path, report: Path) -> None:

@@ -6,7 +6,7 @@ Source: sdk/go/common/resource/sig (the signatures of secrets, assets, archives,
 from collections.abc import Iterator
 from typing import Any
 
-from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE
+from audit.model import SECRET_ENVELOPE, SECRET_SIGNATURE
 
 DEEPEST = 200
 """Levels of nesting; a program's values have a dozen."""

@@ -3,10 +3,20 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.model import ENGINE_SECRET, NO_SECRETS, Finding, Plan, State, Step, without
+from audit.model import (
+    ENGINE_SECRET,
+    NO_SECRETS,
+    SECRET_ENVELOPE,
+    SECRET_SIGNATURE,
+    Finding,
+    Plan,
+    State,
+    Step,
+    without,
+)
 from audit.plan.classify import judge
 from audit.plan.preview import KEPT
-from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE, Redactor
+from audit.secrets.redact import Redactor
 from audit.state import raw_resources, secrets_in
 
 Resources = dict[str, dict[str, Any]]

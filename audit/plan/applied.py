@@ -8,7 +8,8 @@ decide about its end. What the preview did not know yet can be anything. Values 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from audit.model import UNKNOWNS, Plan, State, Step, target_of
+from audit.model import UNKNOWNS, Plan, State, Step, masked, target_of
+from audit.plan.changes import first_part
 from audit.plan.preview import MAX_BYTES, read
 from audit.report.model import Record, Report
 from audit.report.text import line
@@ -17,19 +18,25 @@ _RESOLVED = frozenset({"update", "replace", "create-replacement", "delete-replac
 """Operations that can come to less when a value that was not known turns out to be the recorded one."""
 
 
-def from_files(previewed: str, updated: str, max_bytes: int = MAX_BYTES) -> Report:
+def from_files(previewed: str, updated: str, max_bytes: int = MAX_BYTES, *, whole: bool = False) -> Report:
     """The report of two files: a preview (digest or event log) and the event log of the update. Raises AuditError."""
-    return compare(read(previewed, max_bytes=max_bytes), read(updated, max_bytes=max_bytes))
+    return compare(read(previewed, max_bytes=max_bytes), read(updated, max_bytes=max_bytes), whole=whole)
 
 
-def compare(preview: Plan, update: Plan) -> Report:
-    """What an update did otherwise than its preview. Of one that ended with an error, what it did not reach is none."""
+def compare(preview: Plan, update: Plan, *, whole: bool = False) -> Report:
+    """What an update did otherwise than its preview. Of one that ended with an error, what it did not reach is none.
+
+    whole: the update is known to have ended well, so that a log that says otherwise, or shows less than it counts, is
+    a difference.
+    """
     before, after = _by_urn(preview), _by_urn(update)
     found = []
     for urn in sorted({*before, *after}):
         lines = _difference(before.get(urn, []), after.get(urn, []), whole=not update.incomplete)
         if lines:
             found.append((urn, lines))
+    if whole and update.incomplete:
+        found.append(("", ["the update ended well, and its log does not show all that it did"]))
     verdict = "Same: the update did what its preview showed."
     if update.incomplete:
         verdict = "Same as far as it came: what the update did its preview showed; it ended with an error."
@@ -98,8 +105,20 @@ def _otherwise(shown: Step, done: Step) -> Iterator[str]:
     if shown.new is None or done.new is None:
         return
     yield from _paths(shown.new.inputs, done.new.inputs, "")
+    for path in sorted(_set(shown).intersection(_set(done))):
+        yield f"{path}: masked on both sides, so whether it is what was previewed cannot be told"
     one, other = _options(shown.new), _options(done.new)
     yield from (f"option {name}" for name in one if one[name] != other[name])
+
+
+def _set(step: Step) -> set[str]:
+    """The masked inputs to which a step sets something, by the engine's own word where it says what differs."""
+    if step.new is None:
+        return set()
+    told = {first_part(path) for path in (*step.detailed_diff, *step.diff_reasons, *step.replace_reasons)}
+    names = told if told and not (step.creates or step.replaces) else set(step.new.inputs)
+    given = {name: value for name, value in step.new.inputs.items() if name in names}
+    return set(masked(given, step.kind))
 
 
 def _options(state: State) -> dict[str, Any]:

@@ -32,6 +32,11 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
         "and APPROVED its preview or that one's event log: did it do what was shown, and nothing else? What was not "
         "known then can be anything",
     )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="with --update: the update ended well (exit code 0), so a log that does not show all of it differs",
+    )
 
 
 def plan(arguments: argparse.Namespace) -> Report:
@@ -60,7 +65,10 @@ def compare(arguments: argparse.Namespace) -> Report:
     from audit.plan.preview import MAX_BYTES
 
     if arguments.update:
-        return applied.from_files(arguments.approved, arguments.now, arguments.max_bytes or MAX_BYTES)
+        limit = arguments.max_bytes or MAX_BYTES
+        return applied.from_files(arguments.approved, arguments.now, limit, whole=arguments.whole)
+    if arguments.whole:
+        raise AuditError("--whole is of an update: add --update")
     limit, secrets = arguments.max_bytes or MAX_BYTES, known(arguments.known_secrets)
     approved, now = (comparison.load(path, secrets, limit) for path in (arguments.approved, arguments.now))
     return comparison.compare(approved, now)

@@ -1,11 +1,12 @@
 """Says whether two previews would do the same to the same prior state, or exactly what differs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from audit.errors import AuditError
+from audit.model import kind_of, masked
 from audit.plan.fingerprint import combine
 from audit.plan.report import from_file
 from audit.report import json as json_format
@@ -23,6 +24,7 @@ SENTENCES = {
     "operation": "was approved as {approved} and would be {now} now",
     "planned": "would become something else than was approved ({now})",
     "prior": "starts from another recorded state than was approved ({now})",
+    "masked": "would get masked values ({now}): whether they are those that were approved cannot be told",
     "incomplete": "a preview is incomplete",
     "source": "the previews are of two kinds",
 }
@@ -95,6 +97,8 @@ def compare(approved: Mapping[str, Any], now: Mapping[str, Any]) -> Report:
             found.append(_record(urn, "removed", [f"approved: {text}" for text in _changes(old)], old=old))
         elif list(map(_mark, old)) != list(map(_mark, new)):
             found.append(_difference(urn, old, new))
+        elif hidden := sorted({path for step in new for path in _masked(step)}):
+            found.append(_record(urn, "masked", [f"{path}: masked on both sides" for path in hidden], old, new))
     if found and approved.get("source") != now.get("source"):
         reason = "one is a digest and the other an event log, which shows no dependencies and few options"
         found.append(_record("", "source", [f"{reason}; compare two of one kind"]))
@@ -160,6 +164,14 @@ def _difference(urn: str, old: list[Step], new: list[Step]) -> dict[str, Any]:
             "the difference is in what the report does not show in full (options of the resource, a long value)"
         )
     return _record(urn, kind, lines, old, new)
+
+
+def _masked(step: Step) -> Iterator[str]:
+    """Paths that change to something masked."""
+    for item in step["changes"]:
+        if item["kind"] == "hidden" and "new" not in item:
+            yield item["path"]
+        yield from masked(item.get("new"), kind_of(str(step.get("type", ""))), item["path"])
 
 
 def _changes(steps: Sequence[Step]) -> list[str]:

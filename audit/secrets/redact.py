@@ -23,11 +23,19 @@ from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
-from audit.model import ENGINE_SECRET, NO_SECRETS, REDACTED, Plan, State, Step, is_unknown, kind_of
+from audit.model import (
+    ENGINE_SECRET,
+    NO_SECRETS,
+    REDACTED,
+    SECRET_ENVELOPE,
+    SECRET_SIGNATURE,
+    Plan,
+    State,
+    Step,
+    is_unknown,
+    kind_of,
+)
 from audit.secrets.hidden import SHORTEST, Finder
-
-SECRET_ENVELOPE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - sdk/go/common/resource/sig/sig.go, the key of a typed value
-SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - its value for a secret
 
 _SECRET_NAME = re.compile(
     r"(?:pass(?:word|wd|phrase)|secret(?:[-_. ]?(?:access)?[-_. ]?key)?|private[-_. ]?key|api[-_. "

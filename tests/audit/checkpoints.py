@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE
+from audit.model import SECRET_ENVELOPE, SECRET_SIGNATURE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from audit.secrets.redact import SECRET_ENVELOPE, SECRET_SIGNATURE
+from audit.model import SECRET_ENVELOPE, SECRET_SIGNATURE
 
 if TYPE_CHECKING:
     from pathlib import Path

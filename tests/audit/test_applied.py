@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from audit.command import entry
-from audit.model import UNKNOWN
+from audit.model import SECRET_ENVELOPE, SECRET_SIGNATURE, UNKNOWN
 from tests.audit import previews as p
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ REPLACEMENT = [
     p.step(p.USER, "u", A, A | {"name": "b"}, op="replace"),
     p.step(p.USER, "u", A, None, op="delete-replaced"),
 ]
+
+
+TOKEN = {"imageName": "a", "registry": {"password": "[secret]", "username": "AWS"}}
+ENVELOPE = {SECRET_ENVELOPE: SECRET_SIGNATURE, "ciphertext": "[secret]"}
+MASKED = {"s": "[secret]", "status": "Active"}
 
 
 def compared(folder: Path, preview: Steps, update: Steps, *, failed: bool = False, digest: bool = False) -> int:
@@ -43,7 +48,10 @@ def compared(folder: Path, preview: Steps, update: Steps, *, failed: bool = Fals
         ([p.step(p.USER, "u", None, A | {"tags": UNKNOWN, "list": [1, UNKNOWN]})], [p.step(p.USER, "u", None, A)]),
         ([p.step(p.USER, "u", A, None)], [p.step(p.USER, "u", A, None)]),
         (REPLACEMENT, REPLACEMENT[::-1]),
-        ([p.step(p.KEY, "k", None, {"s": "[secret]"})], [p.step(p.KEY, "k", None, {"s": "[secret]"})]),
+        ([p.step(p.IMAGE, "i", None, TOKEN)], [p.step(p.IMAGE, "i", None, TOKEN)]),  # a fresh one for every run
+        # A masked value that the engine does not name stays as it is recorded.
+        ([p.step(p.KEY, "k", MASKED, MASKED | {"status": "Inactive"}, detailedDiff={"status": {"kind": "update"}})],)
+        * 2,
         # What was not known turned out to be what is recorded.
         ([p.step(p.USER, "u", A, A | {"name": UNKNOWN})], [p.step(p.USER, "u", A, A, op="same")]),
         (
@@ -65,6 +73,22 @@ def test_an_update_that_did_what_was_shown_is_the_same(
     [
         ([], [p.step(p.USER, "door", None, A)], "no preview showed it"),
         ([], [p.step(p.USER, "door", A, None)], "was done (delete)"),
+        # Two masks are not one value.
+        (
+            [p.step(p.KEY, "door", None, {"s": "[secret]"})],
+            [p.step(p.KEY, "door", None, {"s": "[secret]"})],
+            "s: masked on both sides, so whether it is what was previewed cannot be told",
+        ),
+        (
+            [p.step(p.KEY, "door", None, {"s": ENVELOPE})],
+            [p.step(p.KEY, "door", None, {"s": ENVELOPE})],
+            "s: masked on both sides",
+        ),
+        (
+            [p.step(p.IMAGE, "door", TOKEN, TOKEN | {"build": {"args": {"K": "[secret]"}}})],
+            [p.step(p.IMAGE, "door", TOKEN, TOKEN | {"build": {"args": {"K": "[secret]"}}})],
+            "build.args.K: masked on both sides",
+        ),
         ([p.step(p.USER, "door", A, A | {"name": "b"})], [p.step(p.USER, "door", A, None)], "what was done is delete"),
         ([p.step(p.USER, "door", None, A)], [p.step(p.USER, "door", None, A | {"name": "b"})], "name"),
         ([p.step(p.USER, "door", None, A)], [p.step(p.USER, "door", None, A | {"tags": {"x": "2"}})], "tags.x"),
@@ -147,3 +171,21 @@ def test_a_log_that_was_cut_off_is_no_update(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "update").write_text(log, encoding="utf-8")
     assert entry(["compare", "--update", str(tmp_path / "preview"), str(tmp_path / "update")]) == 2
     assert "truncated" in capsys.readouterr().err
+
+
+def test_of_an_update_that_ended_well_a_log_that_shows_less_is_no_proof(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = [p.step(p.USER, "u", None, A), p.step(p.USER, "door", None, A)]
+    assert compared(tmp_path, shown, shown[:1], failed=True) == 0
+    files = [str(tmp_path / "preview"), str(tmp_path / "update")]
+    assert entry(["compare", "--update", "--whole", *files]) == 4
+    assert "its log does not show all that it did" in capsys.readouterr().out
+    assert compared(tmp_path, shown, shown) == 0
+    assert entry(["compare", "--update", "--whole", *files]) == 0
+    # A cut log has no end.
+    log = (tmp_path / "update").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "update").write_text("".join(log[:-2]), encoding="utf-8")
+    assert entry(["compare", "--update", "--whole", *files]) == 2
+    assert entry(["compare", "--whole", files[0], files[0]]) == 2
+    assert "--whole is of an update" in capsys.readouterr().err

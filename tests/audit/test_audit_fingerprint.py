@@ -28,6 +28,9 @@ STEPS = [
 ]
 
 
+CHANGED = {"variables": {"kind": "update"}}
+
+
 def _mark(folder: Path, preview: Any) -> str:
     return p.report_of(folder, preview).fingerprint
 
@@ -86,6 +89,54 @@ def test_any_other_change_or_prior_state_differs_and_is_named(
     assert not result.data["same"]
     assert [item["kind"] for item in result.data["differences"]] == [kind]
     assert result.records[0].lines
+
+
+@pytest.mark.parametrize(
+    ("step", "path"),
+    [
+        (p.step(p.KEY, "k", None, {"secret": "[secret]"}), "secret"),
+        (p.step(p.GROUP, "g", None, {"name": "a", "variables": "[secret]"}), "variables"),
+        (p.step(p.GROUP, "g", None, {"variables": [{"name": "K", "secretValue": "in-clear-for-once"}]}), "variables"),
+        (
+            p.step(p.GROUP, "g", {"variables": "[secret]"}, {"variables": "[secret]"}, detailedDiff=CHANGED),
+            "variables",
+        ),
+        (p.step(p.IMAGE, "i", None, {"build": {"args": {"TOKEN": "[secret]"}}}), "build.args.TOKEN"),
+    ],
+)
+def test_two_masked_values_are_not_the_same_for_being_masked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], step: dict[str, Any], path: str
+) -> None:
+    preview, report = tmp_path / "p.json", tmp_path / "r.json"
+    preview.write_text(json.dumps(p.digest(step)))
+    assert entry(["plan", str(preview), "--format", "json", "-o", str(report)]) == 0
+    for approved in (report, preview):
+        assert entry(["compare", str(approved), str(preview)]) == 4
+        printed = capsys.readouterr().out
+        assert path in printed
+        assert "masked on both sides" in printed
+        assert "in-clear-for-once" not in printed
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        # Only what is masked and would change: the engine names the description alone.
+        p.step(
+            p.GROUP,
+            "g",
+            {"description": "a", "variables": "[secret]"},
+            {"description": "b", "variables": "[secret]"},
+            detailedDiff={"description": {"kind": "update"}},
+        ),
+        p.step(p.GROUP, "g", {"variables": "[secret]"}, None),
+        p.step(p.IMAGE, "i", None, {"imageName": "a", "registry": {"password": "[secret]", "server": "s"}}),
+    ],
+)
+def test_a_masked_value_that_nothing_sets_and_a_fresh_token_are_no_difference(tmp_path: Path, step: Any) -> None:
+    preview = tmp_path / "p.json"
+    preview.write_text(json.dumps(p.digest(step)))
+    assert entry(["compare", str(preview), str(preview)]) == 0
 
 
 def test_a_report_stands_for_its_preview_whatever_its_names_hold(

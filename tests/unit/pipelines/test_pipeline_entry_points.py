@@ -292,7 +292,8 @@ def test_a_rule_that_a_stack_breaks_is_shown_with_its_resource_and_remedy(
         "enforcementLevel": level,
         "message": "Tags can be moved.\nSet app-one:imageTagMutability IMMUTABLE. ##vso[task.complete]",
     }
-    (tmp_path / "bin/events").write_text(json.dumps({"sequence": 1}) + "\n" + json.dumps({"policyEvent": broken}))
+    events = [{"sequence": 1}, {"policyEvent": broken}, {"summaryEvent": {}}]
+    (tmp_path / "bin/events").write_text("\n".join(map(json.dumps, events)))
     script = tmp_path / "bin/pulumi"
     # As the engine does: what a policy says is in the event log, and a mandatory one ends the preview.
     ends = f'cat {tmp_path}/bin/events > "$log"; cat {tmp_path}/bin/plan; exit {int(level == "mandatory")}'
@@ -311,12 +312,13 @@ def test_a_rule_that_a_stack_breaks_is_shown_with_its_resource_and_remedy(
 
 
 @pytest.mark.parametrize(("ends", "said"), [("kill -9 $$", "failed with -9"), ("exit 0", "event log of dev's preview")])
+@pytest.mark.parametrize("log", ['{"policyEv', "", '{"sequence": 1}', '{"cancelEvent": {}}'])
 def test_a_preview_whose_event_log_breaks_off_fails_with_the_reason(
-    ends: str, said: str, tmp_path: Path, pulumi: dict[str, str]
+    log: str, ends: str, said: str, tmp_path: Path, pulumi: dict[str, str]
 ) -> None:
     (tmp_path / "bin/pulumi").write_text(
         '#!/bin/sh\nlog=; for word; do [ "$log" = next ] && log=$word; [ "$word" = --event-log ] && log=next; done\n'
-        f'case "$*" in preview*) printf \'{{"policyEv\' > "$log"; {ends};; *) cat {tmp_path}/bin/state;; esac\n',
+        f'case "$*" in preview*) printf %s \'{log}\' > "$log"; {ends};; *) cat {tmp_path}/bin/state;; esac\n',
         encoding="utf-8",
     )
     arguments = ("--stack", "dev", "--private", str(tmp_path / "private"), "--report", str(tmp_path / "report"))
@@ -339,8 +341,10 @@ def pulumi(tmp_path: Path) -> dict[str, str]:
     folder.mkdir()
     script = folder / "pulumi"
     script.write_text(
-        f'#!/bin/sh\ncd {folder} && echo "$*" >> asked\ncase "$*" in\n  "stack export"*) cat state;;\n'
-        '  "stack output"*) cat outputs;;\n  preview*) cat plan;;\nesac\n',
+        f'#!/bin/sh\ncd {folder} && echo "$*" >> asked\n'
+        'log=; for word; do [ "$log" = next ] && log=$word; [ "$word" = --event-log ] && log=next; done\n'
+        'case "$*" in\n  "stack export"*) cat state;;\n  "stack output"*) cat outputs;;\n'
+        '  preview*) cat plan; echo \'{"summaryEvent": {}}\' > "$log";;\nesac\n',
         encoding="utf-8",
     )
     script.chmod(0o755)
