@@ -257,6 +257,18 @@ class _Check(ProjectResource):
         except AbsentError:
             return
 
+    def import_id(self, resource_id: str) -> tuple[str, Properties]:
+        """Unlike the project's other types, a check is imported by its project's id alone."""
+        parts = resource_id.split("/")
+        if len(parts) != 2:
+            raise ProviderError(f'unexpected ID format ("{resource_id}"), expected: <projectId>/<checkId>')
+        project, own = parts
+        if uuid(project):
+            raise ProviderError(f"project ID must be a UUID, got: {project}")
+        if not own.isdecimal():
+            raise ProviderError(f"check ID must be an integer, got: {own}")
+        return own, {"projectId": project}
+
 
 class CheckApproval(_Check):
     """azuredevops.CheckApproval: who has to agree before a run uses the resource."""

@@ -93,8 +93,8 @@ class ServiceEndpointAws(ProjectResource):
             raise ProviderError(
                 f"looking up service endpoint given ID ({resource_id}) and project ID ({project}): {error}"
             ) from error
-        if found is None:
-            return None
+        if found is None:  # unknown, or hidden from who asks: since 1.16 the plugin does not take it for deleted
+            raise ProviderError(f"unexpected nil service endpoint, ID: ({resource_id}), project ID: ({project})")
         given = found["authorization"]["parameters"]
         outputs: Properties = {
             "authorization": {"scheme": found["authorization"]["scheme"]},

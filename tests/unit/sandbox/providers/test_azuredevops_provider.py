@@ -329,7 +329,9 @@ def test_a_service_connection_takes_a_role_by_oidc_and_holds_no_secret(azure: Pl
     updated = azure.update(CONNECTION, own, outputs, wanted)
     same_after(azure, CONNECTION, own, updated, wanted)
     azure.delete(CONNECTION, own, updated)
-    assert azure.read(CONNECTION, own, updated, wanted) is None
+    # The service gives null for what is gone and for what the token may not see; the plugin does not guess which.
+    with pytest.raises(PluginError, match=f"unexpected nil service endpoint, ID: \\({own}\\)"):
+        azure.read(CONNECTION, own, updated, wanted)
 
 
 def test_a_service_connections_key_is_whole_and_its_secret_half_secret(azure: Plugin, project: str) -> None:
@@ -358,6 +360,25 @@ def test_an_import_names_the_project_by_name_or_id(azure: Plugin, project: str) 
     assert outputs["variables"][0]["name"] == "plain"
     with pytest.raises(PluginError, match="expected projectID/resourceId or projectName/resourceId"):
         azure.read(GROUP, own)
+
+
+def test_a_check_is_imported_by_the_id_of_its_project(azure: Plugin, project: str) -> None:
+    environment, _, _ = azure.up(ENVIRONMENT, {"name": "checked", "projectId": project})
+    target = {"projectId": project, "targetResourceId": environment, "targetResourceType": "environment"}
+    own, outputs, _ = azure.up(LOCK, target)
+    found = azure.read(LOCK, f"{project}/{own}")
+    assert found is not None
+    assert (found[0], found[2]["targetResourceId"]) == (own, environment)
+    assert {name: found[1][name] for name in ("projectId", "timeout", "version")} == {
+        name: outputs[name] for name in ("projectId", "timeout", "version")
+    }
+    for name, reason in (
+        (own, "unexpected ID format"),
+        (f"app-one/{own}", "project ID must be a UUID"),
+        (f"{project}/first", "check ID must be an integer"),
+    ):
+        with pytest.raises(PluginError, match=reason):
+            azure.read(LOCK, name)
 
 
 def test_what_was_deleted_by_hand_is_found_gone_and_deleted_without_an_error(
