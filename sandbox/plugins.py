@@ -41,6 +41,12 @@ def _real(folder: Path) -> dict[str, Path]:
         raise SandboxError(
             f"SANDBOX_PLUGINS={folder} holds no {', '.join(missing)}: put the official plugins there, or unset it"
         )
+    host = found.get("pulumi-language-python")
+    if host and not host.with_name(f"{host.name}-exec").exists():
+        raise SandboxError(
+            f"SANDBOX_PLUGINS={folder} holds a pulumi-language-python without pulumi-language-python-exec beside it, "
+            "which starts the program: put both of the official release there, or neither"
+        )
     return found
 
 

@@ -281,6 +281,8 @@ class Workstation:
                 target.chmod((0o777 if os.access(source, os.X_OK) else 0o666) & ~umask)
         finally:
             os.umask(previous)
+        # The official language host would make the one that Pulumi.yaml names, and install all into it: a minute each.
+        (folder / ".venv").symlink_to(sys.prefix)
         return cls(folder, sandbox, umask)
 
     @classmethod

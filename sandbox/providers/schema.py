@@ -233,7 +233,10 @@ def _check_value(declared: Field, value: Any, resource: str, where: str) -> Iter
             if isinstance(element, dict):
                 yield from _check(declared.fields, element, resource, f"{where}[{index}].")
     if declared.required and declared.kind in ("list", "set") and not value:
-        yield Failure("", f"Not enough list items: at least 1 is required. Examine values at '{resource}.{where}'.")
+        needed = (
+            f"Attribute {snake(declared.underlying or where)} requires 1 item minimum, but config has only 0 declared."
+        )
+        yield Failure("", f"Not enough list items. {needed}. Examine values at '{resource}.{where}'.")
     values = value if declared.kind in ("list", "set") and not declared.fields else [value]
     for each in values:
         if declared.rule and not has_unknown(each) and (wrong := declared.rule(each)):

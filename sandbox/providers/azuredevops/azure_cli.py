@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+from datetime import datetime
 
 from sandbox.providers.base import ProviderError
 
@@ -25,7 +26,10 @@ def token() -> str:
     command = [program, "account", "get-access-token", "--output", "json", "--resource", RESOURCE]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     try:
-        found = json.loads(done.stdout)["accessToken"] if done.returncode == 0 else None
+        answer = json.loads(done.stdout) if done.returncode == 0 else {}
+        found = answer["accessToken"]
+        # As Azure's SDK reads it: a number, or the time that older versions print.
+        int(answer["expires_on"]) if answer.get("expires_on") else datetime.fromisoformat(answer["expiresOn"])
     except (ValueError, KeyError, TypeError):
         found = None
     if not isinstance(found, str) or not found:

@@ -223,10 +223,7 @@ class BuildDefinition(ProjectResource):
         self.session.call("PUT", DEFINITION, body, project=inputs["projectId"], definitionId=resource_id)
 
     def delete(self, resource_id: str, state: Properties) -> None:
-        try:
-            self.session.call("DELETE", DEFINITION, project=state["projectId"], definitionId=resource_id)
-        except AbsentError:
-            return
+        self.session.call("DELETE", DEFINITION, project=state["projectId"], definitionId=resource_id)
 
     def _body(self, inputs: Properties) -> Json:
         repository = inputs["repository"]

@@ -106,8 +106,6 @@ class PipelineAuthorization(ProjectResource):
         del resource_id
         try:
             self._set(state, authorized=False)
-        except AbsentError:
-            return
         except ServiceError as error:
             raise ProviderError(f"deleting authorized resource: {error}") from error
 
@@ -172,8 +170,6 @@ class Environment(ProjectResource):
     def delete(self, resource_id: str, state: Properties) -> None:
         try:
             self.session.call("DELETE", ENVIRONMENT, project=state["projectId"], environmentId=resource_id)
-        except AbsentError:
-            return
         except ServiceError as error:
             raise ProviderError(f"Error deleting environment: {error}") from error
 
@@ -252,10 +248,7 @@ class _Check(ProjectResource):
         self.session.call("PATCH", CHECK, body, project=inputs["projectId"], id=resource_id)
 
     def delete(self, resource_id: str, state: Properties) -> None:
-        try:
-            self.session.call("DELETE", CHECK, project=state["projectId"], id=resource_id)
-        except AbsentError:
-            return
+        self.session.call("DELETE", CHECK, project=state["projectId"], id=resource_id)
 
     def import_id(self, resource_id: str) -> tuple[str, Properties]:
         """Unlike the project's other types, a check is imported by its project's id alone."""
@@ -481,7 +474,5 @@ class BranchPolicyBuildValidation(ProjectResource):
     def delete(self, resource_id: str, state: Properties) -> None:
         try:
             self.session.call("DELETE", POLICY, project=state["projectId"], configurationId=resource_id)
-        except AbsentError:
-            return
         except ServiceError as error:
             raise ProviderError(f"deleting policy in Azure DevOps: {error}") from error

@@ -13,7 +13,7 @@ from sandbox.providers.azuredevops.client import (
 )
 from sandbox.providers.azuredevops.projects import PROJECT_FIELD, ProjectResource
 from sandbox.providers.base import ProviderError
-from sandbox.providers.schema import Fields, flag, mapping, not_blank, text
+from sandbox.providers.schema import Fields, flag, mapping, not_blank, snake, text
 
 if TYPE_CHECKING:
     from sandbox.providers.protocol import Properties
@@ -43,7 +43,7 @@ class ServiceEndpointAws(ProjectResource):
         "roleSessionName": text(),
         "roleToAssume": text(),
         "secretAccessKey": text(secret=True),
-        "serviceEndpointName": text(required=True, replace=True, rule=not_blank),
+        "serviceEndpointName": text(required=True, rule=not_blank),
         "sessionToken": text(secret=True),
         "useOidc": flag(default=False),
         **PROJECT_FIELD,
@@ -51,9 +51,11 @@ class ServiceEndpointAws(ProjectResource):
 
     def validate(self, inputs: Properties) -> list[str]:
         """The two halves of a key come together."""
-        if bool(inputs.get("accessKeyId")) != bool(inputs.get("secretAccessKey")):
-            return ["access_key_id and secret_access_key have to be set together"]
-        return []
+        given = [name for name in ("accessKeyId", "secretAccessKey") if inputs.get(name)]
+        if len(given) != 1:
+            return []
+        both = "`access_key_id,secret_access_key`"
+        return [f'Missing required argument. "{snake(given[0])}": all of {both} must be specified']
 
     def _body(self, inputs: Properties) -> Json:
         name, description = inputs["serviceEndpointName"], inputs.get("description", "")
@@ -120,7 +122,5 @@ class ServiceEndpointAws(ProjectResource):
             self.session.call(
                 "DELETE", SERVICE_ENDPOINT, endpointId=resource_id, query={"projectIds": state["projectId"]}
             )
-        except AbsentError:
-            return
         except ServiceError as error:
             raise ProviderError(f"Delete service endpoint error {error}") from error

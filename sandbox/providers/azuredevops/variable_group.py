@@ -116,13 +116,12 @@ class VariableGroup(ProjectResource):
         project = state["projectId"]
         try:
             self._authorize(project, resource_id, "", allowed=False)
-            self.session.call("DELETE", VARIABLE_GROUP, groupId=resource_id, query={"projectIds": project})
-        except AbsentError:
-            return
         except ServiceError as error:
             raise ProviderError(
-                f"Deleting the variable group with ID ({resource_id}) and project ID ({project}): {error}"
+                f"Deleting the allow access definitionResource for variable group ID ({resource_id}) and project ID "
+                f"({project}): {error}"
             ) from error
+        self.session.call("DELETE", VARIABLE_GROUP, groupId=resource_id, query={"projectIds": project})
 
 
 def _body(inputs: Properties) -> Json:

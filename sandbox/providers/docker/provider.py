@@ -45,6 +45,5 @@ class DockerProvider(Provider[DockerEngine]):
             if engine.ping():
                 return engine
         raise PlainError(
-            "docker native provider returned an unexpected error from Configure: failed to connect to any docker "
-            f"daemon (tried {', '.join(tried)}): start Docker, or name its address in DOCKER_HOST"
+            "docker native provider returned an unexpected error from Configure: failed to connect to any docker daemon"
         )

@@ -45,6 +45,19 @@ def test_a_folder_that_lacks_one_is_an_error_that_names_it(tmp_path: Path, monke
         plugins.install(tmp_path / "home", tmp_path / "pulumi")
 
 
+def test_a_language_host_without_what_starts_programs_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in plugins.PROVIDERS:
+        (tmp_path / f"pulumi-resource-{name}").touch()
+    (tmp_path / "pulumi-language-python").touch()
+    monkeypatch.setenv("SANDBOX_PLUGINS", str(tmp_path))
+    with pytest.raises(SandboxError, match="without pulumi-language-python-exec beside it"):
+        plugins.install(tmp_path / "home", tmp_path / "pulumi")
+    (tmp_path / "pulumi-language-python-exec").touch()
+    assert plugins.install(tmp_path / "home", tmp_path / "pulumi").endswith("real language host")
+
+
 def test_the_language_host_beside_an_official_engine_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SANDBOX_PLUGINS", raising=False)
     (tmp_path / "pulumi-language-python").touch()

@@ -387,8 +387,8 @@ def test_without_credentials_those_of_docker_login_are_used(docker: Plugin, engi
     assert engine.pushed_with["username"] == "somebody"
 
 
-def test_without_an_engine_nothing_works_and_the_message_says_where_it_was_looked_for(tmp_path: Path) -> None:
+def test_without_an_engine_nothing_works_and_the_message_is_the_genuine_plugins(tmp_path: Path) -> None:
     nowhere = f"unix://{tmp_path}/none.sock"
     with running("docker", tmp_path, DOCKER_HOST=nowhere) as plugin, pytest.raises(PluginError) as failed:
         plugin.configure()
-    assert f"failed to connect to any docker daemon (tried {nowhere})" in str(failed.value)
+    assert str(failed.value).endswith("failed to connect to any docker daemon")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,7 +95,7 @@ def test_filters_are_lists_also_where_none_are_declared(azure: Plugin, project: 
     ("changed", "expected"),
     [
         (variables(plain="2", more="3"), {"variables": "UPDATE"}),
-        (variables(plain="1"), {"variables[1]": "DELETE"}),
+        (variables(plain="1"), {"variables[]": "DELETE"}),
         (list(reversed(variables(plain="1", more="3"))), {}),
         ([*variables(plain="1"), {"name": "more", "value": "4"}], {"variables": "UPDATE"}),
     ],
@@ -106,7 +107,9 @@ def test_variables_differ_as_a_whole_unless_some_only_go(
     declared = {"name": "set", "projectId": project, "variables": variables(plain="1", more="3")}
     inputs = azure.check(GROUP, declared)
     own, outputs, _ = azure.create(GROUP, inputs)
-    assert azure.kinds(GROUP, outputs, azure.check(GROUP, {**declared, "variables": changed}, inputs)) == expected
+    kinds = azure.kinds(GROUP, outputs, azure.check(GROUP, {**declared, "variables": changed}, inputs))
+    # Which number the bridge gives a member of a set is its own affair.
+    assert {re.sub(r"\[\d+\]", "[]", name): kind for name, kind in kinds.items()} == expected
     azure.delete(GROUP, own, outputs)
 
 
