@@ -6,6 +6,7 @@ Sources: Security Hub's IAM controls; checkov's and trivy's checks of IAM.
 from collections.abc import Iterator, Sequence
 
 import iam
+from policies.documents import lets_everybody_in, parsed
 from policies.rule import Properties, Resource, ResourceRule, StackRule
 
 _DOCUMENTS = {
@@ -27,13 +28,6 @@ _WIDE = ("inexact-action", "every-resource", "inexact-resource")
 _ADMINISTRATORS = ("AdministratorAccess", "PowerUserAccess", "IAMFullAccess")
 
 
-def _parsed(text: str) -> iam.Policy | str:
-    try:
-        return iam.parse(text)
-    except iam.PolicyError as error:
-        return f"is no IAM policy: {error}"
-
-
 def _exact(type_: str, properties: Properties) -> Iterator[str]:
     if type_ == ROLE:  # it can hold policies of its own besides what is attached to it
         for inline in properties.get("inlinePolicies") or ():
@@ -44,7 +38,7 @@ def _exact(type_: str, properties: Properties) -> Iterator[str]:
 
 
 def _document(text: str) -> Iterator[str]:
-    policy = _parsed(text)
+    policy = parsed(text)
     if isinstance(policy, str):
         yield policy
         return
@@ -55,7 +49,7 @@ def _document(text: str) -> Iterator[str]:
 
 
 def _trusts(_: str, properties: Properties) -> Iterator[str]:
-    policy = _parsed(properties["assumeRolePolicy"])
+    policy = parsed(properties["assumeRolePolicy"])
     if isinstance(policy, str):
         yield policy
         return
@@ -63,7 +57,7 @@ def _trusts(_: str, properties: Properties) -> Iterator[str]:
         if statement.effect != "Allow":
             continue
         named = statement.principals
-        if named is None or named.negated or any("*" in value for _, value in named.entries):
+        if lets_everybody_in(statement):
             yield f"{statement.name}: everybody is trusted"
         if any(kind == "Federated" for kind, _ in (named.entries if named else ())):
             exact = {

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from policies.documents import lets_everybody_in, parsed
 from policies.rule import Properties, Resource, ResourceRule, StackRule
 
 REPOSITORY = "aws:ecr/repository:Repository"
@@ -44,18 +45,13 @@ def _kept(_: str, properties: Properties) -> Iterator[str]:
 
 
 def _not_public(_: str, properties: Properties) -> Iterator[str]:
-    try:
-        document = json.loads(properties["policy"])
-        statements = document["Statement"]
-    except (ValueError, KeyError, TypeError):
-        yield "its policy is no policy document"
+    policy = parsed(properties["policy"])
+    if isinstance(policy, str):
+        yield f"its policy {policy}"
         return
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal")
-        named = principal.values() if isinstance(principal, dict) else [principal]
-        everyone = any("*" in (value if isinstance(value, list) else [value]) for value in named)
-        if statement.get("Effect") == "Allow" and (everyone or "NotPrincipal" in statement):
-            yield f"its policy lets everybody in ({statement.get('Sid') or 'a statement without Sid'})"
+    for statement in policy.statements:
+        if lets_everybody_in(statement):
+            yield f"its policy lets everybody in ({statement.name})"
 
 
 def _expires(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:

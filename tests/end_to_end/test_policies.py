@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from policies import waivers
+from policies.rules import RULES
 from tests.workstation import Sandbox, Workstation
 
 if TYPE_CHECKING:
@@ -32,6 +35,12 @@ def rules(printed: str, level: str) -> set[str]:
     return set(re.findall(rf"\[{level}\] \[severity: \w+\]\s+([\w-]+)", printed))
 
 
+def ended() -> set[str]:
+    """The rules with a waiver that ended: somebody has to look at it again, and the pack says so."""
+    today = datetime.now(tz=UTC).date()
+    return {each.rule for each in waivers.load({rule.id for rule in RULES}) if each.until and each.until < today}
+
+
 def test_what_is_declared_breaks_no_rule_in_any_of_its_forms(fresh: Workstation) -> None:
     forms: list[dict[str, str]] = [
         {},
@@ -48,7 +57,7 @@ def test_what_is_declared_breaks_no_rule_in_any_of_its_forms(fresh: Workstation)
         assert rules(printed, "mandatory") == set()
         # Of a first preview: what is not known yet is said not to have been judged.
         unjudged = set(re.findall(r"can't run policy '([\w-]+)'", printed))
-        assert rules(printed, "advisory") == unjudged, printed
+        assert rules(printed, "advisory") - ended() == unjudged - ended(), printed
         assert unjudged
 
 

@@ -88,10 +88,14 @@ ON_RESOURCES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]], 
     "ecr-not-public": (
         {"policy": policy(Principal={"AWS": "arn:aws:iam::123456789012:root"}, Action="ecr:BatchGetImage")},
         [
-            ({"policy": policy(Principal="*", Action="ecr:BatchGetImage")}, "everybody in (A)"),
+            ({"policy": policy(Principal="*", Action="ecr:BatchGetImage")}, 'everybody in (statement "A")'),
             ({"policy": policy(Principal={"AWS": ["1", "*"]}, Action="ecr:BatchGetImage")}, "everybody in"),
             ({"policy": policy(NotPrincipal={"AWS": "1"}, Action="ecr:BatchGetImage")}, "everybody in"),
-            ({"policy": "{"}, "no policy document"),
+            ({"policy": policy(Principal={"AWS": "arn:aws:iam::*:root"}, Action="ecr:BatchGetImage")}, "everybody in"),
+            ({"policy": policy(Action="ecr:BatchGetImage", Resource="*")}, "everybody in"),
+            ({"policy": "{"}, "is no IAM policy: the document is not JSON"),
+            # To a reader that takes the last of two, everybody is hidden behind somebody.
+            ({"policy": '{"Statement": [], "Statement": []}'}, "'Statement' stands twice"),
         ],
         {"policy": UNKNOWN},
     ),

@@ -45,6 +45,16 @@ def test_a_waiver_of_a_stack_is_none_of_another(tmp_path: Path) -> None:
     assert not waiver.covers("image-tag", urn("image", "prod"), DAY)
 
 
+def test_a_key_that_does_not_end_is_let_off_in_the_walk_throughs_stack_alone_and_not_for_ever() -> None:
+    waived = [each for each in waivers.load(IDS) if each.rule == "iam-no-long-lived-key"]
+    assert {each.resource for each in waived} == {"access-user", "reader-user"}
+    for each in waived:
+        assert each.until
+        assert each.covers(each.rule, urn(each.resource, "dev"), each.until)
+        assert not each.covers(each.rule, urn(each.resource, "prod"), each.until)
+        assert not each.covers(each.rule, urn(each.resource, "dev"), each.until + datetime.timedelta(days=1))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
