@@ -21,6 +21,7 @@ import pulumi
 from pulumi.runtime import config as stack_config
 
 from infra import lifecycle, pipeline_files, source
+from infra.job import in_a_job
 from infra.key_rotation import NOTICE_DAYS
 from infra.rules import (
     ARCHITECTURES,
@@ -403,8 +404,8 @@ def read_settings(
 
 
 def _wrong_party(declares: str | None, environment: Mapping[str, str]) -> str:
-    """Why this stack is not to be run here; empty where it is. An agent of Azure Pipelines sets TF_BUILD."""
-    on_agent = environment.get("TF_BUILD", "").lower() == "true"
+    """Why this stack is not to be run here; empty where it is."""
+    on_agent = in_a_job(environment)
     if on_agent and declares in {"everything", "foundation"}:
         return (
             "a pipeline runs the stack of the image alone, since whoever may write a stack's state may run code as "

@@ -1,6 +1,6 @@
 """What every entry point shares: logging commands, values of the environment, child processes, exit codes.
 
-Runs on a workstation too: logging commands are written only where an agent reads them (TF_BUILD), so that a derived
+Runs on a workstation too: logging commands are written only where an agent reads them, so that a derived
 secret is never printed on a terminal. Standard library only: some entry points run before anything is installed.
 
 Source: https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
@@ -91,8 +91,8 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 
 def on_agent() -> bool:
-    """Whether an Azure Pipelines agent reads our output; somebody may have set TF_BUILD otherwise for the run."""
-    return os.environ.get("TF_BUILD", "").lower() == "true" or "AGENT_JOBNAME" in os.environ
+    """Whether an Azure Pipelines agent reads our output, whatever somebody has set for the run."""
+    return surroundings.in_a_job(os.environ)
 
 
 def setting(name: str, remedy: str) -> str:

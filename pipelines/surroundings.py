@@ -107,6 +107,10 @@ def stays(name: str, value: str) -> bool:
     return all(name in kept for prefix, kept in KEPT.items() if name.startswith(prefix))
 
 
+MARKS = frozenset({"TF_BUILD", "AGENT_ID", "AGENT_JOBNAME"})
+"""Variables that an agent sets in every step; infra/job.py names the same."""
+
+
 def in_a_job(environment: Mapping[str, str]) -> bool:
     """Whether an agent started this: a variable can be given another value there, and none can be taken away."""
-    return bool(environment.keys() & {"TF_BUILD", "AGENT_ID", "AGENT_JOBNAME"})
+    return bool(environment.keys() & MARKS)

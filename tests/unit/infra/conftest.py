@@ -23,6 +23,7 @@ from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from infra.ending import ALREADY_TOLD
+from infra.job import MARKS
 
 ROOT = Path(__file__).parents[3]
 DIGEST = "sha256:" + "ab" * 32
@@ -257,7 +258,7 @@ def run_program(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Program]:
         program: Program | None = None,
     ) -> Program:
         for name in (
-            "TF_BUILD",
+            *MARKS,
             "BUILD_BUILDNUMBER",
             "BUILD_SOURCEVERSION",
             "BUILD_REPOSITORY_URI",

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import pipeline_files, settings
+from infra import job, pipeline_files, settings
 from infra.settings import SettingsError, read_settings
+from pipelines import surroundings
 
 ROOT = Path(__file__).parents[3]
 DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
@@ -444,6 +445,9 @@ def test_a_foundations_tags_cannot_be_moved_and_a_pipelines_images_are_scanned()
     [
         ("everything", {"TF_BUILD": "True"}, "a pipeline runs the stack of the image alone"),
         ("foundation", {"TF_BUILD": "true"}, "a pipeline runs the stack of the image alone"),
+        # Whoever queues a run may say so, and it is a job all the same.
+        ("foundation", {"TF_BUILD": "False", "AGENT_ID": "7"}, "a pipeline runs the stack of the image alone"),
+        ("everything", {"AGENT_JOBNAME": "deploy"}, "a pipeline runs the stack of the image alone"),
         ("image", {}, "let the pipeline run it"),
     ],
 )
@@ -453,6 +457,12 @@ def test_each_party_runs_its_own_stack(declares: str, environment: dict[str, str
     assert said in error
     for right, where in (("image", {"TF_BUILD": "True"}), ("foundation", {}), ("everything", {})):
         read({"declares": right}, environment=where)
+
+
+def test_program_and_steps_know_a_job_by_the_same_marks() -> None:
+    assert job.MARKS == surroundings.MARKS
+    for name in (*job.MARKS, "BUILD_BUILDID"):
+        assert job.in_a_job({name: ""}) is surroundings.in_a_job({name: ""}) is (name in job.MARKS)
 
 
 # --- one truth ---
