@@ -6,14 +6,19 @@ archive without a line is refused, and so is one with another sum.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.client
+import io
+import shutil
 import tarfile
-import tempfile
 import urllib.request
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines import agent
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECONDS = 60.0
 """How long a silent connection is waited for."""
@@ -57,23 +62,55 @@ def check(content: bytes, file: str, expected: str) -> None:
         raise agent.Stop(f"{file} has the checksum {found}, not {expected}: nothing was installed", agent.REFUSED)
 
 
-def unpack(content: bytes, folder: Path, inner: str = "") -> Path:
-    """Unpack a checked archive into a new folder, by a temporary one and a rename.
+def whole(folder: Path, executable: str) -> bool:
+    """Whether a folder is installed to its end. executable: what it is there for, by its path within.
 
-    inner: the folder within the archive that is wanted; empty for all of it.
+    Pulumi, too, installs plugins, right into their folder; until it is done there is a FOLDER.partial.
+    """
+    return (folder / executable).is_file() and not _beside(folder, "partial").exists()
+
+
+def unpack(content: bytes, folder: Path, executable: str, inner: str = "") -> Path:
+    """Unpack a checked archive into a folder, unless somebody has done so meanwhile.
+
+    executable: as in `whole`. inner: the folder within the archive that is wanted; empty for all of it.
+    Whenever this is killed, the next run begins anew and finds nothing of it in its way: the folder gets its name when
+    everything is in it, and the lock (FOLDER.lock, which pulumi takes too) ends with the process.
+    Raises Stop (code 3) where the archive has no such executable.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        packed, unpacked = Path(temporary, "archive"), Path(temporary, "content")
-        packed.write_bytes(content)
-        with tarfile.open(packed) as tar:
+    with _beside(folder, "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if whole(folder, executable):
+            return folder
+        unpacked = folder.with_name(f".{folder.name}")
+        _remove(unpacked)
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             # Python before 3.11.4 has no filters; the content is what the pinned checksum says in any case.
             if hasattr(tarfile, "data_filter"):
                 tar.extractall(unpacked, filter="data")
             else:
                 tar.extractall(unpacked)  # noqa: S202
+        if not (unpacked / inner / executable).is_file():
+            _remove(unpacked)
+            raise agent.Stop(f"the archive for {folder} holds no {executable}: nothing was installed", agent.REFUSED)
+        _remove(folder)
         (unpacked / inner).rename(folder)
+        _remove(unpacked)
+        _beside(folder, "partial").unlink(missing_ok=True)
     return folder
+
+
+def _beside(folder: Path, mark: str) -> Path:
+    """A file of that name beside a folder, as pulumi names those of its plugins."""
+    return folder.with_name(f"{folder.name}.{mark}")
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
 
 
 def write_pins(pins: Path, rows: list[str]) -> None:

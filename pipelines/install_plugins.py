@@ -5,7 +5,7 @@ nothing: so every run with rights forbids it (PULUMI_DISABLE_AUTOMATIC_PLUGIN_AC
 here. A plugin that is there already in its exact version is used as it is: the agent's image is trusted, as it is for
 the CLI. Else its archive is taken from `--archives` (a cache) or the official release, and its SHA-256 compared with
 its line in pipelines/plugins.sha256. `--pin` downloads the archives of all machines and writes their sums into that
-file, once, to be reviewed and committed. A second run changes nothing.
+file, once, to be reviewed and committed. A second run changes nothing; one that was killed is done again from there on.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ def archive(name: str, version: str, of: str) -> str:
     return f"pulumi-resource-{name}-v{version}-{of}.tar.gz"
 
 
+def executable(name: str) -> str:
+    """What the engine starts of a plugin."""
+    return f"pulumi-resource-{name}"
+
+
 def install(name: str, version: str, folder: Path, kept: Path | None) -> None:
     """Fetch, check and unpack one plugin. kept: a folder of archives, whose content is checked like any other."""
     file = archive(name, version, machine())
@@ -61,7 +66,7 @@ def install(name: str, version: str, folder: Path, kept: Path | None) -> None:
     else:
         content = archives.download(RELEASE.format(name=name, version=version, file=file))
     archives.check(content, file, expected)
-    archives.unpack(content, folder)
+    archives.unpack(content, folder, executable(name))
     if saved is not None:
         saved.parent.mkdir(parents=True, exist_ok=True)
         saved.write_bytes(content)
@@ -105,7 +110,7 @@ def main() -> None:
         return
     for name, version in versions().items():
         folder = options.into / f"resource-{name}-v{version}"
-        if not folder.is_dir():
+        if not archives.whole(folder, executable(name)):
             install(name, version, folder, options.archives)
         print(f"the plugin {name} {version} is in {folder}")
     link(home, options.into)

@@ -60,7 +60,7 @@ def install(version: str, folder: Path, seconds: float = archives.SECONDS) -> Pa
     expected = archives.pinned(PINS, file, "pipelines.install_pulumi")
     content = archives.download(RELEASE.format(version=version, file=file), seconds)
     archives.check(content, file, expected)
-    return archives.unpack(content, folder, "pulumi")
+    return archives.unpack(content, folder, "pulumi", inner="pulumi")
 
 
 def pin(version: str) -> None:
@@ -86,7 +86,7 @@ def main() -> None:
         print(f"pulumi {version} is on PATH: {found}")
         return
     folder = options.into / version
-    if not (folder / "pulumi").exists():
+    if not archives.whole(folder, "pulumi"):
         install(version, folder, options.seconds)
     print(f"pulumi {version} is in {folder}")
     agent.prepend_path(folder)

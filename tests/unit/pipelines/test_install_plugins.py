@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import subprocess
+import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pipelines import agent, archives, install_plugins, surroundings
 
+CHECKOUT = Path(__file__).resolve().parents[3]
 VERSIONS = {"aws": "9.9.9"}
 
 
@@ -132,3 +135,88 @@ def test_a_folder_named_from_here_is_linked_by_its_whole_path(tmp_path: Path, mo
 @pytest.mark.parametrize(("address", "kept"), [("http://127.0.0.1:1", True), ("http://[x", False), ("http://h", False)])
 def test_a_credential_goes_to_an_address_of_this_machine_alone(address: str, *, kept: bool) -> None:
     assert surroundings.stays("AWS_ENDPOINT_URL", address) == kept
+
+
+KILLED = """
+import pathlib, signal, sys, tarfile
+from pipelines import archives
+
+class_, name = {"unpacking": (tarfile.TarFile, "makefile"), "renaming": (pathlib.Path, "rename")}[sys.argv[1]]
+
+def stop(*_):
+    print("there", flush=True)
+    signal.pause()
+
+setattr(class_, name, stop)
+archives.unpack(pathlib.Path(sys.argv[2]).read_bytes(), pathlib.Path(sys.argv[3]), "pulumi-resource-aws")
+"""
+
+
+@pytest.mark.parametrize("at", ["unpacking", "renaming"])
+@pytest.mark.parametrize("before", ["nothing", "half of it"])
+def test_an_installation_that_is_killed_leaves_nothing_that_the_next_one_stumbles_over(
+    host: dict[str, bytes], tmp_path: Path, at: str, before: str
+) -> None:
+    host[release()] = packed("official")
+    install_plugins.pin()
+    plugins = tmp_path / "plugins"
+    folder = plugins / "resource-aws-v9.9.9"
+    if before == "half of it":
+        folder.mkdir(parents=True)
+        (folder / "README").touch()
+    (tmp_path / "archive").write_bytes(packed("official"))
+    command = [sys.executable, "-c", KILLED, at, str(tmp_path / "archive"), str(folder)]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "there\n"
+        assert (plugins / ".resource-aws-v9.9.9").is_dir(), "in the middle of it"
+        killed.kill()
+    assert not archives.whole(folder, "pulumi-resource-aws")
+    assert said(install(tmp_path)) == "official"
+    assert sorted(path.name for path in plugins.iterdir()) == ["resource-aws-v9.9.9", "resource-aws-v9.9.9.lock"]
+    assert [path.name for path in folder.iterdir()] == ["pulumi-resource-aws"]
+
+
+def test_a_kept_archive_that_was_cut_is_fetched_again(host: dict[str, bytes], tmp_path: Path) -> None:
+    host[release()] = packed("official")
+    install_plugins.pin()
+    kept = tmp_path / "archives" / release().rpartition("/")[2]
+    kept.parent.mkdir()
+    kept.write_bytes(packed("official")[:40])
+    assert said(install(tmp_path)) == "official"
+    assert kept.read_bytes() == packed("official")
+
+
+def test_what_pulumi_has_not_installed_to_its_end_is_installed_anew(
+    host: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host[release()] = packed("official")
+    install_plugins.pin()
+    plugins = tmp_path / "plugins"
+    folder = plugins / "resource-aws-v9.9.9"
+    folder.mkdir(parents=True)
+    (folder / "pulumi-resource-aws").write_text("half", encoding="utf-8")
+    partial = plugins / "resource-aws-v9.9.9.partial"
+    partial.touch()
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["install_plugins", "--into", str(plugins)])
+    install_plugins.main()
+    assert (said(folder), partial.exists()) == ("official", False)
+    host.clear()
+    install_plugins.main()
+    assert capsys.readouterr().out.count(f"is in {folder}") == 2
+
+
+def test_two_installations_at_once_are_one_after_the_other(host: dict[str, bytes], tmp_path: Path) -> None:
+    host[release()] = packed("official")
+    install_plugins.pin()
+    with ThreadPoolExecutor(4) as pool:
+        folders = {each.result() for each in [pool.submit(install, tmp_path) for _ in range(8)]}
+    assert [said(folder) for folder in folders] == ["official"]
+
+
+def test_an_archive_without_the_plugin_is_not_installed(tmp_path: Path) -> None:
+    folder = tmp_path / "resource-docker-v9.9.9"
+    with pytest.raises(agent.Stop, match="holds no pulumi-resource-docker: nothing was installed"):
+        archives.unpack(packed("official"), folder, "pulumi-resource-docker")
+    assert [path.name for path in tmp_path.iterdir()] == ["resource-docker-v9.9.9.lock"]
