@@ -1,4 +1,4 @@
-ARG BASE_IMAGE=node:24.21.0-bookworm-slim
+ARG BASE_IMAGE=node:24.21.0-bookworm-slim@sha256:2fe369e969550cde8e867afc3fe370b260140cab4a23d467074295b42163d553
 
 # The files are gathered in a stage of their own and get one time, so that the layers below are the same bytes wherever
 # and whenever they are built: the same commit is the same digest.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pulumi
 
+from infra import base_images
 from infra.build_context import prepare_context
 from infra.ending import end_quietly_with_the_engine, errors_told
 from infra.foundation import Foundation, Surroundings
@@ -37,6 +38,9 @@ def main(settings: Settings) -> None:
 def plan_image(settings: Settings) -> Build:
     """What is built, under which tag."""
     context = prepare_context(PROJECT, folder=settings.build_context, dockerfile=settings.dockerfile)
+    if settings.declares == "image":
+        text = (PROJECT / context.dockerfile).read_text(encoding="utf-8", errors="replace")
+        base_images.check(settings.dockerfile, text, settings.base_image, local=settings.base_image_local)
     return plan_build(
         context,
         platform=settings.platform,

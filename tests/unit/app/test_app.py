@@ -58,8 +58,8 @@ def instructions() -> list[str]:
     return [line for line in re.sub(r"\\\n\s*", "", text).splitlines() if line]
 
 
-def test_the_base_image_is_an_argument_with_an_exact_version() -> None:
-    assert re.fullmatch(r"ARG BASE_IMAGE=node:\d+\.\d+\.\d+-[a-z-]+", instructions()[0])
+def test_the_base_image_is_an_argument_with_an_exact_version_and_a_digest() -> None:
+    assert re.fullmatch(r"ARG BASE_IMAGE=node:\d+\.\d+\.\d+-[a-z-]+@sha256:[0-9a-f]{64}", instructions()[0])
     assert [line for line in instructions() if line.startswith("FROM")] == [
         "FROM ${BASE_IMAGE} AS files",
         "FROM ${BASE_IMAGE}",

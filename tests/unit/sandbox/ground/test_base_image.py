@@ -23,6 +23,8 @@ def test_the_dockerfile_names_it(tmp_path: Path) -> None:
         '# ARG BASE_IMAGE=no\nARG BASE_IMAGE="node:1.2.3-slim"\nFROM ${BASE_IMAGE}\n', encoding="utf-8"
     )
     assert base_image.reference(dockerfile) == "node:1.2.3-slim"
+    dockerfile.write_text("ARG BASE_IMAGE=node:1.2.3-slim@sha256:" + "0" * 64, encoding="utf-8")
+    assert base_image.reference(dockerfile) == "node:1.2.3-slim"
 
 
 def test_a_dockerfile_without_a_default_is_an_error(tmp_path: Path) -> None:
