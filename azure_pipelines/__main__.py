@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from azure_pipelines.documents import PipelineError, value
-from azure_pipelines.lint import WAYS, Opener, check
+from azure_pipelines.lint import WAYS, Opener, check, opener
 from azure_pipelines.model import read
 
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("file", type=Path, metavar="FILE", help="the pipeline's YAML file")
         return added
 
+    def repository(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--repository",
+            action="append",
+            default=[],
+            metavar="ALIAS=FOLDER",
+            help="a checkout of another repository, by its alias in resources, for templates (`template: x.yml@ALIAS`)",
+        )
+
     added = command("lint", _lint, "What is wrong in a pipeline, a line each: FILE:LINE: RULE: what, and the remedy.")
     added.add_argument(
         "--group", action="append", default=[], metavar="NAME=A,B", help="a variable group and the names that it holds"
@@ -81,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a Python module of the project's own rules: its function project(root, file) gives an object with "
         "`groups`, names by group, and `check(context)`, findings (azure_pipelines.lint.Project)",
     )
+    repository(added)
     added = command("expand", _expand, "The pipeline as a run would see it: no template and no ${{ }} is left.")
     added.add_argument("--way", choices=WAYS, default=WAY, help=f"how the run starts (default: {WAY})")
     added.add_argument(
@@ -89,13 +99,21 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--variable", action="append", default=[], metavar="NAME=VALUE", help="a variable that templates see"
     )
+    repository(added)
     return parser
 
 
 def _lint(options: argparse.Namespace) -> int:
     root, file = _located(options.file)
     groups = {name: frozenset(filter(None, names.split(","))) for name, names in map(_pair, options.group)}
-    found = check(root, file, [_project(name) for name in options.rules], groups=groups, variables=options.variable)
+    found = check(
+        root,
+        file,
+        [_project(name) for name in options.rules],
+        groups=groups,
+        variables=options.variable,
+        repositories=_checkouts(options.repository),
+    )
     for finding in found:
         print(finding)
     return 1 if found else 0
@@ -109,7 +127,7 @@ def _expand(options: argparse.Namespace) -> int:
         raise InputError(str(error)) from None
     variables = {**WAYS[options.way], **dict(map(_pair, options.variable))}
     try:
-        pipeline = read(root, file, variables, parameters)
+        pipeline = read(root, file, variables, parameters, opener(_checkouts(options.repository)))
     except PipelineError as error:
         print(f"azure_pipelines: {error}", file=sys.stderr)
         return 1
@@ -133,6 +151,14 @@ def _located(file: Path) -> tuple[Path, str]:
     return root, str(whole.relative_to(root))
 
 
+def _checkouts(given: list[str]) -> dict[str, Path]:
+    found = {alias: Path(folder) for alias, folder in map(_pair, given)}
+    for alias, folder in found.items():
+        if not folder.is_dir():
+            raise InputError(f"--repository {alias}={folder}: there is no such folder")
+    return found
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, content = text.partition("=")
     if not name or not equals:
@@ -145,10 +171,10 @@ def _project(name: str) -> Opener:
         module = importlib.import_module(name)
     except ImportError as error:
         raise InputError(f"--rules {name}: {error}; name a module that can be imported from here") from None
-    opener: Opener | None = getattr(module, "project", None)
-    if opener is None:
+    found: Opener | None = getattr(module, "project", None)
+    if found is None:
         raise InputError(f"--rules {name}: the module has no function project(root, file)")
-    return opener
+    return found
 
 
 if __name__ == "__main__":

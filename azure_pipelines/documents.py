@@ -67,13 +67,13 @@ class Folder:
             raise PipelineError(f"{name} cannot be read: {why}") from None
 
 
-def load(sources: Path | Sources, name: str) -> Any:
+def load(sources: Path | Sources, name: str, shown: str = "") -> Any:
     """A YAML file's document, which is not to be changed. Raises PipelineError that names it.
 
-    sources: a checkout's folder, or where else its files are.
+    sources: a checkout's folder, or where else its files are. shown: what the file is called, if not by its name.
     """
     where = Folder(sources) if isinstance(sources, Path) else sources
-    return _document(where.text(name), name)
+    return _document(where.text(name), shown or name)
 
 
 def value(text: str, name: str) -> Any:

@@ -6,8 +6,8 @@ Source: https://learn.microsoft.com/azure/devops/pipelines/process/template-expr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,33 +27,80 @@ DEPTH = 50
 """Templates in templates, at most: the service has a limit too."""
 
 
+SELF = "self"
+"""The alias of the repository that the pipeline itself is in."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file, and the alias of its repository."""
+
+    path: PurePosixPath
+    repository: str = SELF
+
+    def __str__(self) -> str:
+        """As a template names it."""
+        return str(self.path) if self.repository == SELF else f"{self.path}@{self.repository}"
+
+
+Opener = Callable[[Located], Path | Sources]
+"""Gives the files of another repository by its entry in `resources: repositories:`. Raises PipelineError."""
+
+
+def _unknown(entry: Located) -> Sources:
+    raise PipelineError(f"{entry['repository']} is another repository, which is not read here")
+
+
 @dataclass(frozen=True)
 class Expander:
-    """Expands the files of one checkout.
+    """Expands the files of one checkout, and the templates that it takes from other repositories.
 
     sources: the checkout's folder, or where else its files are. predefined: the variables that templates see, such as
-    Build.Reason.
+    Build.Reason. opener: of other repositories.
     """
 
     sources: Path | Sources
     predefined: Mapping[str, str]
+    opener: Opener = _unknown
+    _declared: dict[str, Located] = field(default_factory=dict)
+    _opened: dict[str, Path | Sources] = field(default_factory=dict)
 
     def pipeline(self, file: str, parameters: Mapping[str, Any]) -> Located:
         """The whole pipeline without a template or a template expression. Raises PipelineError."""
-        return self._file(PurePosixPath(file), parameters, self.predefined, 0)
+        return self._file(File(PurePosixPath(file)), parameters, self.predefined, 0)
 
-    def _file(self, file: PurePosixPath, given: Mapping[str, Any], seen: Mapping[str, str], depth: int) -> Located:
+    def _of(self, repository: str) -> Path | Sources:
+        """The files of a repository. Raises PipelineError."""
+        if repository == SELF:
+            return self.sources
+        if repository not in self._opened:
+            if repository.lower() not in self._declared:
+                raise PipelineError(f"no repository {repository} is declared under resources: repositories:")
+            self._opened[repository] = self.opener(self._declared[repository.lower()])
+        return self._opened[repository]
+
+    def _declare(self, resources: Any) -> None:
+        entries = resources.get("repositories") if isinstance(resources, Mapping) else None
+        for entry in entries if isinstance(entries, list) else ():
+            if not isinstance(entry, Located) or not entry.get("repository"):
+                raise PipelineError(f"an entry of resources: repositories: has no alias: {entry!r}")
+            self._declared[str(entry["repository"]).lower()] = entry
+
+    def _file(self, file: File, given: Mapping[str, Any], seen: Mapping[str, str], depth: int) -> Located:
         """A file expanded; seen: the variables of those that include it."""
         if depth > DEPTH:
             raise PipelineError(f"{file}: templates include each other more than {DEPTH} deep")
-        document = load(self.sources, str(file))
+        document = load(self._of(file.repository), str(file.path), str(file))
         if not isinstance(document, Located):
             raise PipelineError(f"{file} is no mapping")
-        parameters = Parameters(bind(_declared(document.get("parameters")), given, str(file)))
+        parameters = Parameters(bind(_parameters(document.get("parameters")), given, str(file)))
         where = f"{file}:{document.line}"
         body, own = Located(document), Located()
         body.file, body.line = document.file, document.line
         body.pop("parameters", None)
+        if depth == 0 and "resources" in body:  # before all that may name one
+            scope = Scope({"parameters": parameters, "variables": seen})
+            self._declare(expand(body["resources"], scope, where))
         if "variables" in body:  # before all else, which sees them in ${{ variables.x }}
             scope = Scope({"parameters": parameters, "variables": seen})
             own["variables"] = expand(body.pop("variables"), scope, where)
@@ -64,7 +111,7 @@ class Expander:
         expanded = self._included(expanded, file, seen, depth)
         return self._extended(expanded, file, seen, depth) if "extends" in expanded else expanded
 
-    def _extended(self, node: Located, file: PurePosixPath, seen: Mapping[str, str], depth: int) -> Located:
+    def _extended(self, node: Located, file: File, seen: Mapping[str, str], depth: int) -> Located:
         """The document with what it extends in the place of `extends`; its own keys stand beside it."""
         given = node.pop("extends")
         if not isinstance(given, Located) or "template" not in given:
@@ -75,21 +122,20 @@ class Expander:
         node.update(base)
         return node
 
-    def _template(self, item: Located, file: PurePosixPath, seen: Mapping[str, str], depth: int) -> Located:
+    def _template(self, item: Located, file: File, seen: Mapping[str, str], depth: int) -> Located:
         """What a reference to a template stands for."""
-        text_ = str(item["template"])
-        name, _, repository = text_.partition("@")
-        if repository not in ("", "self"):
-            raise PipelineError(f"{item.file}:{item.line}: {text_} is of another repository, which is not read")
+        name, at, repository = str(item["template"]).partition("@")
         path = PurePosixPath(name)
-        # A path is relative to the including file; one that begins with / starts at the checkout's top.
+        # A path is relative to the including file; with a leading / or a repository it starts at the top.
+        folder = PurePosixPath() if at or path.is_absolute() else file.path.parent
         try:
-            target = _normal(PurePosixPath(*path.parts[1:]) if path.is_absolute() else file.parent / path)
-            return self._file(target, item.get("parameters") or {}, seen, depth + 1)
+            target = _normal(folder / (PurePosixPath(*path.parts[1:]) if path.is_absolute() else path))
+            found = File(target, repository or file.repository)
+            return self._file(found, item.get("parameters") or {}, seen, depth + 1)
         except PipelineError as error:
             raise PipelineError(f"{item.file}:{item.line}: {error}") from None
 
-    def _included(self, node: Located, file: PurePosixPath, seen: Mapping[str, str], depth: int) -> Located:
+    def _included(self, node: Located, file: File, seen: Mapping[str, str], depth: int) -> Located:
         """The node with every template under it replaced by what the template holds."""
         seen = _seeing(seen, node) if LEVELS & node.keys() else seen
         for kind in KINDS:
@@ -101,7 +147,7 @@ class Expander:
                 self._included(hook, file, seen, depth)
         return node
 
-    def _item(self, item: Any, kind: str, file: PurePosixPath, seen: Mapping[str, str], depth: int) -> Iterator[Any]:
+    def _item(self, item: Any, kind: str, file: File, seen: Mapping[str, str], depth: int) -> Iterator[Any]:
         if not isinstance(item, Located):
             raise PipelineError(f"{file}: an entry of {kind} is no mapping: {item!r}")
         if "template" not in item:
@@ -157,7 +203,7 @@ def _hooks(strategy: Located) -> Iterator[Located]:
             yield from _hooks(value)
 
 
-def _declared(parameters: Any) -> list[Any]:
+def _parameters(parameters: Any) -> list[Any]:
     """Declarations of parameters; the older form, names with their defaults, takes a value of any type."""
     if isinstance(parameters, Located):
         return [{"name": name, "default": default, "type": "any"} for name, default in parameters.items()]

@@ -59,6 +59,19 @@ Opener = Callable[["Path", str], Project]
 """Opens a project's part for a checkout and its pipeline's file; raises PipelineError where that cannot be read."""
 
 
+def opener(checkouts: Mapping[str, Path]) -> Callable[[Located], Path]:
+    """Other repositories, as checkouts by their alias."""
+    known = {alias.lower(): folder for alias, folder in checkouts.items()}
+
+    def open_(entry: Located) -> Path:
+        alias = str(entry["repository"])
+        if alias.lower() not in known:
+            raise PipelineError(f"{alias} is another repository: name a checkout of it, --repository {alias}=FOLDER")
+        return known[alias.lower()]
+
+    return open_
+
+
 def predefined(known: Mapping[str, str]) -> dict[str, str]:
     """Variables for templates: those that are known of a way to start, and all others with a chosen text."""
     return {**dict.fromkeys(SYSTEM - NOT_CHOSEN - {name.lower() for name in known}, CHOSEN), **known}
@@ -84,11 +97,12 @@ def check(
     *,
     groups: Mapping[str, frozenset[str]] | None = None,
     variables: Iterable[str] = (),
+    repositories: Mapping[str, Path] | None = None,
 ) -> list[Finding]:
     """Every finding in every way to start, each once, by file and line.
 
     groups: the names that each variable group holds, as far as they are known. variables: those that are defined in
-    the pipeline's settings and not in the YAML.
+    the pipeline's settings and not in the YAML. repositories: checkouts of other repositories, by their alias.
     """
     found: dict[Finding, None] = {}
     held = dict(groups or {})
@@ -107,7 +121,7 @@ def check(
     for way, chosen in ways:
         given = predefined(WAYS[way])
         try:
-            pipeline = read(root, file, given, chosen)
+            pipeline = read(root, file, given, chosen, opener(repositories or {}))
         except PipelineError as error:
             found[Finding("expands", file, 0, f"{error} ({way})")] = None
             continue

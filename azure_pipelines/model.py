@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.documents import Located, PipelineError
-from azure_pipelines.expand import Expander
+from azure_pipelines.expand import Expander, Opener
 from azure_pipelines.expressions import text
 
 if TYPE_CHECKING:
@@ -177,9 +177,16 @@ def reach(names: Iterable[str], waits: Mapping[str, Iterable[str]]) -> set[str]:
     return found
 
 
-def read(sources: Path | Sources, file: str, predefined: Mapping[str, str], parameters: Mapping[str, Any]) -> Pipeline:
-    """Expand a file and read it as a pipeline. Raises PipelineError."""
-    return build(Expander(sources, predefined).pipeline(file, parameters))
+def read(
+    sources: Path | Sources,
+    file: str,
+    predefined: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    opener: Opener | None = None,
+) -> Pipeline:
+    """Expand a file and read it as a pipeline. opener: of other repositories. Raises PipelineError."""
+    expander = Expander(sources, predefined, opener) if opener else Expander(sources, predefined)
+    return build(expander.pipeline(file, parameters))
 
 
 def build(document: Located) -> Pipeline:

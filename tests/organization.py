@@ -75,11 +75,11 @@ class Organization:
         (found,) = self.give("GET", f"{PROJECT}/_apis/build/definitions?name={name}")["value"]
         return int(found["id"])
 
-    def git_push(self, checkout: Path, *refspecs: str) -> None:
+    def git_push(self, checkout: Path, *refspecs: str, repository: str = "app-one") -> None:
         """Push with git itself, whatever is there already."""
         header = "Authorization: Basic " + base64.b64encode(f":{self.token}".encode()).decode()
         signed = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraheader", "GIT_CONFIG_VALUE_0": header}
-        url = f"{self.url}/{PROJECT}/_git/app-one"
+        url = f"{self.url}/{PROJECT}/_git/{repository}"
         command = ["git", "-C", str(checkout), "push", "--quiet", "--force", url, *refspecs]
         done = subprocess.run(command, env={**os.environ, **signed}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

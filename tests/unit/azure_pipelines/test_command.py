@@ -113,3 +113,23 @@ def test_templates_from_the_repositorys_top_are_found_from_a_file_below_it(tmp_p
         (tmp_path / name).write_text(text)
     done = run(tmp_path, "expand", "ci/p.yml")
     assert yaml.safe_load(done.stdout) == {"steps": [{"bash": "deep"}]}
+
+
+def test_templates_of_another_repository_are_read_from_a_checkout_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/t.yml").write_text("steps: [{bash: echo of the template, condition: [}]\n")
+    (tmp_path / "p.yml").write_text(
+        "resources: {repositories: [{repository: s, type: git, name: shared}]}\nsteps: [{template: t.yml@s}]\n"
+    )
+    named = ("--repository", f"s={tmp_path / 'shared'}")
+    done = run(tmp_path, "expand", "p.yml")
+    assert done.returncode == 1
+    assert "p.yml:2: s is another repository: name a checkout of it, --repository s=FOLDER" in done.stderr
+    done = run(tmp_path, "expand", "p.yml", *named)
+    assert done.returncode == 1
+    assert "t.yml@s is no YAML" in done.stderr
+    (tmp_path / "shared/t.yml").write_text("steps: [{bash: echo of the template}]\n")
+    assert "echo of the template" in run(tmp_path, "expand", "p.yml", *named).stdout
+    assert run(tmp_path, "lint", "p.yml", *named).returncode == 0
+    done = run(tmp_path, "lint", "p.yml", "--repository", "s=none")
+    assert (done.returncode, done.stderr) == (2, "azure_pipelines: --repository s=none: there is no such folder\n")

@@ -623,3 +623,47 @@ def test_a_command_that_cannot_be_carried_out_fails_its_step_and_the_lines_after
     assert results.step("upload").result == runs.FAILED
     assert "there is nothing to publish as a" in lines(results, "upload")[0]
     assert lines(results, "upload")[1] == "after"
+
+
+def test_a_pipeline_extends_a_template_of_another_repository_at_its_tag(
+    start: Start, organization: Organization, tmp_path: Path
+) -> None:
+    project = organization.give("GET", f"_apis/projects/{PROJECT}")["id"]
+    organization.give("POST", f"{PROJECT}/_apis/git/repositories", {"name": "shared", "project": {"id": project}})
+    templates = tmp_path / "templates"
+    for name, text in {
+        "stages/build.yml": """
+            parameters: [{name: steps, type: stepList}]
+            stages:
+              - stage: build
+                jobs: [{job: a, steps: [{template: ../steps/first.yml}, "${{ parameters.steps }}"]}]
+        """,
+        "steps/first.yml": """
+            steps: [{checkout: none}, {bash: echo pinned, displayName: first}, {template: own.yml@self}]
+        """,
+    }.items():
+        (templates / name).parent.mkdir(parents=True, exist_ok=True)
+        (templates / name).write_text(text, encoding="utf-8")
+    git = ["git", "-C", str(templates), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for step in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "one"], ["tag", "v1"]):
+        subprocess.run([*git, *step], check=True)
+    (templates / "steps/first.yml").write_text("steps: [{bash: echo moved, displayName: first}]", encoding="utf-8")
+    subprocess.run([*git, "commit", "--quiet", "--all", "-m", "two"], check=True)
+    organization.git_push(templates, "HEAD:refs/heads/main", "refs/tags/v1", repository="shared")
+    run = start(
+        """
+        resources:
+          repositories: [{repository: Common, type: git, name: shared, ref: refs/tags/v1}]
+        extends:
+          template: stages/build.yml@common
+          parameters:
+            steps: [{bash: echo given, displayName: given}]
+        """,
+        templates={"own.yml": "steps: [{bash: echo own, displayName: own}]"},
+    )
+    results = run.start()
+    assert [(row.title, row.log) for row in results.steps[1:]] == [
+        ("first", ["pinned"]),
+        ("own", ["own"]),
+        ("given", ["given"]),
+    ]
