@@ -249,6 +249,7 @@ def _queue(call: Call, project: Json, definition: Json, body: Json, requester: s
     }
     pipeline = _expanded(call, definition, known)
     _check_groups(call, project, definition, pipeline)
+    _check_pools(call, project, pipeline)
     skip = [str(name) for name in body.get("stagesToSkip") or []]
     if unknown := sorted(set(skip) - {stage.id for stage in pipeline.stages}):
         raise NotRunnableError(f"The pipeline has no stage {', '.join(unknown)} that could be skipped.")
@@ -363,6 +364,19 @@ def _check_groups(call: Call, project: Json, definition: Json, pipeline: Pipelin
     for name in sorted(names):
         if may_use_group(call.draft, project, definition["id"], name) is None:
             raise NotRunnableError(refused_group(name))
+
+
+def _check_pools(call: Call, project: Json, pipeline: Pipeline) -> None:
+    """Raises NotRunnableError for a pool that the project has no queue of, in the service's words."""
+    levels = [pipeline.raw, *(stage.raw for stage in pipeline.stages), *(job.raw for _, job in pipeline.jobs())]
+    for pool in (level.get("pool") for level in levels):
+        name = str((pool.get("name") if isinstance(pool, dict) else pool) or "")
+        # What a macro stands for is known when the job begins.
+        if name and "$(" not in name and pools.by_name(call.draft, project, name) is None:
+            raise NotRunnableError(
+                f"Could not find a pool with name {name}. The pool does not exist or has not been authorized for use. "
+                "For authorization details, refer to https://aka.ms/yamlauthz."
+            )
 
 
 def _next_number(draft: Draft, definition: Json) -> str:

@@ -290,6 +290,9 @@ def test_the_token_of_a_run_speaks_of_no_other_run(service: Service, queue: Queu
         ),
         ("jobs:\n- {job: a, strategy: {parallel: many}}\n", "parallel is 'many', no whole number"),
         ("parameters: [{name: p, type: number, default: x}]\nsteps: []\n", "no number"),
+        ("pool: own\nsteps: []\n", "Could not find a pool with name own. The pool does not exist"),
+        ("jobs:\n- {job: a, pool: {name: own, demands: x}}\n", "Could not find a pool with name own."),
+        ("stages:\n- {stage: a, pool: {name: own}, jobs: []}\n", "Could not find a pool with name own."),
         ("variables: [{group: none}]\nsteps: []\n", "Variable group none was not found or is not authorized for use."),
     ],
 )
