@@ -212,7 +212,7 @@ def az(words: Sequence[str]) -> tuple[Any, Options]:
 
 
 def _command(words: Sequence[str]) -> tuple[Callable[[Options], Any], Options]:
-    command, options = parsed(words)
+    command, options = parsed(["--output" if word == "-o" else word for word in words])
     if " ".join(command) not in AZ:
         raise Wrong(f"no stand-in for {' '.join(command)!r}: add it to AZ, or mark the command by-hand")
     run, known = AZ[" ".join(command)]

@@ -23,7 +23,7 @@ def token() -> str:
     program = shutil.which("az") if os.environ.get("ARM_USE_CLI", "true").lower() != "false" else None
     if program is None:
         raise ProviderError(f"the personal access token is required: {_REMEDY}")
-    command = [program, "account", "get-access-token", "--output", "json", "--resource", RESOURCE]
+    command = [program, "account", "get-access-token", "-o", "json", "--resource", RESOURCE]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     try:
         answer = json.loads(done.stdout) if done.returncode == 0 else {}
