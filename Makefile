@@ -4,6 +4,10 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PYTEST_ARGS ?=
 STATE ?=
+# `make` itself has a variable of this name, for an assembler.
+ifeq ($(origin AS),default)
+AS := pull-request
+endif
 export E2E ?= 1
 python := .venv/bin/python
 sandbox := $(python) -m sandbox
@@ -30,7 +34,7 @@ preview: venv ## what `pulumi up` would do, with differences, held against polic
 pipeline: venv ## the checkout's pipeline on this machine: AS=pull-request, main or nightly
 	@$(sandbox) up
 	@$(audited)
-	@$(sandbox) pipeline run --as $(or $(AS),pull-request)
+	@$(sandbox) pipeline run --as $(AS)
 
 status: venv ## what of the sandbox runs
 	@$(sandbox) status
