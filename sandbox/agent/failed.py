@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.agent.job import JobRun
-
 
 @dataclass(frozen=True)
 class Failed:
@@ -26,14 +24,6 @@ class Failed:
     path: list[str]
     variables: dict[str, str]
     lost: list[str]
-
-    @classmethod
-    def of(cls, job: JobRun, title: str) -> Failed:
-        """The step that a job is about to run."""
-        given = job.assignment.secrets
-        kept = {name: value.text for name, value in job.variables.items() if not value.secret}
-        lost = sorted(name for name, value in job.variables.items() if value.secret and name not in given)
-        return cls(job.assignment.number, job.number, title, list(job.path), kept, lost)
 
 
 def keep(failed: list[Failed], folder: Path) -> None:

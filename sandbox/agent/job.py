@@ -168,7 +168,7 @@ class JobRun:
         self.channel.step(self.number, name=title, state="inProgress")
         if self.on_step:
             self.on_step(self, None)
-        before = Failed.of(self, title)
+        before = self._record(title)
         row.result = CANCELED if given_up.is_set() else self._outcome(step)
         if row.result in (FAILED, WITH_ISSUES):
             self.failed.append(before)
@@ -182,6 +182,13 @@ class JobRun:
         self.channel.step(self.number, state="completed", result=row.result, lines=lines, issues=self._issues)
         if self.on_step:
             self.on_step(self, row)
+
+    def _record(self, title: str) -> Failed:
+        """What has to be known to run the step alone, should it fail."""
+        rows, given = list(self.variables.items()), self.assignment.secrets
+        plain = {name: value.text for name, value in rows if not value.secret}
+        lost = sorted(name for name, value in rows if value.secret and name not in given)
+        return Failed(self.assignment.number, self.number, title, list(self.path), plain, lost)
 
     def _outcome(self, step: Step) -> str:
         """Run a step if it is wanted, and say how it ended."""

@@ -25,6 +25,7 @@ from werkzeug.exceptions import NotFound
 from sandbox.aws import resources, s3_actions, shapes
 from sandbox.aws.errors import NAMESPACES, AwsError, no_parameter
 from sandbox.aws.principals import PARTITION
+from sandbox.aws.resources import Need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,14 +48,6 @@ TAGGED_BY = {
 }
 """Operations that need a second action where the request carries tags."""
 READING = {"List", "Read"}
-
-
-@dataclass(frozen=True)
-class Need:
-    """One action on one resource ("*" where the action has no resource level)."""
-
-    action: str
-    resource: str
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from werkzeug.test import run_wsgi_app
 
 import iam
 from sandbox.aws import authorise, ecr_control, iam_control, resources, s3_control, signature, simulator, web_identity
-from sandbox.aws.actions import SERVICES, Call, Need, Service, known_query, parse, understand
+from sandbox.aws.actions import SERVICES, Call, Service, known_query, parse, understand
 from sandbox.aws.ecr_scans import Scans
 from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key, wrong_signature
 from sandbox.aws.principals import Directory, Principal
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from moto.core.request import Request
 
     from sandbox.aws.config import Config
+    from sandbox.aws.resources import Need
 
 LOG = logging.getLogger("sandbox.aws")
 LARGEST = 64 * 1024 * 1024

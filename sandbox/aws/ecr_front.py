@@ -23,7 +23,7 @@ from moto.ecr.models import ECR_REPOSITORY_NAME_PATTERN
 from yarl import URL
 
 from sandbox.aws import ecr_rules
-from sandbox.aws.actions import Need, arn
+from sandbox.aws.actions import arn
 from sandbox.aws.ecr_images import (
     ImageTagAlreadyExistsException,
     LayersNotFoundException,
@@ -34,6 +34,7 @@ from sandbox.aws.ecr_images import (
 )
 from sandbox.aws.ecr_rules import Manifest, ManifestError
 from sandbox.aws.registry import USER, RegistryError
+from sandbox.aws.resources import Need
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

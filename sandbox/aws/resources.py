@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.ecr.models import ecr_backends
@@ -13,8 +14,15 @@ from sandbox.aws.principals import PARTITION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.aws.actions import Need
     from sandbox.aws.principals import Directory
+
+
+@dataclass(frozen=True)
+class Need:
+    """One action on one resource ("*" where the action has no resource level)."""
+
+    action: str
+    resource: str
 
 
 def policy(need: Need, directory: Directory) -> tuple[str | None, bool]:

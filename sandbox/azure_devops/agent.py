@@ -24,7 +24,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sandbox.azure_devops import (
-    builds,
     checks,
     clock,
     definitions,
@@ -34,6 +33,7 @@ from sandbox.azure_devops import (
     permissions,
     projects,
     run_variables,
+    runs,
     scopes,
     service_endpoints,
     tokens,
@@ -54,7 +54,7 @@ router = Router()
 def take(call: Call) -> Json:
     """Take a queued build and give what its job needs."""
     project = projects.of(call)
-    known = builds.find(call.draft, project, call.number("buildId"))
+    known = runs.find(call.draft, project, call.number("buildId"))
     if known["status"] == "completed":
         raise build(400, "BuildStatusInvalidChangeException", f"The build {known['buildNumber']} is already completed.")
     known["status"] = "inProgress"
@@ -150,7 +150,7 @@ def _of_run(call: Call) -> tuple[Json, Json]:
     project = projects.of(call)
     if call.caller.build_id is None:
         raise _refused("Only the token of a run is given this; the operator takes a job first.")
-    return project, builds.find(call.draft, project, call.caller.build_id)
+    return project, runs.find(call.draft, project, call.caller.build_id)
 
 
 def _refused(message: str) -> ServiceError:

@@ -24,6 +24,7 @@ from sandbox.azure_devops import (
     pools,
     projects,
     queue_time,
+    runs,
     scopes,
     shapes,
     tokens,
@@ -49,14 +50,6 @@ _FORBIDDEN = '"/:<>\\|?@*'
 
 class NotRunnableError(Exception):
     """A pipeline cannot be queued; the message is the service's reason."""
-
-
-def find(draft: Draft, project: Json, number: object) -> Json:
-    """Return a build of a project by its id, or raise the service's 404."""
-    known = draft.table("builds").get(str(number))
-    if known is None or known["projectId"] != project["id"]:
-        raise build(404, "BuildNotFoundException", f"The requested build {number} could not be found.")
-    return known
 
 
 @router.on(locations.BUILDS, "POST", "vso.build_execute", shape=shapes.BUILD)
@@ -134,7 +127,7 @@ def get(call: Call) -> object:
     """Give a build by its id; or list them, newest first (`definitions`, `statusFilter`, `branchName`, `$top`)."""
     project = projects.of(call)
     if "buildId" in call.values:
-        return _wire(call, find(call.draft, project, call.number("buildId")))
+        return _wire(call, runs.find(call.draft, project, call.number("buildId")))
     found = [one for one in call.draft.table("builds").values() if one["projectId"] == project["id"]]
     if wanted := call.query.get("definitions"):
         found = [one for one in found if str(one["definitionId"]) in wanted.split(",")]
@@ -150,7 +143,7 @@ def update(call: Call) -> Json:
 
     With its completion the run's token ends.
     """
-    known = find(call.draft, projects.of(call), call.number("buildId"))
+    known = runs.find(call.draft, projects.of(call), call.number("buildId"))
     body = call.object()
     if known["status"] == "completed" and "status" in body:
         raise build(400, "BuildStatusInvalidChangeException", f"The build {known['buildNumber']} is already completed.")
@@ -182,7 +175,7 @@ def update_stage(call: Call) -> Reply:
 
     https://learn.microsoft.com/rest/api/azure/devops/build/stages/update
     """
-    known = find(call.draft, projects.of(call), call.number("buildId"))
+    known = runs.find(call.draft, projects.of(call), call.number("buildId"))
     name, body = call.values.get("stageRefName", ""), call.object()
     stage = next((one for one in known["stages"] if one["id"].lower() == name.lower()), None)
     if stage is None:
@@ -209,12 +202,12 @@ def pipelines(call: Call) -> object:
 
 
 @router.on(locations.RUNS, "GET", "vso.build")
-def runs(call: Call) -> object:
+def pipeline_runs(call: Call) -> object:
     """Give a run by its id, or list the runs of a pipeline."""
     project = projects.of(call)
     definition = definitions.find(call.draft, project, call.values["pipelineId"])
     if "runId" in call.values:
-        return _run(call, find(call.draft, project, call.number("runId")))
+        return _run(call, runs.find(call.draft, project, call.number("runId")))
     found = [one for one in call.draft.table("builds").values() if one["definitionId"] == definition["id"]]
     return [_run(call, one) for one in found[::-1]]
 

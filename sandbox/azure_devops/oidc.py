@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from joserfc import jwk, jwt
 
-from sandbox.azure_devops import builds, clock, locations, projects, scopes, service_endpoints, shapes
+from sandbox.azure_devops import clock, locations, projects, runs, scopes, service_endpoints, shapes
 from sandbox.azure_devops.errors import ServiceError, bad_argument
 from sandbox.azure_devops.protocol import Router
 from sandbox.azure_devops.store import SECRET_ID
@@ -96,7 +96,7 @@ def token(call: Call) -> Json:
     project = projects.of(call)
     if call.caller.build_id is None:
         raise _refused("Only a running job is given an OIDC token.")
-    build = builds.find(call.draft, project, call.caller.build_id)
+    build = runs.find(call.draft, project, call.caller.build_id)
     if (call.values["planId"], call.values["jobId"]) != (plan_of(build["id"]), job_of(build["id"])):
         raise _refused(f"The job {call.values['jobId']} of the plan {call.values['planId']} is not the caller's.")
     kind = str(call.draft.state.get("oidcIssuer", ORGANIZATION))

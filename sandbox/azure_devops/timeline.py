@@ -9,7 +9,7 @@ import io
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from sandbox.azure_devops import approvals, builds, locations, orchestration, projects
+from sandbox.azure_devops import approvals, locations, orchestration, projects, runs
 from sandbox.azure_devops.errors import build
 from sandbox.azure_devops.protocol import Reply, Router
 
@@ -28,7 +28,7 @@ _RESULTS = {"SucceededWithIssues": "succeededWithIssues"}
 @router.on(locations.TIMELINE, "GET", "vso.build")
 def timeline(call: Call) -> Json:
     """Give the records of a run: stages, their checkpoints with approvals, jobs, and the steps of each."""
-    known = builds.find(call.draft, projects.of(call), call.number("buildId"))
+    known = runs.find(call.draft, projects.of(call), call.number("buildId"))
     return {"id": str(known["id"]), "changeId": 1, "records": list(_records(call, known))}
 
 
@@ -84,7 +84,7 @@ def _record(call: Call, known: Json, row: Json, kind: str, parent: str | None, o
 @router.on(locations.LOGS, "GET", "vso.build")
 def logs(call: Call) -> object:
     """Give the lines of a log (`startLine`, `endLine`, from 1), or list the logs of a run."""
-    known = builds.find(call.draft, projects.of(call), call.number("buildId"))
+    known = runs.find(call.draft, projects.of(call), call.number("buildId"))
     folder = orchestration.folder(call.draft, known) / "logs"
     if "logId" not in call.values:
         return [{"id": number, "type": "Container"} for number in range(1, int(known.get("lastLog", 0)) + 1)]
@@ -98,7 +98,7 @@ def logs(call: Call) -> object:
 @router.on(locations.ARTIFACTS, "GET", "vso.build")
 def artifacts(call: Call) -> object:
     """List the artefacts of a run; with `artifactName` and `$format=zip` one as an archive."""
-    known = builds.find(call.draft, projects.of(call), call.number("buildId"))
+    known = runs.find(call.draft, projects.of(call), call.number("buildId"))
     names = known.get("artifacts", [])
     if (name := call.query.get("artifactname")) is None:
         return [_artifact(call, known, one) for one in names]
@@ -122,7 +122,7 @@ def _artifact(call: Call, known: Json, name: str) -> Json:
 @router.on(locations.ATTACHMENTS, "GET", "vso.build")
 def attachments(call: Call) -> list[Json]:
     """List what jobs attached to a run, of one type, with the text of each."""
-    known = builds.find(call.draft, projects.of(call), call.number("buildId"))
+    known = runs.find(call.draft, projects.of(call), call.number("buildId"))
     folder, kind = orchestration.folder(call.draft, known) / "attachments", call.values.get("type", "")
     rows: list[dict[str, Any]] = [one for one in known.get("attachments", []) if one["type"].lower() == kind.lower()]
     return [
