@@ -8,6 +8,7 @@ interpreter: that of the virtual environment which Pulumi.yaml names.
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import signal
 import subprocess
@@ -55,6 +56,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
+        """The plugins that the program needs; as the official host, only with the pip of its environment."""
+        if importlib.util.find_spec("pip") is None:
+            context.abort(grpc.StatusCode.UNKNOWN, f"calling {sys.executable} -m pip list --format json: exit status 1")
         return language_pb2.GetRequiredPackagesResponse(packages=list(required_packages()))
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)

@@ -22,6 +22,7 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
+from sandbox import language_host
 from tests.workstation import CHECKOUT
 
 if TYPE_CHECKING:
@@ -188,3 +189,21 @@ def test_it_runs_a_plugin_and_streams_what_it_prints(
     assert b"".join(answer.stdout for answer in answers) == b"one two\n"
     assert b"".join(answer.stderr for answer in answers) == b"err\n"
     assert answers[-1].exitcode == 3
+
+
+def test_an_environment_without_pip_is_refused_as_by_the_official_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose `pip list` fails then: an environment that uv makes has none, so pip is among the locked packages."""
+
+    class Refused(Exception):  # noqa: N818 (what gRPC's abort raises)
+        pass
+
+    class Context:
+        def abort(self, code: grpc.StatusCode, details: str) -> None:
+            raise Refused(code, details)
+
+    host = language_host.LanguageHost("")
+    assert {one.name for one in host.GetRequiredPackages(None, Context()).packages} >= {"aws", "docker"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Refused, match="-m pip list --format json: exit status 1"):
+        host.GetRequiredPackages(None, Context())
+    assert "\npip==" in (CHECKOUT / "requirements.txt").read_text(encoding="utf-8")
