@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from tests.audit.pictures import FLAGS, IMAGES, packed
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import FloatRect, Page
 
+WIDTH, TALLEST = 1100, 1200
 DARK = "console-environments"
 """The one that is taken in dark."""
 
@@ -40,7 +41,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as api:
         browser = api.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1100, "height": 760})
+        page = browser.new_page(viewport={"width": WIDTH, "height": TALLEST})
         page.goto(found[0])
         try:
             for name in ("console-run", "console-pull-request", "console-environments", "console-images"):
@@ -56,14 +57,17 @@ def main() -> int:
 
 
 def take(page: Page, base: str, name: str, folder: Path) -> None:
-    """Open the page of a picture: its list, and of runs and pull requests the first of them."""
+    """Open the page of a picture: its list, and of runs and pull requests the first, or the first that succeeded."""
     place = name.removeprefix("console-")
     page.emulate_media(color_scheme="dark" if name == DARK else "light")
     page.goto(f"{base}/{place.removesuffix('s')}s")
     if not place.endswith("s"):
-        page.locator("tbody a").first.click()
+        succeeded = page.locator("tbody tr", has_text="succeeded").locator("a")
+        (succeeded if succeeded.count() else page.locator("tbody a")).first.click()
     path = folder / f"{name}.png"
-    path.write_bytes(packed(page.locator("body").screenshot()))
+    height = min(page.locator("body").bounding_box()["height"], TALLEST)  # type: ignore[index]  # there is always a body
+    clip: FloatRect = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+    path.write_bytes(packed(page.screenshot(full_page=True, clip=clip)))
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 

@@ -27,32 +27,30 @@ def table(ask: Ask, kind: str, identifier: str, heading: str) -> Table:
     """The permissions and the checks of a resource. kind: as the service's addresses spell it."""
     permissions = ask("GET", f"_apis/pipelines/pipelinePermissions/{kind}/{identifier}")
     path = f"_apis/pipelines/checks/configurations?resourceType={kind}&resourceId={identifier}&$expand=settings"
-    rows = [row("Permission", "Pipelines that may use it", _pipelines(ask, permissions))]
-    for check in ask("GET", path)["value"]:
-        name, says = _told(check)
-        rows.append(row(name, check.get("settings", {}).get("displayName", ""), says))
-    return Table(heading, ("Guard", "Name", "Settings"), rows)
+    rows = [row(*_told(check)) for check in ask("GET", path)["value"]]
+    return Table(heading, ("Guard", "Settings"), [row("Permission", _pipelines(ask, permissions)), *rows])
 
 
 def _pipelines(ask: Ask, permissions: Mapping[str, Any]) -> Cell:
     if (permissions.get("allPipelines") or {}).get("authorized"):
-        return Cell("every pipeline of the project", tone="waits")
+        return Cell("Every pipeline of the project may use it.", tone="waits")
     allowed = [one["id"] for one in permissions["pipelines"] if one["authorized"]]
     if not allowed:
-        return Cell("none")
+        return Cell("No pipeline may use it.")
     names = {one["id"]: one["name"] for one in ask("GET", "_apis/build/definitions")["value"]}
-    return Cell(", ".join(f"{names.get(one, 'a deleted pipeline')} ({one})" for one in allowed))
+    told = _list(f"{names.get(one, 'a deleted one')} ({one})" for one in allowed)
+    return Cell(f"Pipelines: {told}.")
 
 
 def _told(check: Mapping[str, Any]) -> tuple[str, str]:
-    """A check's kind and its settings, a sentence each."""
+    """A check's kind with the name that somebody gave it, and its settings, a sentence each."""
     settings = check.get("settings") or {}
     kind = str(check["type"]["id"]).lower()
     if task := settings.get("definitionRef"):
         kind = str(task.get("id")).lower()
     name, sentences = _KINDS.get(kind, (check["type"]["name"], _unknown))
     told = [*sentences(settings), f"Times out after {minutes(int(check['timeout']))}."]
-    return name, "\n".join(told)
+    return "\n".join(filter(None, (name, settings.get("displayName")))), "\n".join(told)
 
 
 def _approval(settings: Mapping[str, Any]) -> Iterator[str]:

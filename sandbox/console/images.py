@@ -29,20 +29,20 @@ def every(aws: Aws) -> Page:
             row(
                 Cell(_tags(image), f"/images/{name}"),
                 image["repositoryName"],
-                Cell(image["imageDigest"], code=True),
+                _released(name, releases),
+                _counted(image),
                 when(image.get("imagePushedAt")),
                 _size(image),
-                _counted(image),
-                _released(name, releases),
+                Cell(image["imageDigest"], code=True),
             )
         )
     there = {_name(image) for image in images}
     gone = [
-        row(Cell(one.image, code=True), Cell(f"{one.stack}, {_ended(one)}", tone="bad"))
+        row(Cell(one.image, code=True), Cell(f"{one.stack}\n{_ended(one)}", tone="bad"))
         for one in releases
         if one.image not in there
     ]
-    columns = ("Tags", "Repository", "Digest", "Pushed", "Size", "Findings of the scan", "Released by")
+    columns = ("Tags", "Repository", "Released by", "Findings", "Pushed", "Size", "Digest")
     tables = [Table("Images in ECR", columns, rows, "No image: `make up` pushes one.", FROM)]
     if gone:
         tables.append(Table("Released, and not in ECR any more", ("Image", "Released by"), gone))
@@ -117,7 +117,7 @@ def _counted(image: Mapping[str, Any]) -> Cell:
 
 
 def _released(name: str, releases: Sequence[Release]) -> Cell:
-    by = [f"{one.stack}, {_ended(one)}" for one in releases if one.image == name]
+    by = [f"{one.stack}\n{_ended(one)}" for one in releases if one.image == name]
     return Cell("\n".join(by), tone="good") if by else Cell("no stack")
 
 

@@ -29,15 +29,15 @@ def every(ask: Ask, repository: str) -> Page:
     rows = [
         row(
             Cell(f"{one['pullRequestId']}: {one['title']}", f"/pull-requests/{one['pullRequestId']}"),
+            state(one["status"]),
             f"{_branch(one['sourceRefName'])} into {_branch(one['targetRefName'])}",
             one["createdBy"]["displayName"],
             when(one["creationDate"]),
-            state(one["status"]),
         )
         for one in ask("GET", f"{_path(repository)}?searchCriteria.status=all")["value"]
     ]
     nothing = "No pull request: `make pipeline` opens one."
-    columns = ("Pull request", "Branches", "By", "Opened", "Status")
+    columns = ("Pull request", "Status", "Branches", "By", "Opened")
     return Page("Pull requests", [Table("All pull requests", columns, rows, nothing)])
 
 
@@ -46,7 +46,7 @@ def one(ask: Ask, repository: str, number: int) -> Page:
     request = ask("GET", f"{_path(repository)}/{number}")
     policies = Table(
         "Policies",
-        ("Policy", "What it asks", "", "Status"),
+        ("Policy", "Status", "Run", "What it asks"),
         list(_policies(ask, request["repository"]["project"]["id"], number)),
         "No policy applies to the target branch.",
     )
@@ -85,7 +85,7 @@ def _policies(ask: Ask, project: str, number: int) -> Iterator[list[Cell]]:
         run = context.get("buildId")
         what = "\n".join(sentences(ask, policy["settings"], context))
         kind = f"{policy['type']['displayName']}, {'required' if policy['isBlocking'] else 'optional'}"
-        yield row(kind, what, Cell(f"run {run}", f"/runs/{run}") if run else "", state(found["status"]))
+        yield row(kind, state(found["status"]), Cell(f"run {run}", f"/runs/{run}") if run else "", what)
 
 
 def _reviewers(_: Ask, settings: Mapping[str, Any], __: object) -> Iterator[str]:

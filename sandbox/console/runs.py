@@ -21,17 +21,16 @@ def every(ask: Ask) -> Page:
     """All runs, the last first."""
     rows = [
         row(
-            Cell(f"{one['buildNumber']} ({one['id']})", f"/runs/{one['id']}"),
-            one["definition"]["name"],
+            Cell(f"{one['definition']['name']} {one['buildNumber']} ({one['id']})", f"/runs/{one['id']}"),
+            _result(one),
             _branch(one["sourceBranch"]),
             one["reason"],
             when(one["queueTime"]),
             lasted(one.get("startTime"), one.get("finishTime")),
-            _result(one),
         )
         for one in sorted(ask("GET", "_apis/build/builds")["value"], key=lambda one: -int(one["id"]))
     ]
-    columns = ("Run", "Pipeline", "Branch", "Reason", "Queued", "Took", "Result")
+    columns = ("Run", "Result", "Branch", "Reason", "Queued", "Took")
     return Page("Runs", [Table("All runs", columns, rows, "No run yet: `make pipeline` queues one.")])
 
 
@@ -63,7 +62,7 @@ def one(ask: Ask, number: int) -> Page:
         ("Queued", Cell(when(run["queueTime"]))),
         ("Took", Cell(lasted(run.get("startTime"), run.get("finishTime")))),
     )
-    columns = ("What", "Kind", "Took", "Result", "Issues", "Log")
+    columns = ("What", "Result", "Took", "Log", "Issues")
     tables = [Table("Timeline", columns, rows, approvals=due)]
     title = f"{run['definition']['name']}: run {run['buildNumber']} ({number})"
     return Page(title, tables, live=run["status"] != "completed", back=Cell("Runs", "/runs"), facts=facts)
@@ -80,13 +79,13 @@ def log(ask: Ask, number: int, log: int) -> Page:
 
 def _record(number: int, record: Mapping[str, Any], depth: int) -> list[Cell]:
     log = record.get("log")
+    kind = {"Stage": "Stage ", "Checkpoint.Approval": "Approval of "}.get(record["type"], "")
     return row(
-        "\u2003" * depth + str(record["name"]),
-        {"Task": "step", "Checkpoint.Approval": "approval"}.get(record["type"], str(record["type"]).lower()),
-        lasted(record.get("startTime"), record.get("finishTime")),
+        "\u2003" * depth + kind + str(record["name"]),
         state(record.get("result") or record["state"]),
-        "; ".join(str(issue.get("message", "")) for issue in record.get("issues") or ()),
+        lasted(record.get("startTime"), record.get("finishTime")),
         Cell("log", f"/runs/{number}/logs/{log['id']}") if log else "",
+        "; ".join(str(issue.get("message", "")) for issue in record.get("issues") or ()),
     )
 
 

@@ -74,7 +74,7 @@ def test_a_person_sees_runs_groups_environments_and_images_and_nobody_else_does(
     seen["Image"] = page.content()
     for name in ("Images", "Image"):
         assert image["imageDigest"] in seen[name]
-        assert re.search(r'<span class="good">dev, \d{4}-\d\d-\d\d [\d:]+ UTC</span>', seen[name]), (
+        assert re.search(r'<span class="good">dev\n\d{4}-\d\d-\d\d [\d:]+ UTC</span>', seen[name]), (
             "released by make up"
         )
     assert "App-One.SecretKey" in seen["Library"]

@@ -241,7 +241,7 @@ def test_the_library_names_secrets_and_no_page_holds_one(person: Browser, waitin
 
 def test_images_are_shown_with_what_released_them_and_each_with_its_findings(person: Browser) -> None:
     page = person.ask("GET", "/images").text
-    assert all(word in page for word in (DIGEST, "1.0", "2 HIGH, 1 LOW", "dev-image, 1970-01-01 00:00:00 UTC"))
+    assert all(word in page for word in (DIGEST, "1.0", "2 HIGH, 1 LOW", "dev-image\n1970-01-01 00:00:00 UTC"))
     image = person.ask("GET", f"/images/app-one@{DIGEST}").text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in image
     assert "javascript:alert(1)" in image, "a link is shown as text"
@@ -253,7 +253,7 @@ def test_an_environment_is_shown_with_who_may_use_it_and_who_approves(person: Br
     assert waiting["id"]
     page = person.ask("GET", "/environments").text
     assert "Approver: Project Administrators." in page
-    assert "every pipeline of the project" in page
+    assert "Every pipeline of the project may use it." in page
 
 
 def test_a_service_connection_is_shown_without_what_it_signs_in_with(person: Browser, service: Service) -> None:
