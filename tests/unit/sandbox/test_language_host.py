@@ -203,7 +203,7 @@ def test_an_environment_without_pip_is_refused_as_by_the_official_host(monkeypat
 
     host = language_host.LanguageHost("")
     assert {one.name for one in host.GetRequiredPackages(None, Context()).packages} >= {"aws", "docker"}
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(Refused, match="-m pip list --format json: exit status 1"):
         host.GetRequiredPackages(None, Context())
     assert "\npip==" in (CHECKOUT / "requirements.txt").read_text(encoding="utf-8")
