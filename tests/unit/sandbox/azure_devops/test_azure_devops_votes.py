@@ -185,6 +185,8 @@ def test_a_build_has_to_have_succeeded_on_the_sources_last_commit(repository: Re
     path = repository.open("developer")
     assert "checks has not run" in repository.refusal(path, "developer")
 
+    artifact = f"vstfs:///CodeReview/CodeReviewId/{service.project_id()}/{path.rpartition('/')[2]}"
+
     def run(result: str) -> None:
         body = {"reason": "pullRequest", "sourceBranch": f"refs/pull/{path.rpartition('/')[2]}/merge"}
         build = service.post(f"app-one/_apis/sandbox/triggers/{pipeline}", body)
@@ -195,10 +197,12 @@ def test_a_build_has_to_have_succeeded_on_the_sources_last_commit(repository: Re
     run("Failed")
     assert "checks failed" in repository.refusal(path, "developer")
     run("Succeeded")
-    project = service.project_id()
-    artifact = f"vstfs:///CodeReview/CodeReviewId/{project}/{path.rpartition('/')[2]}"
     (row,) = service.get(f"app-one/_apis/policy/evaluations?artifactId={artifact}")["value"]
     assert (row["configuration"]["type"]["displayName"], row["status"]) == ("Build", "approved")
+    told = service.get(f"app-one/_apis/build/builds/{row['context']['buildId']}")
+    assert (told["result"], told["definition"]["id"]) == ("succeeded", row["context"]["buildDefinitionId"])
+    assert row["completedDate"] == told["finishTime"]
+    assert (row["artifactId"], row["context"]["buildDefinitionName"]) == (artifact, name)
     repository.push("developer")
     assert "checks has not run" in repository.refusal(path, "developer")
     run("Succeeded")
