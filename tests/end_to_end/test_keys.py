@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 import pytest
+import requests
 
+from tests.end_to_end import registry
 from tests.organization import Organization
 from tests.workstation import Sandbox, Workstation
 
@@ -24,10 +27,14 @@ USER = "app-one-push"
 
 @dataclass
 class Pusher:
-    """Begins one push after another with the key that stands in the group, as runs of the pipeline do."""
+    """Pushes one small image after another with the key that stands in the group, as runs of the pipeline do.
+
+    digests: what came to ECR. refused: the key and why.
+    """
 
     workstation: Workstation
-    began: int = 0
+    tries: int = 0
+    digests: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -59,15 +66,23 @@ class Pusher:
         return str(groups[0]["variables"]["App-One.AccessKey"]["value"])
 
     def push(self) -> None:
-        """The first step of a push: a token for the registry, and an upload begun."""
+        """A whole push: a token for the registry, a layer, a configuration, and the manifest under a tag of its own."""
         identifier = self.in_group()
+        self.tries += 1
         try:
-            ecr = self.client(identifier)
-            ecr.get_authorization_token()
-            ecr.initiate_layer_upload(repositoryName="app-one")
-        except botocore.exceptions.ClientError as error:
+            given = self.client(identifier).get_authorization_token()["authorizationData"][0]
+            token = base64.b64decode(given["authorizationToken"]).decode()
+            self.workstation.sandbox.made[f"token of push {self.tries}"] = token.partition(":")[2]
+            user = dict(zip(("username", "password"), token.split(":", 1), strict=True))
+            tag, content = f"push-{self.tries}", f"layer {self.tries}".encode()
+            self.digests.append(registry.push_small(given["proxyEndpoint"], "app-one", tag, user, content))
+        except (botocore.exceptions.ClientError, requests.HTTPError) as error:
             self.refused.append(f"{identifier}: {error}")
-        self.began += 1
+
+    def in_ecr(self) -> set[str]:
+        """The digests that ECR has."""
+        pages = self.workstation.sandbox.client("ecr").get_paginator("describe_images")
+        return {one["imageDigest"] for page in pages.paginate(repositoryName="app-one") for one in page["imageDetails"]}
 
     def client(self, identifier: str) -> Any:
         """ECR as the holder of a key; the group's secret is the state's."""
@@ -163,7 +178,8 @@ def test_pushes_go_on_through_a_whole_rotation_that_is_interrupted_at_its_steps(
         assert keys(ending) == [(new, "Active")]
         assert ending.steps(env=on_day(16)) == {}
     assert pusher.refused == []
-    assert pusher.began > 5
+    assert len(pusher.digests) == pusher.tries > 5
+    assert set(pusher.digests) <= pusher.in_ecr()
     with pytest.raises(botocore.exceptions.ClientError):
         pusher.client(old).get_authorization_token()
 
@@ -177,19 +193,22 @@ def test_a_key_past_its_end_is_an_error_that_does_not_stop_its_remedy(ending: Wo
 
 
 def test_a_compromised_key_is_disabled_by_an_update_that_does_not_reach_the_group(ending: Workstation) -> None:
-    # Over 10 s: three updates.
+    # Over 10 s: three updates, pushes beside them.
     ((leaked, _),) = keys(ending)
-    pusher = Pusher(ending)
+    with Pusher(ending) as pusher:
+        ending.pulumi("config", "set", "--path", "app-one:accessKeysCompromised[0]", leaked)
+        done = ending.up("--target", "**access-key-1", "--target", "**access-user")
+        assert keys(ending) == [(leaked, "Inactive")], done.stdout
+        with pytest.raises(botocore.exceptions.ClientError):
+            pusher.client(leaked).get_authorization_token()
+        ending.up()
+        assert pusher.in_group() != leaked
+    # What was refused was so for the key that is not to work, and nothing is once the group has another.
+    assert all(told.startswith(leaked) for told in pusher.refused), pusher.refused
+    assert len(pusher.digests) + len(pusher.refused) == pusher.tries
+    before = len(pusher.digests)
     pusher.push()
-    ending.pulumi("config", "set", "--path", "app-one:accessKeysCompromised[0]", leaked)
-    done = ending.up("--target", "**access-key-1", "--target", "**access-user")
-    assert keys(ending) == [(leaked, "Inactive")], done.stdout
-    with pytest.raises(botocore.exceptions.ClientError):
-        pusher.client(leaked).get_authorization_token()
-    ending.up()
-    pusher.push()
-    assert pusher.refused == []
-    assert pusher.in_group() != leaked
+    assert len(pusher.digests) == before + 1
     ending.up()
     assert [state for _, state in keys(ending)] == ["Active"]
     assert leaked not in dict(keys(ending))
