@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -105,6 +106,15 @@ def cli(cache: Path, say: Callable[[str], None]) -> Path:
     return command(prepare(cache, say))
 
 
+def builds(docker: str) -> bool:
+    """Whether a docker command builds with BuildKit: by its plugin, or, up to Docker 22, by itself."""
+    if subprocess.run([docker, "buildx", "version"], capture_output=True, check=False).returncode == 0:
+        return True
+    said = subprocess.run([docker, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"version (\d+)\.", said)
+    return version is not None and int(version[1]) < _WITHOUT_ITS_OWN
+
+
 def command(root: Path) -> Path:
     """A docker command that builds with BuildKit, of the packages that `prepare` unpacked into `root`."""
     made = root.parent / f"docker-{root.name}"
@@ -113,6 +123,9 @@ def command(root: Path) -> Path:
     write(made, text.format(docker=shlex.quote(str(docker)), plugin=shlex.quote(str(plugin))), mode=0o755)
     return made
 
+
+_WITHOUT_ITS_OWN = 23
+"""From this version of the docker command on BuildKit's client is a plugin."""
 
 # Up to Docker 22 the command has BuildKit's client built in but asks to be told.
 _BUILT_IN = """#!/bin/sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from sandbox.ports import Ports
 
 PRIVATE_ENGINE = "docker"
+OWN = ("aws", "azure-devops", "console")
+"""Services that are programs of this checkout."""
 SERVICES = ("registry", "aws", "azure-devops", "console")
 
 
@@ -86,6 +89,10 @@ def _docker(layout: Layout) -> str:
 def _services(layout: Layout, chosen: Ports) -> None:
     """The registry, the two clouds and the console: all are started before the first is waited for."""
     starting = []
+    code, recorded = _code(), layout.run / "code"
+    if not recorded.exists() or recorded.read_text(encoding="utf-8") != code:
+        for name in processes.stop(layout.run, *OWN):
+            say(f"{name} ran other code than is here now")
     for name, argv, ready in _commands(layout, chosen):
         if processes.serving(layout.run, name) is None:
             say(f"starting {name}")
@@ -95,6 +102,17 @@ def _services(layout: Layout, chosen: Ports) -> None:
     for each in starting:
         if each is not None:
             each.wait()
+    files.write(recorded, code)
+
+
+def _code() -> str:
+    """A digest of what our own services are made of: after a change of it they are started anew."""
+    digest = hashlib.sha256()
+    for room in ("azure_pipelines", "iam", "sandbox"):
+        for file in sorted((CHECKOUT / room).rglob("*")):
+            if file.is_file() and file.suffix != ".pyc":
+                digest.update(f"{file.relative_to(CHECKOUT)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _commands(layout: Layout, chosen: Ports) -> Iterator[tuple[str, list[str], processes.Ready]]:
@@ -130,10 +148,11 @@ def _link(link: Path, target: Path) -> None:
 
 
 def _docker_command(layout: Layout) -> None:
-    """Where the machine has no `docker` command, the sandbox's own comes first on its PATH."""
+    """Where no `docker` command of the machine builds with BuildKit, the sandbox's own comes first on its PATH."""
     link = layout.bin / "docker"
     path = os.pathsep.join(each for each in os.environ.get("PATH", "").split(os.pathsep) if each != str(layout.bin))
-    if shutil.which("docker", path=path) is None:
+    found = shutil.which("docker", path=path)
+    if found is None or not docker_engine.builds(found):
         _link(link, docker_engine.cli(layout.cache, say))
 
 

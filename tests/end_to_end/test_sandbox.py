@@ -113,6 +113,19 @@ def small_image(content: bytes) -> bytes:
     return layer.getvalue()
 
 
+def test_services_of_code_that_has_changed_since_are_started_anew_and_no_others(sandbox: Sandbox) -> None:
+    """As after a `git pull`: an agent of today does not understand a service of yesterday."""
+    before = ids(sandbox.home)
+    assert run("up", sandbox.home).returncode == 0
+    assert ids(sandbox.home) == before
+    (sandbox.home / "run/code").write_text("another", encoding="utf-8")
+    done = run("up", sandbox.home)
+    assert done.returncode == 0, done.stderr
+    changed = {name for name, pid in ids(sandbox.home).items() if pid != before[name]}
+    assert changed == {"aws", "azure-devops", "console"}
+    assert "aws ran other code than is here now" in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("name", ["aws", "azure-devops", "registry", "console"])
 def test_a_killed_service_is_missed_by_status_and_comes_back_with_its_state(
     sandbox: Sandbox, engine: Any, name: str

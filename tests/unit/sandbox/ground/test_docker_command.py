@@ -82,3 +82,23 @@ def test_what_is_named_on_the_command_line_counts_more_than_the_environment(tmp_
     root = packages(tmp_path, plugin=True)
     assert shown(root, "-H", "tcp://h", "build", DOCKER_CONTEXT="far") == ["docker-buildx tcp://h|||", "<build>"]
     assert shown(root, "-c", "far", "build", DOCKER_HOST="tcp://h") == ["docker-buildx |far||", "<build>"]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "version", "builds"),
+    [
+        (0, "Docker version 28.2.2, build 28.2.2-0ubuntu1", True),
+        (1, "Docker version 28.2.2, build 28.2.2-0ubuntu1", False),
+        (1, "Docker version 23.0.1, build a5ee5b1", False),
+        (1, "Docker version 20.10.24+dfsg1, build 297e128", True),
+        (1, "podman version 4.3.1", True),
+        (1, "something else", False),
+    ],
+)
+def test_a_command_without_a_client_of_buildkit_does_not_build(
+    tmp_path: Path, plugin: int, version: str, *, builds: bool
+) -> None:
+    command = tmp_path / "docker"
+    command.write_text(f"#!/bin/sh\n[ $1 = buildx ] && exit {plugin}\necho '{version}'\n", encoding="utf-8")
+    command.chmod(0o755)
+    assert docker_engine.builds(str(command)) == builds
