@@ -212,6 +212,16 @@ def paths(node: Node) -> list[tuple[str, ...]]:
     return []
 
 
+def asked_whether_set(node: Node) -> set[tuple[str, ...]]:
+    """The constant paths that an expression compares with an empty text: one that is not there is what it asks for."""
+    if not isinstance(node, Call):
+        return set()
+    found = {path for part in node.arguments for path in asked_whether_set(part)}
+    if node.function.lower() in ("eq", "ne") and Literal("") in node.arguments:
+        found |= {path for part in node.arguments for path in paths(part)}
+    return found
+
+
 @dataclass
 class Scope:
     """What an expression sees.

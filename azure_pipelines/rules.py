@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azure_pipelines import slips
-from azure_pipelines.expressions import STATUS, ExpressionError, Node, calls, parse, paths
+from azure_pipelines.expressions import STATUS, ExpressionError, Node, asked_whether_set, calls, parse, paths
 from azure_pipelines.model import reach
 
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ def conditions(context: Context) -> Iterator[Finding]:
         if not calls(node) & STATUS:
             yield at("condition", raw, f"{text!r} runs whatever failed before: begin with and(succeeded(), ...)")
         for path in paths(node):
+            if path in asked_whether_set(node):
+                continue
             if known is not None and path[0] == "variables" and len(path) > 1 and path[1].lower() not in known:
                 yield at("condition", raw, f"no variable {path[1]} is defined: it would be empty")
 

@@ -77,6 +77,7 @@ def run(main: Callable[[], None]) -> NoReturn:
     kept, foreign = environment(), _foreign()
     for name in set(os.environ) - set(kept):
         del os.environ[name]
+    os.environ.update(kept)
     if foreign:
         print(f"not taken from the environment: {', '.join(map(words.neutral, foreign))}", flush=True)
     try:
@@ -117,12 +118,13 @@ def environment(**changes: str) -> dict[str, str]:
     """The environment for a child: without unmatched macros and empty credentials, with the changes.
 
     A variable of AWS, Azure DevOps or Pulumi that is empty is one that the group leaves empty: to the tools it would be
-    a credential, and a wrong one. An empty passphrase is one that a stack may have. In a job, what programs obey and
-    the pipeline does not give them is left out too (pipelines/surroundings.py): whoever queues a run may have set it.
+    a credential, and a wrong one. An empty passphrase is one that a stack may have. In a job, what neither the agent
+    nor the pipeline gives is left out too (pipelines/surroundings.py): whoever queues a run may have set it.
     """
     foreign = set(_foreign())
     own = {name: value for name, value in os.environ.items() if name not in foreign and _is_set(name, value)}
-    return {**own, **changes}
+    machine = surroundings.of_the_machine(os.environ) if surroundings.in_a_job(os.environ) else {}
+    return {**own, **machine, **changes}
 
 
 def _is_set(name: str, value: str) -> bool:
@@ -132,10 +134,15 @@ def _is_set(name: str, value: str) -> bool:
 
 
 def _foreign() -> list[str]:
-    """Names of what a job's environment holds for programs to obey, and no step was given."""
+    """Names of what a job's environment holds that no step was given, and that is not what the machine says."""
     if not surroundings.in_a_job(os.environ):
         return []
-    return sorted(name for name, value in os.environ.items() if value and not surroundings.stays(name, value))
+    machine = surroundings.of_the_machine(os.environ)
+    return sorted(
+        name
+        for name, value in os.environ.items()
+        if value and machine.get(name) != value and not surroundings.stays(name, value)
+    )
 
 
 def command(name: str, value: str = "", **properties: str) -> None:

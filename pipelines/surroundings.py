@@ -3,9 +3,13 @@
 Who may queue a run may set variables, unless the project limits them (docs/azure-devops.md), and each is in the
 environment of every step, in capitals. Two lines of defence stand here: the pipeline's YAML defines `EMPTY` as nothing,
 which wins over what was set when the run was queued, since these act before our first line; and every entry point, and
-what it starts, loses what programs obey and no step of ours was given by name.
+what it starts, keeps what is named here and loses the rest.
 
-Source: https://learn.microsoft.com/azure/devops/pipelines/process/variables (levels of variables).
+A variable of a run is written in capitals, whatever it is called: so a name with a small letter is the machine's own
+doing. That is how an agent's machine says which proxies and certificates it has (`OF_THE_MACHINE`).
+
+Sources: https://learn.microsoft.com/azure/devops/pipelines/process/variables (levels of variables); the agent's
+Handler.AddVariablesToEnvironment and Variables (capitals), GitCommandManager (git gets the variables of a run too).
 """
 
 from __future__ import annotations
@@ -20,11 +24,19 @@ EMPTY = (
     "BASH_ENV",
     "BASHOPTS",
     "ENV",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_EXEC_PATH",
+    "GIT_TEMPLATE_DIR",
     "LD_AUDIT",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "NODE_OPTIONS",
     "NODE_PATH",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
     "PERL5LIB",
     "PERL5OPT",
     "PS4",
@@ -35,15 +47,73 @@ EMPTY = (
     "PYTHONUSERBASE",
     "PYTHONWARNINGS",
     "SHELLOPTS",
+    "SSLKEYLOGFILE",
 )
-"""Variables that shells, loaders, Python and the tasks' Node obey when they start; to each an empty one is none."""
+"""Variables that shells, loaders, Python, OpenSSL, the tasks' Node and the checkout's git obey when they start; to each
+an empty one is none."""
+
+UNSETTABLE = ("HOME", "PATH")
+"""What every machine has, under this name alone, and what acts before our first line: where a run has such a variable,
+no stage with rights starts, by its condition, which the service evaluates."""
+
+OF_THE_MACHINE = (
+    "ALL_PROXY",
+    "AWS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+"""Ways to the network, and whom to believe there: each has the value that the machine has under the name in small
+letters, and else none."""
+
+AGENT = ("AGENT_", "BUILD_", "ENVIRONMENT_", "LC_", "PIPELINE_", "SYSTEM_", "VSTS_")
+"""How names begin that are the agent's (and the locale's); they say what runs, and nothing obeys them."""
+
+NAMED = frozenset(
+    {
+        # of the steps
+        "COMMIT",
+        "KEY_USERS",
+        "NO_COLOR",
+        "OIDC_CONNECTION",
+        "OPERATORS",
+        "PROCESS_SIGINT_TIMEOUT",
+        "PROCESS_SIGTERM_TIMEOUT",
+        "SOURCE_DATE_EPOCH",
+        "TF_BUILD",
+        "VIRTUAL_ENV",
+        # of the machine
+        "HOME",
+        "HOSTNAME",
+        "LANG",
+        "LANGUAGE",
+        "LOGNAME",
+        "OLDPWD",
+        "PATH",
+        "PWD",
+        "SHELL",
+        "SHLVL",
+        "TEMP",
+        "TERM",
+        "TMP",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "XDG_RUNTIME_DIR",
+        "_",
+    }
+)
+"""What else stays besides `KEPT`."""
 
 KEPT: Mapping[str, frozenset[str]] = {
     "AWS_": frozenset(
         {
             "AWS_ACCESS_KEY_ID",
             "AWS_ACCOUNT_NUMBER",
-            "AWS_CA_BUNDLE",
             "AWS_DEFAULT_REGION",
             "AWS_ENDPOINT_URL",
             "AWS_REGION",
@@ -53,12 +123,7 @@ KEPT: Mapping[str, frozenset[str]] = {
             "AWS_WEB_IDENTITY_TOKEN_FILE",
         }
     ),
-    "AZDO_": frozenset(),
-    "BUILDKIT_": frozenset(),
-    "BUILDX_": frozenset(),
     "DOCKER_": frozenset({"DOCKER_BUILDKIT", "DOCKER_CONFIG", "DOCKER_HOST"}),
-    "GCONV_": frozenset(),
-    "GIT_": frozenset(),
     "LD_": frozenset({"LD_LIBRARY_PATH"}),
     "PIP_": frozenset({"PIP_CERT", "PIP_INDEX_URL"}),
     "PULUMI_": frozenset(
@@ -78,9 +143,9 @@ KEPT: Mapping[str, frozenset[str]] = {
     ),
     "UV_": frozenset({"UV_CACHE_DIR", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"}),
 }
-"""By the beginning of their names, the variables that stay; every other one of these services and programs goes.
+"""By the beginning of their names, the variables of services and programs that stay.
 
-An index or a certificate of the agent's machine stays: what is installed is compared with pinned sums in any case.
+Where packages come from stays: what is installed is compared with pinned sums in any case.
 """
 
 _LOCAL: Mapping[str, Callable[[str], bool]] = {
@@ -104,7 +169,14 @@ def stays(name: str, value: str) -> bool:
         return name == "LD_LIBRARY_PATH"  # where a task has put a Python, it names that Python's libraries
     if name in _LOCAL:
         return _LOCAL[name](value)
-    return all(name in kept for prefix, kept in KEPT.items() if name.startswith(prefix))
+    if name != name.upper() or name in NAMED or name.startswith(AGENT):
+        return True
+    return any(name in kept for kept in KEPT.values())
+
+
+def of_the_machine(environment: Mapping[str, str]) -> dict[str, str]:
+    """Proxies and certificates of the agent's machine, by the names that programs look for."""
+    return {name: value for name in OF_THE_MACHINE if (value := environment.get(name.lower()))}
 
 
 MARKS = frozenset({"TF_BUILD", "AGENT_ID", "AGENT_JOBNAME"})

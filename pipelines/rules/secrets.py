@@ -38,6 +38,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "pipelines.deploy": _ENGINE | {AWS},
     "pipelines.drift": _ENGINE | {AWS, "KEY_USERS"},
     "pipelines.preview": _ENGINE | {AWS},
+    "pipelines.queue_time": frozenset({"SYSTEM_ACCESSTOKEN", "SYSTEM_COLLECTIONURI"}),
     "pipelines.registry": frozenset({AWS, "AWS_ACCOUNT_NUMBER"}),
     "pipelines.scan_gate": frozenset({AWS}),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from azure_pipelines.rules import at
+from pipelines.rules.order import MAIN, runs
 from pipelines.rules.secrets import AWS, CACHES, NEEDS, PUSHES
 from pipelines.rules.structure import modules
-from pipelines.surroundings import EMPTY
+from pipelines.surroundings import EMPTY, UNSETTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,5 +61,16 @@ def fixed(context: Context) -> Iterator[Finding]:
                 yield at("fixed", row.raw, f"{row.name} stands among the pipeline's variables, and nowhere else")
 
 
-ALL: tuple[Rule, ...] = (caches, fixed)
+def machine(context: Context) -> Iterator[Finding]:
+    """No job with a group starts where somebody set for the run what only the machine can say (`UNSETTABLE`)."""
+    usual = {"Build_SourceBranch": MAIN, "System_PullRequest_IsFork": "False"}
+    for stage, job in context.pipeline.jobs():
+        if not any(row.group for row in (*stage.variables, *job.variables)):
+            continue
+        for name in UNSETTABLE:
+            if runs(context, stage, job, "succeeded", **usual, **{name: "/theirs"}):
+                yield at("machine", stage.raw, f"{stage.id} would run with the {name} of whoever queued it")
+
+
+ALL: tuple[Rule, ...] = (caches, fixed, machine)
 """Every rule of this module."""

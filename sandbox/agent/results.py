@@ -28,9 +28,25 @@ OF_AN_OPERATOR = (
 """What the sandbox gives an operator; a job gets it from the pipeline, or not at all."""
 
 
+OF_A_MACHINE = (
+    "ALL_PROXY",
+    "AWS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+"""What an agent's machine says in small letters: no variable of a run can be written in them (docs/azure-devops.md)."""
+
+
 def of_an_agent(environment: Mapping[str, str], home: Path) -> dict[str, str]:
     """The environment of an agent whose home is a folder of its own."""
-    return {name: value for name, value in environment.items() if name not in OF_AN_OPERATOR} | {"HOME": str(home)}
+    kept = {name: value for name, value in environment.items() if name not in OF_AN_OPERATOR}
+    machine = {name.lower(): kept[name] for name in OF_A_MACHINE if kept.get(name)}
+    return {**machine, **kept, "HOME": str(home)}
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,14 @@ def may_use_group(draft: Draft, project: Json, definition_id: int, name: str) ->
 
 
 def plain(call: Call, build: Json, pipeline: Pipeline) -> dict[str, str]:
-    """Return the variables that the condition of a stage sees: the pipeline's own and the service's, no group."""
+    """Return the variables that the condition of a stage sees, a later one wins: of the definition, set when the run
+    was queued, the pipeline's own and the service's; no group.
+    """
     own = Variables(Masks())
+    project = call.draft.table("projects")[build["projectId"]]
+    definition = definitions.find(call.draft, project, build["definitionId"])
+    own.update((name, value) for name, value in _values(call.draft, definition["variables"]) if not value.secret)
+    own.update((name, Value(value)) for name, value in build.get("variables", {}).items())
     for entry in pipeline.variables:
         if not entry.group:
             own.set(entry.name, _value(call, build, entry.value, own, {}))

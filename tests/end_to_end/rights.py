@@ -257,6 +257,12 @@ AZURE_DEVOPS: dict[str, tuple[str, str, object]] = {
         {"status": "completed"},
     ),
     "queue a run": ("POST", f"{PROJECT}/_apis/build/builds", {"definition": {"id": "{pipeline}"}}),
+    "see what may be set when a run is queued": ("GET", f"{PROJECT}/_apis/build/generalsettings", None),
+    "change what may be set when a run is queued": (
+        "PATCH",
+        f"{PROJECT}/_apis/build/generalsettings",
+        {"enforceSettableVar": True},
+    ),
     "approve a deployment": (
         "PATCH",
         f"{PROJECT}/_apis/pipelines/approvals",

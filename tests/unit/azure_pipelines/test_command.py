@@ -58,6 +58,15 @@ def test_what_is_found_is_a_line_with_file_line_rule_and_remedy(tmp_path: Path) 
     ]
 
 
+def test_a_condition_may_ask_whether_a_variable_is_there(tmp_path: Path) -> None:
+    asked = (
+        "and(succeeded(), eq(variables['PATH'], ''), ne('', variables['HOME']), eq(variables['x.y'], variables['z']))"
+    )
+    (tmp_path / "p.yml").write_text(f"steps:\n  - bash: echo\n    condition: {asked}\n")
+    done = run(tmp_path, "lint", "p.yml")
+    assert [line.partition("no variable ")[2].split()[0] for line in done.stdout.splitlines()] == ["x.y", "z"]
+
+
 def test_names_that_the_yaml_does_not_define_can_be_told(tmp_path: Path) -> None:
     (tmp_path / "p.yml").write_text(
         "variables:\n  - group: keys\nsteps:\n  - bash: run\n    env: {A: $(Key.Id), B: $(Own), C: $(Key.Idd)}\n"

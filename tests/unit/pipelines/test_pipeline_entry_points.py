@@ -109,12 +109,44 @@ def test_a_job_is_one_whatever_somebody_set_for_its_run(monkeypatch: pytest.Monk
         ("PYTHONPATH", "/theirs", False),
         ("PYTHONUNBUFFERED", "1", True),
         ("UV_CACHE_DIR", "/cache", True),
-        ("PIPX_HOME", "/opt", True),
-        ("HTTPS_PROXY", "http://proxy:3128", True),
+        ("BUILD_BUILDNUMBER", "7", True),
+        ("LC_ALL", "C", True),
+        ("PIPX_HOME", "/opt", False),
+        ("npm_config_cache", "/cache", True),
+        ("OPENSSL_CONF", "/theirs", False),
+        ("SSLKEYLOGFILE", "/theirs", False),
+        ("NODE_EXTRA_CA_CERTS", "/theirs", False),
+        ("KEYS_AS_OF", "2020-01-01", False),
+        ("SOMETHING_NEW", "x", False),
+        *((name, "/theirs", False) for name in surroundings.OF_THE_MACHINE),
     ],
 )
 def test_a_step_keeps_what_it_was_given_and_what_acts_on_nothing(name: str, value: str, *, stays: bool) -> None:
     assert surroundings.stays(name, value) is stays
+
+
+def test_proxies_and_certificates_are_the_machines_and_no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in surroundings.OF_THE_MACHINE:
+        monkeypatch.delenv(name.lower(), raising=False)
+        monkeypatch.setenv(name, "/theirs")
+    monkeypatch.setenv("ssl_cert_file", "/machine/certificates.pem")
+    monkeypatch.setenv("https_proxy", "http://machine:3128")
+    monkeypatch.delenv("TF_BUILD", raising=False)
+    assert agent.environment()["SSL_CERT_FILE"] == "/theirs", "a person's own shell"
+    monkeypatch.setenv("TF_BUILD", "True")
+    given = agent.environment()
+    assert given["SSL_CERT_FILE"] == "/machine/certificates.pem"
+    assert given["HTTPS_PROXY"] == given["https_proxy"] == "http://machine:3128"
+    assert not given.keys() & (set(surroundings.OF_THE_MACHINE) - {"SSL_CERT_FILE", "HTTPS_PROXY"})
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_no_entry_point_sees_what_it_was_not_given(name: str) -> None:
+    """In a job each entry point of the pipeline says by name what it did not take, before anything else."""
+    set_ = {"GIT_DIR": "/theirs", "SSL_CERT_FILE": "/theirs", "HTTPS_PROXY": "http://theirs", "AWS_PROFILE": "x"}
+    done = entry_point(name, "--help", TF_BUILD="True", given=set_ | {"MINE": "1", "https_proxy": "http://machine"})
+    first = done.stdout.splitlines()[0]
+    assert first == "not taken from the environment: AWS_PROFILE, GIT_DIR, HTTPS_PROXY, MINE, SSL_CERT_FILE"
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)

@@ -23,6 +23,7 @@ from pipelines.rules.declared import Context, declared
 from pipelines.rules.order import runs
 from pipelines.rules.secrets import NEEDS
 from pipelines.rules.structure import option
+from pipelines.surroundings import UNSETTABLE
 
 if TYPE_CHECKING:
     from azure_pipelines.rules import Finding
@@ -336,8 +337,8 @@ SEEDS = {
     "a fork gets secrets": Seed(
         "fork",
         f"{T}pull-request.yml",
-        "and(succeeded(), ne(variables['System.PullRequest.IsFork'], 'True'))",
-        "succeeded()",
+        "ne(variables['System.PullRequest.IsFork'], 'True'), ",
+        "",
     ),
     "a script has several lines": Seed(
         "script", f"{T}cleanup.yml", "- bash: exec", "- bash: |\n      set -e\n      exec"
@@ -616,6 +617,11 @@ SEEDS = {
     "a run's variable is a script of every step": Seed(
         "fixed", f"{T}variables.yml", "  - name: BASH_ENV\n    value: ''\n", ""
     ),
+    **{
+        f"{what} starts with the {name} of a run": Seed("machine", f"{T}{file}", f"eq(variables['{name}'], '')", "true")
+        for name in UNSETTABLE
+        for what, file in {"a preview": "preview.yml", "a deployment": "deploy.yml", "a night": "drift.yml"}.items()
+    },
     "a stage has a script of every step": Seed(
         "fixed", f"{T}deploy.yml", "    variables:\n", "    variables:\n      - {name: BASH_ENV, value: /tmp/x}\n"
     ),
@@ -659,7 +665,7 @@ SEEDS = {
     "a fork's comment gets a token": Seed(
         "fork", f"{T}unchecked.yml", "ne(variables['System.PullRequest.IsFork'], 'True')", "true"
     ),
-    "the guard against forks compares with another word": Seed("fork", f"{T}pull-request.yml", "'True'))", "'Yes'))"),
+    "the guard against forks compares with another word": Seed("fork", f"{T}pull-request.yml", "'True'), ", "'Yes'), "),
     "a branch is deployed": Seed(
         "main", f"{T}deploy.yml", "eq(variables['Build.SourceBranch'], 'refs/heads/main'),", "true,"
     ),
@@ -765,7 +771,7 @@ SEEDS = {
     "a schedule starts no drift": Seed("nightly", STAGES, "'Schedule'", "'Scheduled'"),
     "a push starts drift alone": Seed("nightly", STAGES, "if eq(variables", "if ne(variables"),
     "drift is never looked for": Seed(
-        "nightly", f"{T}drift.yml", "    dependsOn: []\n", "    dependsOn: []\n    condition: and(succeeded(), false)\n"
+        "nightly", f"{T}drift.yml", "condition: and(succeeded(), ", "condition: and(succeeded(), false, "
     ),
     "an output has another name": Seed("output", f"{T}preview.yml", "variable=artifact;", "variable=artefact;"),
     "an output that is read has another name": Seed("output", f"{T}deploy.yml", "'plan.artifact'", "'plan.artefact'"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.surroundings import EMPTY, KEPT
+from pipelines.surroundings import EMPTY, KEPT, OF_THE_MACHINE
 from tests.organization import PROJECT, Refused
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ SETTINGS = f"{PROJECT}/_apis/build/generalsettings"
 OURS = ("agent.py", "surroundings.py", "words.py", "templates/variables.yml")
 PROBE = """
     import os, subprocess, sys
-    from pipelines import agent
+    from pipelines import agent, surroundings
 
     def main():
         agent.call([sys.executable, "-c", "print('a child')"], env=agent.environment())
         agent.call(["git", "status", "--short"], env=agent.environment())
         agent.call(["bash", "-c", "echo a shell"], env=agent.environment())
         print("left:", *sorted(agent.environment()))
+        print("network:", *(os.environ.get(name) for name in surroundings.OF_THE_MACHINE))
 
     agent.run(main)
 """
@@ -93,6 +94,12 @@ def hostile(traps: Path) -> dict[str, str]:
         "DOCKER_HOST": "tcp://example.com:2375",
         "DOCKER_CONTEXT": "theirs",
         "UV_NO_VERIFY_HASHES": "1",
+        "GIT_TEMPLATE_DIR": str(library),
+        "OPENSSL_CONF": str(script),
+        "SSLKEYLOGFILE": str(traps / "SSLKEYLOGFILE"),
+        "ssl_cert_file": str(script),
+        "https_proxy": "http://127.0.0.1:9",
+        "CURL_CA_BUNDLE": str(script),
         "harmless": "1",
         "TF_BUILD": "False",
     }
@@ -123,12 +130,31 @@ def test_no_step_of_ours_obeys_what_somebody_set_for_the_run(start: Start, tmp_p
     assert sprung(traps) == set()
     assert {"a child", "a shell"} <= set(log)
     left = set(next(line for line in log if line.startswith("left: ")).split())
-    assert not left & (set(hostile(tmp_path / "again")) - {"TF_BUILD", *EMPTY})
-    assert "HARMLESS" in left
+    assert not left & ({name.upper() for name in hostile(tmp_path / "again")} - {"TF_BUILD", *EMPTY, *OF_THE_MACHINE})
+    assert str(tmp_path) not in " ".join(line for line in log if line.startswith("network: "))
     told = next(line for line in log if line.startswith("not taken from the environment: "))
-    assert {"AWS_PROFILE", "DOCKER_HOST", "GIT_CONFIG_COUNT", "PULUMI_OPTION_POLICY_PACK"} <= set(
-        told.partition(": ")[2].split(", ")
-    )
+    assert {
+        "AWS_PROFILE",
+        "DOCKER_HOST",
+        "HARMLESS",
+        "HTTPS_PROXY",
+        "PULUMI_OPTION_POLICY_PACK",
+        "SSL_CERT_FILE",
+    } <= set(told.partition(": ")[2].split(", "))
+
+
+@pytest.mark.usefixtures("unlimited")
+@pytest.mark.parametrize(("variables", "result"), [({}, "Succeeded"), ({"Path": "/theirs"}, "Skipped")])
+def test_a_stage_that_asks_for_the_machines_path_does_not_start_with_a_runs(
+    start: Start, variables: dict[str, str], result: str
+) -> None:
+    text = """
+        stages:
+          - stage: rights
+            condition: and(succeeded(), eq(variables['PATH'], ''), eq(variables['HOME'], ''))
+            jobs: [{job: one, steps: [{checkout: none}, {bash: 'true'}]}]
+        """
+    assert start(text, variables=variables).start().stages == {"rights": result}
 
 
 @pytest.mark.usefixtures("unlimited")
