@@ -275,15 +275,18 @@ class JobRun:
     ) -> int:
         """Run a process of a step. fail_on_stderr: it failed when it wrote an error output, whatever its exit code."""
         errors: list[str] = []
-        code = process.run(
-            argv,
-            cwd=cwd,
-            env=self.environment(step, added),
-            on_line=self.output,
-            on_error=errors.append if fail_on_stderr else None,
-            cancellation=self.stop,
-            patience=float(self.variables.get("PROCESS_SIGINT_TIMEOUT") or "7500") / 1000,
-        )
+        try:
+            code = process.run(
+                argv,
+                cwd=cwd,
+                env=self.environment(step, added),
+                on_line=self.output,
+                on_error=errors.append if fail_on_stderr else None,
+                cancellation=self.stop,
+                patience=float(self.variables.get("PROCESS_SIGINT_TIMEOUT") or "7500") / 1000,
+            )
+        except OSError as error:  # such as a PATH of the run on which there is no bash
+            raise tasks.TaskError(f"{argv[0]} cannot be started: {error.strerror}") from None
         if errors and code == 0:
             raise tasks.TaskError(f"{step.task} wrote to its error output, and failOnStderr is set")
         return code

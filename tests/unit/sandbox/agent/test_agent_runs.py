@@ -667,3 +667,15 @@ def test_a_pipeline_extends_a_template_of_another_repository_at_its_tag(
         ("own", ["own"]),
         ("given", ["given"]),
     ]
+
+
+def test_a_path_of_the_run_without_bash_fails_the_step_and_says_so(start: Start) -> None:
+    run = start(
+        """
+        variables: {PATH: /none}
+        steps:
+          - checkout: none
+          - {bash: echo, displayName: shell}
+        """
+    )
+    assert lines(run.start(), "shell") == ["##[error]bash cannot be started: No such file or directory"]
