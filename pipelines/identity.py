@@ -30,6 +30,13 @@ FIRST_DELAY = 1.0
 SECONDS = 30.0
 
 
+class _Straight(urllib.request.HTTPRedirectHandler):
+    """Follows nobody: where it is sent on to, the run's token would go along."""
+
+    def redirect_request(self, *_arguments: object) -> None:
+        """Make the answer an HTTPError."""
+
+
 def take() -> None:
     """Make this process the role's, if runs come with identity tokens. Raises Stop where there is none to be had."""
     if agent.optional(VARIABLE) != OIDC:
@@ -59,12 +66,12 @@ def ask(connection: str) -> str:
         method="POST",
         headers={"Authorization": f"Bearer {bearer}", "Content-Type": "application/json", "Accept": "application/json"},
     )
-    why = ""
+    service, why = urllib.request.build_opener(_Straight), ""
     for attempt in range(TRIES):
         if attempt:
             time.sleep(FIRST_DELAY * 2 ** (attempt - 1))  # the service tells nobody when it is less busy
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 (see above)
+            with service.open(request, timeout=SECONDS) as answer:
                 token = json.loads(answer.read()).get("oidcToken")
             if token:
                 return str(token)

@@ -25,13 +25,18 @@ class Service(http.server.BaseHTTPRequestHandler):
 
     answers: list[tuple[int, object]]
     asked: list[tuple[str, str]]
+    sends_to = ""
 
     def do_POST(self) -> None:
         type(self).asked.append((self.path, self.headers["Authorization"]))
         code, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         self.send_response(code)
+        if self.sends_to:
+            self.send_header("Location", self.sends_to)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
+
+    do_GET = do_POST  # noqa: N815 (what is sent on is asked so)
 
     def log_message(self, *_arguments: object) -> None:
         """Nothing."""
@@ -42,7 +47,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Se
     """The service, and the environment of a step with identity tokens; nobody waits between two tries."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    Service.answers, Service.asked = [(200, {"oidcToken": TOKEN})], []
+    Service.answers, Service.asked, Service.sends_to = [(200, {"oidcToken": TOKEN})], [], ""
     environment = {
         "PIPELINE_IDENTITY": "oidc",
         "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/push",
@@ -103,6 +108,17 @@ def test_a_refusal_is_not_asked_again_and_says_what_to_look_at(service: type[Ser
         identity.take()
     assert stop.value.code == agent.REFUSED
     assert len(service.asked) == 1
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_an_answer_that_sends_on_is_a_refusal_and_the_runs_token_goes_nowhere(
+    service: type[Service], code: int
+) -> None:
+    service.answers = [(code, {})]
+    service.sends_to = os.environ["SYSTEM_OIDCREQUESTURI"].replace("oidctoken", "elsewhere")
+    with pytest.raises(agent.Stop, match=f"it answered {code}"):
+        identity.take()
+    assert [path.partition("?")[0] for path, _ in service.asked] == ["/oidctoken"]
 
 
 @pytest.mark.parametrize(
