@@ -1,5 +1,5 @@
-# Everything a person types. PYTHON names the interpreter to start from; E2E=0 leaves out what needs root and Docker;
-# STATE gives `audit state` more options, such as --value repositoryName=OLD before a change of that name.
+# Everything a person types. PYTHON names the interpreter to start from; E2E=0 leaves out what needs root, Docker or a
+# browser; STATE gives `audit state` more options, such as --value repositoryName=OLD before a change of that name.
 SHELL := /bin/sh
 PYTHON ?= python3
 PYTEST_ARGS ?=

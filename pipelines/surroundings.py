@@ -92,6 +92,7 @@ NAMED = frozenset(
         "LANG",
         "LANGUAGE",
         "LOGNAME",
+        "NODE_EXTRA_CA_CERTS",  # no step with rights runs Node; the tests' npm has to believe the machine's proxy
         "OLDPWD",
         "PATH",
         "PWD",

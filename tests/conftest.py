@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 E2E = os.environ.get("E2E", "1") != "0"
 LONGEST = "tests/end_to_end/test_pipeline_runs.py"
+BROWSERS = frozenset({"browser", "chromium", "playwright_api"})
+"""Fixtures that start a browser."""
 _LEFT_OUT = "left out by E2E=0"
 _left_out = 0
 
@@ -31,6 +33,9 @@ FOREIGN = (
     "BUILD_",
     "DOCKER_",
     "KEYS_AS_OF",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
     "PIPELINE_",
     "PULUMI_",
     "SANDBOX_HOME",
@@ -66,6 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder))
     if path := bare.path(folder):
         os.environ["PATH"] = path
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What needs more than Python is an end-to-end test, wherever it stands: nobody has to remember its mark."""
+    if item.nodeid.startswith("tests/end_to_end/") or BROWSERS.intersection(getattr(item, "fixturenames", ())):
+        item.add_marker("e2e")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -76,7 +76,7 @@ def test_what_breaks_a_rule_is_named_with_its_remedy_and_nothing_is_begun(fresh:
 def test_the_images_own_stack_breaks_no_rule(fresh: Workstation) -> None:
     fresh.sandbox.client("ecr").create_repository(repositoryName="app-one", imageTagMutability="IMMUTABLE")
     fresh.pulumi("config", "rm", "app-one:imageTagMutabilityExclusions")
-    fresh.config(declares="image", imageTagMutability="IMMUTABLE")
+    fresh.config(declares="image", imageTagMutability="IMMUTABLE", baseImageLocal="true")
     agent = {"TF_BUILD": "True", "BUILD_BUILDNUMBER": "20261127.1"}
     printed = fresh.pulumi("preview", *PACK, "--non-interactive", env=agent).stdout
     assert "docker:index:Image" in printed

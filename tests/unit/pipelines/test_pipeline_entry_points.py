@@ -115,7 +115,7 @@ def test_a_job_is_one_whatever_somebody_set_for_its_run(monkeypatch: pytest.Monk
         ("npm_config_cache", "/cache", True),
         ("OPENSSL_CONF", "/theirs", False),
         ("SSLKEYLOGFILE", "/theirs", False),
-        ("NODE_EXTRA_CA_CERTS", "/theirs", False),
+        ("NODE_EXTRA_CA_CERTS", "/theirs", True),
         ("KEYS_AS_OF", "2020-01-01", False),
         ("SOMETHING_NEW", "x", False),
         *((name, "/theirs", False) for name in surroundings.OF_THE_MACHINE),

@@ -256,12 +256,12 @@ def test_a_step_that_ignores_the_first_signal_gets_the_second_after_the_grace_an
 
 
 STUBBORN_PULUMI = """#!{python}
-import os, signal, sys
+import signal, sys
 if sys.argv[1] != "up":
     sys.exit()
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 print("updating", flush=True)
-for number in range(1, int(os.environ["ENDS_AT"]) + 1):
+for number in range(1, {ends_at} + 1):
     signal.sigwait([signal.SIGINT])
     print("interrupted", number, flush=True)
 """
@@ -277,7 +277,7 @@ def test_a_cancelled_update_is_interrupted_then_interrupted_again_and_killed_wit
     """
     pulumi = tmp_path / "bin" / "pulumi"
     pulumi.parent.mkdir()
-    pulumi.write_text(STUBBORN_PULUMI.format(python=sys.executable), encoding="utf-8")
+    pulumi.write_text(STUBBORN_PULUMI.format(python=sys.executable, ends_at=ends_at), encoding="utf-8")
     pulumi.chmod(0o755)
     # The step's folder is a repository, as a checkout is; a commit has a date.
     sources = "git init -q . && git -c user.name=x -c user.email=x@example.com commit -q --allow-empty -m First"
@@ -298,7 +298,7 @@ def test_a_cancelled_update_is_interrupted_then_interrupted_again_and_killed_wit
           - bash: echo "##vso[task.prependpath]{pulumi.parent}"
           - bash: exec {sys.executable} -m pipelines.deploy --stack dev --outputs $(private)/outputs.json
             displayName: Update
-            env: {{ENDS_AT: {ends_at}, PYTHONPATH: {Path.cwd()}}}
+            env: {{PYTHONPATH: {Path.cwd()}}}
           - bash: mkdir -p $(private) && exec {sys.executable} -m pipelines.cleanup --private $(private)
             displayName: Cleanup
             condition: always()
