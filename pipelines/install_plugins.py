@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import tempfile
 from pathlib import Path
 
 from pipelines import agent, archives
@@ -61,15 +62,18 @@ def install(name: str, version: str, folder: Path, kept: Path | None) -> None:
     file = archive(name, version, machine())
     expected = archives.pinned(PINS, file, "pipelines.install_plugins")
     saved = kept / file if kept else None
-    if saved is not None and saved.is_file() and archives.sum_of(saved.read_bytes()) == expected:
-        content = saved.read_bytes()
-    else:
+    # Read once: what is compared with the sum is what is unpacked, whoever writes there meanwhile.
+    content = saved.read_bytes() if saved is not None and saved.is_file() else b""
+    fetched = archives.sum_of(content) != expected
+    if fetched:
         content = archives.download(RELEASE.format(name=name, version=version, file=file))
     archives.check(content, file, expected)
     archives.unpack(content, folder, executable(name))
-    if saved is not None:
+    if saved is not None and fetched:
         saved.parent.mkdir(parents=True, exist_ok=True)
-        saved.write_bytes(content)
+        with tempfile.NamedTemporaryFile(dir=saved.parent, prefix=f".{file}.", delete=False) as new:
+            new.write(content)
+        Path(new.name).replace(saved)
 
 
 def pin() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.server
 import importlib.metadata
@@ -67,7 +68,7 @@ def test_an_engine_on_path_of_another_version_is_passed_over(
 def archive(engine_says: str) -> bytes:
     """A release as it is published: everything in one folder."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as whole, tarfile.open(fileobj=whole, mode="w") as tar:
         content = f"#!/bin/sh\necho {engine_says}\n".encode()
         member = tarfile.TarInfo("pulumi/pulumi")
         member.size, member.mode = len(content), 0o755
