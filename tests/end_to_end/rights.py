@@ -163,7 +163,10 @@ AWS: dict[str, Ask] = {
         )
     ),
     "look at the age of the pipeline's keys": _iam("list_access_keys", **_PUSHER),
+    # The record of a rotation is in a tag, and GetUser answers with the tags.
+    "read the tags of the pipeline's user": _iam("get_user", **_PUSHER),
     "look at another user's keys": _iam("list_access_keys", UserName="somebody"),
+    "read another user's tags": _iam("get_user", UserName="somebody"),
     "list the users": _iam("list_users"),
     "make a key for the push user": _iam("create_access_key", "LimitExceeded", **_PUSHER),
     "delete a key of the push user": _iam("delete_access_key", "NoSuchEntity", **_PUSHER, AccessKeyId="A" * 20),
