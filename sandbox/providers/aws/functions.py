@@ -29,22 +29,18 @@ def get_caller_identity(session: AwsSession, arguments: Properties) -> Propertie
     }
 
 
-def _endpoint_data(region: str) -> tuple[str, str]:
+def _endpoint_data(session: AwsSession, region: str) -> tuple[str, str]:
     """Return partition and DNS suffix of a region, from the endpoint data that comes with botocore."""
-    import botocore.session
-
-    resolver = botocore.session.get_session().get_component("endpoint_resolver")
+    resolver = session.botocore.get_component("endpoint_resolver")
     partition = resolver.get_partition_for_region(region)
     return partition, resolver.get_partition_dns_suffix(partition)
 
 
 def get_region(session: AwsSession, arguments: Properties) -> Properties:
     """aws.getRegion."""
-    import botocore.session
-
     region = arguments.get("region") or arguments.get("name") or session.region
-    partition, suffix = _endpoint_data(region)
-    data = botocore.session.get_session().get_data("endpoints")
+    partition, suffix = _endpoint_data(session, region)
+    data = session.botocore.get_data("endpoints")
     known: dict[str, Any] = next(each["regions"] for each in data["partitions"] if each["partition"] == partition)
     if region not in known:
         raise ProviderError(f"finding Region using the specified filters: no matching Region ({region}) found")
@@ -60,7 +56,7 @@ def get_region(session: AwsSession, arguments: Properties) -> Properties:
 def get_partition(session: AwsSession, arguments: Properties) -> Properties:
     """aws.getPartition."""
     del arguments
-    partition, suffix = _endpoint_data(session.region)
+    partition, suffix = _endpoint_data(session, session.region)
     return {
         "partition": partition,
         "id": partition,

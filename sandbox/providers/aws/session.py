@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from sandbox.providers.base import ProviderError
@@ -53,6 +53,13 @@ def configured_region(configuration: Properties) -> str | None:
     return None
 
 
+@cache
+def _loader(data_path: str | None) -> Any:
+    import botocore.loaders
+
+    return botocore.loaders.create_loader(data_path)
+
+
 class AwsSession:
     """Clients that are made when they are first used; one per service and region."""
 
@@ -76,7 +83,7 @@ class AwsSession:
             if key not in self._clients:
                 from botocore.config import Config
 
-                self._clients[key] = self._botocore.create_client(
+                self._clients[key] = self.botocore.create_client(
                     service,
                     region_name=key[1],
                     endpoint_url=self._endpoints.get(service),
@@ -88,10 +95,13 @@ class AwsSession:
             return self._clients[key]
 
     @cached_property
-    def _botocore(self) -> Any:
+    def botocore(self) -> Any:
+        """The library's session; all of them read the services' models once."""
         import botocore.session
 
-        return botocore.session.Session(profile=self._configuration.get("profile"))
+        session = botocore.session.Session(profile=self._configuration.get("profile"))
+        session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+        return session
 
     @cached_property
     def identity(self) -> dict[str, str]:
