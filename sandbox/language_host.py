@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
-    from sandbox import sdk
+    from sandbox import collector, sdk
 
+    collector.seldom()
     sdk.messages_only()
 
 import grpc

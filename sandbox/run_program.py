@@ -16,6 +16,11 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sandbox import collector
+
+if __name__ == "__main__":
+    collector.seldom()
+
 import pulumi
 import pulumi.runtime
 from pulumi.runtime.proto import language_pb2
