@@ -59,6 +59,8 @@ class StackState:
     project: str
     resources: list[Resource]
     pending_operations: int = 0
+    interrupted: list[Resource] = field(default_factory=list)
+    """What an update was making when it was interrupted; whether it was made is not recorded."""
     time: str = ""
 
     def of(self, *kinds: str) -> Iterator[Resource]:
@@ -140,8 +142,18 @@ def read(document: Mapping[str, Any], name: str) -> StackState:
         project=project,
         resources=resources,
         pending_operations=len(deployment.get("pending_operations") or []),
+        interrupted=[_resource(item) for item in _creating(deployment, name)],
         time=str(manifest.get("time") or "") if isinstance(manifest, dict) else "",
     )
+
+
+def _creating(deployment: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The resources of the pending operations that were creating one. Raises AuditError."""
+    pending = deployment.get("pending_operations") or []
+    if not isinstance(pending, list) or not all(isinstance(item, dict) for item in pending):
+        raise AuditError(f"{name}: its pending operations are of a wrong form, so it is no state of a stack")
+    found = [item.get("resource") for item in pending if item.get("type") == "creating"]
+    return raw_resources({"resources": found}, name)
 
 
 PARTS: dict[str, type | tuple[type, ...]] = {

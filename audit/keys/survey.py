@@ -13,6 +13,7 @@ from typing import Any
 from audit.clouds import Gone, NotOffered, Refused
 from audit.clouds.aws import Aws
 from audit.clouds.azure_devops import GLOBAL_ENDS, AzureDevOps
+from audit.keys import lost
 from audit.model import Finding
 from audit.report.catalogue import RULES
 from audit.report.model import Report, Status, Table, TableRow
@@ -38,7 +39,8 @@ class Publication:
 
 @dataclass(slots=True)
 class Key:
-    """One access key. `last_used` is None for never, `used_known` False where that could not be looked up."""
+    """One access key. `last_used` is None for never, `used_known` False where that could not be looked up; `lost`:
+    an interrupted update made it, and nobody has its secret."""
 
     user: str
     id: str
@@ -48,6 +50,7 @@ class Key:
     last_service: str = ""
     used_known: bool = True
     recorded: str = ""
+    lost: bool = False
     published: list[Publication] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -78,6 +81,11 @@ class Inventory:
 
 def survey(inventory: Inventory) -> Report:
     """The survey of keys; nothing in it is redacted yet. Raises AuditError where a cloud cannot be asked at all."""
+    return report(inventory, judged(inventory))
+
+
+def judged(inventory: Inventory) -> list[Key]:
+    """The keys, each with its findings; findings about something else are the inventory's. Raises as `survey` does."""
     keys = _keys(inventory)
     publications = _publications(inventory)
     by_id = {key.id: key for key in keys}
@@ -89,6 +97,11 @@ def survey(inventory: Inventory) -> Report:
     for key in keys:
         _judge(key, inventory, published_known=publications is not None)
     _overlaps(keys)
+    return keys
+
+
+def report(inventory: Inventory, keys: list[Key]) -> Report:
+    """What is written of judged keys."""
     rows = [TableRow(_cells(key, inventory.now), "differs" if key.findings else "same") for key in keys]
     status: Status = "differs" if any(row.status != "same" for row in rows) else "same"
     return Report(
@@ -199,6 +212,16 @@ def _days(since: datetime, now: datetime) -> int:
 
 
 def _judge(key: Key, inventory: Inventory, *, published_known: bool) -> None:
+    if inventory.state is not None and (name := lost.made_for(key, inventory.state)):
+        of = f"Access key {key.id} of '{key.user}'"
+        if doubt := lost.doubt(key, inventory.now, published_known=published_known):
+            inventory.notes.append(f"{of} may be lost by an update that was interrupted ('{name}'), but {doubt}.")
+        else:
+            key.lost = True
+            key.find(
+                "key-lost", f"{of} was made for '{name}' by an update that was interrupted, and nobody has its secret."
+            )
+            return
     if not key.active:
         key.find("key-inactive", f"Access key {key.id} of '{key.user}' is inactive and still exists.")
         for publication in key.published:
@@ -226,7 +249,7 @@ def _overlaps(keys: list[Key]) -> None:
     """Users with two active keys: said once, at the older one, which is to go."""
     by_user: dict[str, list[Key]] = {}
     for key in keys:
-        if key.active:
+        if key.active and not key.lost:
             by_user.setdefault(key.user, []).append(key)
     for user, active in by_user.items():
         if len(active) > 1:

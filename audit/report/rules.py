@@ -182,6 +182,14 @@ RULES: tuple[Risk, ...] = (
         "Deactivate it, see that nothing breaks, delete it.",
     ),
     Risk(
+        "key-lost",
+        "exposure",
+        "An access key was made by an update that was killed before its secret was recorded.",
+        "Nobody can use it, and it takes one of the two places of its user: the rotation waits (LimitExceeded).",
+        "That no update of the stack is under way.",
+        "`audit keys --state STATE --remove-lost` says what it would delete, with --yes it does; then `pulumi up`.",
+    ),
+    Risk(
         "key-inactive",
         "policy",
         "An inactive access key still exists.",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -151,6 +152,103 @@ def test_a_personal_access_token_is_said_to_end_where_it_is_for_all_organisation
     (note,) = survey(Inventory(aws=Aws(), devops=devops, state=None, now=now)).notes
     assert "global" in note
     assert "2026-12-01" in note
+
+
+def interrupted(*recorded: dict[str, Any], user: str = "push") -> StackState:
+    """The state of a stack whose update was killed while it made key-2 of a user."""
+    making = {**histories.key(2), "inputs": {"status": "Active", "user": user}}
+    del making["id"], making["outputs"]
+    pending = [{"type": "creating", "resource": making}]
+    return read({"version": 3, "deployment": {"resources": [*recorded], "pending_operations": pending}}, "state")
+
+
+class Used(Aws):
+    """AWS that has seen every key used."""
+
+    def call(self, service: str, operation: str, region: str | None = None, **parameters: Any) -> dict[str, Any]:
+        answer = super().call(service, operation, region, **parameters)
+        if operation == "GetAccessKeyLastUsed":
+            answer["AccessKeyLastUsed"]["LastUsedDate"] = datetime.now(UTC)
+        return answer
+
+
+def soon() -> datetime:
+    """When no update can be about to record what was made now."""
+    return datetime.now(UTC) + timedelta(minutes=11)
+
+
+def test_a_key_that_an_interrupted_update_has_lost_is_named_as_such_and_as_nothing_else(iam: Any) -> None:
+    own, extra = new_key(iam), new_key(iam)
+    state = interrupted({**histories.key(1), "id": own})
+    (finding,) = surveyed(published(own), state=state, now=soon()).findings
+    assert (finding.risk, finding.urn) == ("key-lost", f"push/{extra}")
+    assert finding.reason.endswith("was made for 'key-2' by an update that was interrupted, and nobody has its secret.")
+
+
+def test_a_key_is_lost_only_where_nothing_speaks_against_it(iam: Any) -> None:
+    own, extra = new_key(iam), new_key(iam)
+    known = {**histories.key(1), "id": own}
+    cases: dict[str, Report] = {
+        "publishes it": surveyed(published(own, extra), state=interrupted(known), now=soon()),
+        "where keys are published was not looked at": surveyed(None, state=interrupted(known), now=soon()),
+        "an update could still be about to record it": surveyed(published(own), state=interrupted(known)),
+        "could not be looked up": surveyed(
+            published(own), state=interrupted(known), aws=Refusing("GetAccessKeyLastUsed"), now=soon()
+        ),
+    }
+    for why, made in cases.items():
+        assert any(extra in note and why in note for note in made.notes), (why, made.notes)
+        assert "key-lost" not in dict(rules(made))
+    other = interrupted(known, user="somebody-else")
+    recorded = interrupted(known, {**histories.key(2), "id": extra, "delete": True})
+    finished = interrupted(known, {**histories.key(2), "created": "2026-01-01T00:00:00.123456789Z"})
+    nothing = read({"version": 3, "deployment": {"resources": [known]}}, "state")
+    for state in (other, recorded, finished, nothing):
+        made = surveyed(published(own), state=state, now=soon())
+        assert "key-lost" not in dict(rules(made))
+        assert not any(extra in note for note in made.notes)
+    made = surveyed(published(own), state=interrupted(known), aws=Used(), now=soon())
+    assert any("it was used, so somebody has its secret" in note for note in made.notes)
+
+
+def test_lost_keys_are_deleted_by_a_command_that_says_first_what_it_would_do(
+    iam: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, extra = new_key(iam), new_key(iam)
+    monkeypatch.setattr("audit.clouds.azure_devops.AzureDevOps", lambda: OneProject(published(own)))
+    monkeypatch.setenv("AZDO_ORG_SERVICE_URL", "https://dev.azure.com/contoso")
+    making = {**histories.key(2), "inputs": {"status": "Active", "user": "push"}}
+    del making["id"]
+    document = {
+        "version": 3,
+        "deployment": {
+            "resources": [{**histories.key(1), "id": own}],
+            "pending_operations": [{"type": "creating", "resource": making}],
+        },
+    }
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(document), encoding="utf-8")
+    command = ["keys", "--state", str(state), "--as-of", soon().isoformat(), "--remove-lost"]
+
+    def there() -> set[str]:
+        return {key["AccessKeyId"] for key in iam.list_access_keys(UserName="push")["AccessKeyMetadata"]}
+
+    assert audit([*command, "--fail-on", "exposure"]) == 3
+    assert f"Access key {extra} of 'push', which nobody has the secret of, would be deleted" in shown(capsys)
+    assert there() == {own, extra}
+    assert audit([*command, "--yes", "--fail-on", "exposure"]) == 0
+    assert f"Access key {extra} of 'push', which nobody has the secret of, was deleted" in shown(capsys)
+    assert there() == {own}
+    assert audit([*command, "--yes"]) == 0
+    assert "No key was lost" in shown(capsys)
+    for wrong in (["--yes"], ["--remove-lost"], ["--remove-lost", "--yes"]):
+        assert audit(["keys", *wrong]) == 2
+        assert capsys.readouterr().err.startswith("audit: --")
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed, without the breaks of its lines."""
+    return " ".join(capsys.readouterr().out.split())
 
 
 def test_without_azure_devops_nothing_is_said_about_publication_but_that(iam: Any) -> None:
