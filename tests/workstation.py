@@ -344,6 +344,21 @@ class Workstation:
         self.sandbox.printed.extend((done.stdout, done.stderr))
         return done
 
+    def audit_keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`pulumi stack export | python -m audit keys --state - ...`, which must succeed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "audit", "keys", "--state", "-", *arguments],
+            cwd=self.folder,
+            env=self.sandbox.environment | self.extra,
+            input=self.pulumi("stack", "export").stdout,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.sandbox.printed.extend((done.stdout, done.stderr))
+        assert done.returncode == 0, done.stderr
+        return done
+
     def steps(self, *arguments: str, env: dict[str, str] | None = None) -> dict[str, list[str]]:
         """What a preview would do: operation -> names of the resources, without those that stay."""
         plan = json.loads(self.pulumi("preview", "--json", *arguments, env=env).stdout)

@@ -15,7 +15,7 @@ import botocore.exceptions
 import pytest
 import requests
 
-from tests.end_to_end import registry
+from tests.end_to_end import killed, registry
 from tests.organization import Organization
 from tests.workstation import Sandbox, Workstation
 
@@ -123,8 +123,7 @@ def on_day(number: int) -> dict[str, str]:
 def interrupted(workstation: Workstation, line: str, environment: dict[str, str]) -> None:
     """`pulumi up`, interrupted when it prints `line`: what is being done is finished, and nothing after it begun.
 
-    An update that had come further before is complete instead. What a kill leaves is in tests/unit/infra, step by step:
-    here it could also hit the state's file while it is written, which is the backend's matter and not that of keys.
+    An update that had come further before is complete instead.
     """
     with subprocess.Popen(
         ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
@@ -182,6 +181,77 @@ def test_pushes_go_on_through_a_whole_rotation_that_is_interrupted_at_its_steps(
     assert set(pusher.digests) <= pusher.in_ecr()
     with pytest.raises(botocore.exceptions.ClientError):
         pusher.client(old).get_authorization_token()
+
+
+@dataclass
+class Group:
+    """The key that stands in the variable group.
+
+    seen: the changes after which it was tried. refused: those after which it did not work, and why.
+    """
+
+    sandbox: Sandbox
+    key: dict[str, str]
+    seen: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, workstation: Workstation) -> Group:
+        """As a stack's first key stands in it."""
+        pusher = Pusher(workstation)
+        identifier = pusher.in_group()
+        pusher.client(identifier)
+        return cls(workstation.sandbox, cls._key(identifier, pusher.secrets[identifier]))
+
+    @staticmethod
+    def _key(identifier: str, secret: str) -> dict[str, str]:
+        return {"aws_access_key_id": identifier, "aws_secret_access_key": secret}
+
+    def changed(self, change: killed.Change) -> bool:
+        """Look at the group after a change; whether it is the first of its kind."""
+        if held := killed.variables(change):
+            self.key = self._key(held["App-One.AccessKey"], held["App-One.SecretKey"])
+            self.sandbox.made[f"secret of {held['App-One.AccessKey']}"] = held["App-One.SecretKey"]
+        try:
+            self.sandbox.client("sts", **self.key).get_caller_identity()
+        except botocore.exceptions.ClientError as error:
+            self.refused.append(f"after {change.what}: {error}")
+        if change.what in self.seen:
+            return False
+        self.seen.append(change.what)
+        return True
+
+
+def test_a_rotation_that_is_killed_after_each_of_its_changes_goes_on_and_leaves_no_key_behind(
+    ending: Workstation,
+) -> None:
+    # Over 10 s: a rotation has six changes, and each is the last of an update.
+    ((old, _),) = keys(ending)
+    group = Group.of(ending)
+    for day, last in (
+        (80, "TagUser"),
+        (80, "CreateAccessKey"),
+        (80, "PUT distributedtask/variablegroups"),
+        (1, "PATCH build/authorizedresources"),
+        (8, "UpdateAccessKey"),
+        (15, "DeleteAccessKey"),
+    ):
+        assert killed.up(ending, group.changed, on_day(day))
+        assert group.seen[-1].startswith(last)
+        if last == "CreateAccessKey":
+            # The answer never came, so nobody has the secret.
+            (_, (lost, _)) = keys(ending)
+            told = ending.audit_keys("--remove-lost", "--yes", "--as-of", "2099-01-01")
+            assert f"{lost} of '{USER}', which nobody has the secret of, was deleted" in " ".join(told.stdout.split())
+            assert keys(ending) == [(old, "Active")]
+    assert len(group.seen) == 6
+    assert not killed.up(ending, group.changed, on_day(15))
+    assert group.refused == []
+    assert keys(ending) == [(group.key["aws_access_key_id"], "Active")]
+    assert group.key["aws_access_key_id"] not in (old, lost)
+    ending.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    assert ending.audit_state("--fail-on", "change").returncode == 0, "the engine asks about nothing any more"
+    assert ending.steps(env=on_day(16)) == {}
 
 
 def test_a_key_past_its_end_is_an_error_that_does_not_stop_its_remedy(ending: Workstation) -> None:
