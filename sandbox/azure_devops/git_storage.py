@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,18 +51,19 @@ class Bare:
 
     def has(self, commit: str) -> bool:
         """Whether a commit is there."""
-        done = self._run("cat-file", "-e", f"{commit}^{{commit}}")
+        done = self.run("cat-file", "-e", f"{commit}^{{commit}}")
         return len(commit) == len(ZERO) and done.returncode == 0
 
     def blob(self, commit: str, path: str) -> str | None:
         """The id of a file's content at a commit; path from the root, with a leading slash."""
-        done = self._run("rev-parse", "--verify", "--quiet", f"{commit}:{path.lstrip('/')}")
-        found = done.stdout.decode().strip()
-        return found if done.returncode == 0 and self._git("cat-file", "-t", found).strip() == "blob" else None
+        try:
+            return _blob(self, commit, path.lstrip("/"))
+        except LookupError:
+            return None
 
     def content(self, blob: str) -> bytes:
         """A file's content by its id."""
-        return self._checked("cat-file", "blob", blob)
+        return _content(self, blob)
 
     def commit(
         self, parents: Sequence[str], changes: Mapping[str, bytes | None], comment: str, author: str, email: str
@@ -70,21 +72,21 @@ class Bare:
         with tempfile.TemporaryDirectory() as folder:
             own = {"GIT_INDEX_FILE": f"{folder}/index"}
             if parents:
-                self._checked("read-tree", parents[0], env=own)
+                self.checked("read-tree", parents[0], env=own)
             rows = []
             for path, content in changes.items():
                 name = path.lstrip("/")
                 if content is None:
                     rows.append(f"0 {ZERO}\t{name}\0")
                 else:
-                    blob = self._checked("hash-object", "-w", "--stdin", given=content).decode().strip()
+                    blob = self.checked("hash-object", "-w", "--stdin", given=content).decode().strip()
                     rows.append(f"{self._mode(parents, name)} {blob}\t{name}\0")
-            self._checked("update-index", "-z", "--index-info", given="".join(rows).encode(), env=own)
-            tree = self._checked("write-tree", env=own).decode().strip()
+            self.checked("update-index", "-z", "--index-info", given="".join(rows).encode(), env=own)
+            tree = self.checked("write-tree", env=own).decode().strip()
         who = {"GIT_AUTHOR_NAME": author, "GIT_AUTHOR_EMAIL": email}
         who |= {"GIT_COMMITTER_NAME": author, "GIT_COMMITTER_EMAIL": email}
         named = [part for parent in parents for part in ("-p", parent)]
-        return self._checked("commit-tree", tree, *named, given=comment.encode(), env=who).decode().strip()
+        return self.checked("commit-tree", tree, *named, given=comment.encode(), env=who).decode().strip()
 
     def _mode(self, parents: Sequence[str], name: str) -> str:
         """The mode of a file, which a change of its content leaves."""
@@ -103,23 +105,40 @@ class Bare:
 
     def valid(self, ref: str) -> bool:
         """Whether git takes a ref's name."""
-        return self._run("check-ref-format", ref).returncode == 0
+        return self.run("check-ref-format", ref).returncode == 0
 
     def _git(self, *arguments: str) -> str:
-        return self._checked(*arguments).decode(errors="replace")
+        return self.checked(*arguments).decode(errors="replace")
 
-    def _checked(self, *arguments: str, given: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
-        done = self._run(*arguments, given=given, env=env)
+    def checked(self, *arguments: str, given: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+        """What a git command prints; it must succeed."""
+        done = self.run(*arguments, given=given, env=env)
         done.check_returncode()
         return done.stdout
 
-    def _run(
+    def run(
         self, *arguments: str, given: bytes = b"", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
+        """A git command in the repository, however it ends."""
         command = ["git", "--git-dir", str(self.folder), *arguments]
         return subprocess.run(
             command, input=given, capture_output=True, check=False, env={**environment(), **(env or {})}
         )
+
+
+@lru_cache(maxsize=4096)
+def _blob(bare: Bare, commit: str, path: str) -> str:
+    """What is at a commit stays, and each run reads every template. Raises LookupError where there is no file (yet)."""
+    done = bare.run("rev-parse", "--verify", "--quiet", f"{commit}:{path}")
+    found = done.stdout.decode().strip()
+    if done.returncode or bare.checked("cat-file", "-t", found).strip() != b"blob":
+        raise LookupError(path)
+    return found
+
+
+@lru_cache(maxsize=512)
+def _content(bare: Bare, blob: str) -> bytes:
+    return bare.checked("cat-file", "blob", blob)
 
 
 def environment() -> dict[str, str]:
