@@ -1,7 +1,7 @@
-"""Python's search for circular garbage in processes that end after seconds: what it costs there, it never brings in.
+"""Python's search for circular garbage: in processes that end after seconds what it costs, it never brings in.
 
 With the SDKs a program is 300,000 objects. To look through them, while they are imported and once more at the end, is
-a third of the CPU of the import.
+a third of the CPU of the import. The emulated services import as much; what they make later is searched in time.
 """
 
 from __future__ import annotations

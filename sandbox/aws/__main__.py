@@ -12,6 +12,11 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from sandbox import collector
+
+if __name__ == "__main__":
+    collector.seldom()
+
 from sandbox.aws.config import TOKEN_LIFETIME, Config
 from sandbox.errors import SandboxError
 

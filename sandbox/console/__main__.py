@@ -12,6 +12,11 @@ import signal
 import sys
 from pathlib import Path
 
+from sandbox import collector
+
+if __name__ == "__main__":
+    collector.seldom()
+
 from aiohttp import web
 
 from sandbox.console.pages import Pages
