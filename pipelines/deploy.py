@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, help="what `pipelines.preview --state` wrote; another state is refused")
     parser.add_argument("--previewed", type=Path, help="what `pipelines.preview --events` wrote of the preview before")
     options = parser.parse_args()
-    identity.take()
+    identity.take(options.stack)
     environment = agent.environment(**commit.date())
     # What would happen was previewed, approved and compared by the steps before.
     up = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", options.stack]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from pipelines import agent, identity, plan, state
 from pipelines.preview import REPORTS, SECRETS, preview
-from pipelines.registry import region
+from pipelines.stack_region import region
 
 if TYPE_CHECKING:
     import argparse
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--private", type=Path, required=True, help="folder for the raw plan; emptied by the cleanup")
     parser.add_argument("--report", type=Path, required=True, help="folder for the reports")
     options = parser.parse_args()
-    identity.take()
+    identity.take(options.stack)
     options.report.mkdir(parents=True, exist_ok=True)
     printed = agent.captured(["pulumi", "stack", "output", "--json", "--stack", options.stack], env=agent.environment())
     outputs = json.loads(printed)

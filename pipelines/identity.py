@@ -19,7 +19,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
 
-from pipelines import agent
+from pipelines import agent, new_key
 
 VARIABLE, OIDC = "PIPELINE_IDENTITY", "oidc"
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
@@ -37,9 +37,13 @@ class _Straight(urllib.request.HTTPRedirectHandler):
         """Make the answer an HTTPError."""
 
 
-def take() -> None:
-    """Make this process the role's, if runs come with identity tokens. Raises Stop where there is none to be had."""
+def take(stack: str) -> None:
+    """Make this process the role's, if runs come with identity tokens; else wait for the key, where it is a new one.
+
+    Raises Stop where there is no token to be had, or AWS knows no such key.
+    """
     if agent.optional(VARIABLE) != OIDC:
+        new_key.wait(stack)
         return
     remedy = "map it in the step's env, as pipelines/templates do; the foundation's variable groups hold it"
     role, connection = agent.setting("AWS_ROLE_ARN", remedy), agent.setting("OIDC_CONNECTION", remedy)

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, help="file for the fingerprint that `pipelines.deploy` compares")
     parser.add_argument("--events", type=Path, help="private file for the preview's events, for `pipelines.deploy`")
     options = parser.parse_args()
-    identity.take()
+    identity.take(options.stack)
     if options.state:
         # Before the preview: a change while it runs is then seen as well.
         state.write(options.stack, options.state)

@@ -10,29 +10,14 @@ import base64
 import subprocess
 from pathlib import Path
 
-from pipelines import agent, identity
+from pipelines import agent, identity, new_key
+from pipelines.stack_region import region
 
 MARK = "registry"
 """File in DOCKER_CONFIG that remembers which registry was logged in to."""
 
 SECONDS = 30.0
 """How long a logout may take: what follows it in the cleanup must be done before the agent ends the job."""
-
-
-def region(stack: str) -> str:
-    """The region that a stack's file configures. Raises Stop (code 2) where there is none.
-
-    The file is read as it is: `pulumi config get` would want the state's credentials for it.
-    """
-    import yaml
-
-    file = Path(f"Pulumi.{stack.rpartition('/')[2]}.yaml")
-    try:
-        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["config"]["aws:region"])
-    except FileNotFoundError:
-        raise agent.Stop(f"{file} is missing: run this in the checkout's top folder", agent.USAGE) from None
-    except (yaml.YAMLError, KeyError, TypeError):
-        raise agent.Stop(f"{file} sets no aws:region: pulumi config set aws:region us-east-2", agent.USAGE) from None
 
 
 def token(region: str) -> tuple[str, str, str]:
@@ -42,10 +27,10 @@ def token(region: str) -> tuple[str, str, str]:
 
     expected = agent.optional("AWS_ACCOUNT_NUMBER")
     try:
-        account = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
+        account = new_key.known(boto3.client("sts", region_name=region).get_caller_identity)["Account"]
         if expected not in (None, account):
             raise agent.Stop(f"the key is of account {account}, not {expected}: mend the variable group", agent.REFUSED)
-        answer = boto3.client("ecr", region_name=region).get_authorization_token()["authorizationData"][0]
+        answer = new_key.known(boto3.client("ecr", region_name=region).get_authorization_token)["authorizationData"][0]
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise agent.Stop(f"ECR gave no token: {error}. Check the variable group's key.") from None
     encoded = answer["authorizationToken"]
@@ -100,7 +85,7 @@ def main() -> None:
     actions.add_parser("logout", help="log out of the registry that was logged in to")
     options = parser.parse_args()
     if options.action == "login":
-        identity.take()
+        identity.take(options.stack)
         login(region(options.stack))
     else:
         logout()

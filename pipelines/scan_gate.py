@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 from pipelines import agent, findings, identity, scan_exceptions, words
 from pipelines.findings import SEVERITIES, Finding
-from pipelines.registry import region
+from pipelines.stack_region import region
 
 if TYPE_CHECKING:
     from pipelines.scan_exceptions import ScanException
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--junit", type=Path, required=True, help="where the findings are written as test results")
     parser.add_argument("--seconds", type=int, default=300, help="how long the scan is waited for")
     options = parser.parse_args()
-    identity.take()
+    identity.take(options.stack)
     exceptions = scan_exceptions.load(options.exceptions)
     outputs = agent.read_json(options.outputs, "the outputs that `pipelines.deploy` wrote")
     try:

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Secrets before the state that names them: the service that finds the state has them already.
-FILES = ("keys/aws-*.pickle", "keys/azure-devops-state.json", "azure-devops/state.json", "aws/scan-findings.json")
+FILES = (
+    "keys/aws-*.pickle",
+    "keys/azure-devops-state.json",
+    "azure-devops/state.json",
+    "aws/new-keys.json",
+    "aws/scan-findings.json",
+)
 FOLDERS = ("registry/data", "state", "azure-devops/git", "azure-devops/runs")
 """The registry's files never change, they come and go: their copies are links."""
 

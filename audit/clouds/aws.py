@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +26,10 @@ NOT_SIGNED_IN = frozenset(
         "UnrecognizedClientException",
     }
 )
+NEW_KEY = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"})
+"""Of these, what is answered to a key that IAM has just made and not yet told everywhere."""
+DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds before each further try with a new key; nobody is told when it is known."""
 MISSING = frozenset(
     {
         "ImageNotFoundException",
@@ -142,6 +148,25 @@ class Aws:
             if not more or answer.get("IsTruncated") is False:
                 return entries
             parameters = {**parameters, **more}
+
+    def wait_until_known(self) -> None:
+        """Returns when AWS knows the access key that this reader asks with, which was made a moment ago: IAM is
+        eventually consistent. Raises AuditError where it is not known after DELAYS."""
+        from botocore.exceptions import ClientError
+
+        sts = self.client("sts")
+        for delay in DELAYS:
+            try:
+                sts.get_caller_identity()
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in NEW_KEY:
+                    break
+                print(f"audit: AWS does not know the new access key yet, asked again in {delay:g} s", file=sys.stderr)
+                time.sleep(delay)
+            else:
+                return
+        with _answered("sts", "GetCallerIdentity", {}):
+            sts.get_caller_identity()
 
     def account(self) -> str:
         """Number of the account that the credentials belong to. Raises AuditError."""

@@ -69,7 +69,9 @@ class Operator:
         """A temporary access key of the user, for the time of the run."""
         key = self.do("iam", "CreateAccessKey", UserName=user)["AccessKey"]
         self.undo("DeleteAccessKey", UserName=user, AccessKeyId=key["AccessKeyId"])
-        return self._with(key)
+        holder = self._with(key)
+        holder.wait_until_known()
+        return holder
 
     def session_of(self, role: str) -> Aws:
         """A session of the role, for 15 minutes."""

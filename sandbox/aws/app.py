@@ -21,6 +21,7 @@ from sandbox.aws import authorise, ecr_control, iam_control, resources, s3_contr
 from sandbox.aws.actions import SERVICES, Call, Service, known_query, parse, understand
 from sandbox.aws.ecr_scans import Scans
 from sandbox.aws.errors import Answer, AwsError, answer, denied, expired_session, unknown_key, wrong_signature
+from sandbox.aws.new_keys import NewKeys
 from sandbox.aws.principals import Directory, Principal
 from sandbox.aws.registry import Registry, RegistryError
 from sandbox.aws.state import SERVICES as KEPT, State
@@ -49,6 +50,7 @@ class Cloud:
         self.registry = Registry(config.upstream, config.registry_password())
         self.host = f"127.0.0.1:{config.registry_port}"
         self.state = State(config.keys)
+        self.new_keys = NewKeys(config.folder / "new-keys.json")
         scans = Scans(config.folder / "scan-findings.json")
         ecr_control.install(ecr_control.Settings(self.registry, self.host, config.token_lifetime, scans))
         iam_control.install()
@@ -208,7 +210,7 @@ class Api:
 
     def _authenticate(self, environ: WSGIEnvironment, credential: signature.Credential, body: bytes) -> Principal:
         key = self._cloud.directory.key(credential.key_id)
-        if key is None:
+        if key is None or (key.made and self._cloud.new_keys.hides(credential.key_id, key.made)):
             raise unknown_key(credential.service)
         headers = _headers(environ)
         if key.session_token != headers.get("x-amz-security-token"):

@@ -57,6 +57,8 @@ class Key:
     secret: str
     session_token: str | None = None
     expires: datetime | None = None
+    made: datetime | None = None
+    """Of a user's key: when it was made."""
 
 
 class Directory:
@@ -80,7 +82,8 @@ class Directory:
         for user in self.iam.users.values():
             for access_key in user.access_keys:
                 if access_key.access_key_id == key_id and access_key.status == "Active":
-                    return Key(self._user(user, key_id), access_key.secret_access_key)
+                    made = access_key.create_date.replace(tzinfo=UTC)
+                    return Key(self._user(user, key_id), access_key.secret_access_key, made=made)
         return self._session_key(key_id)
 
     def role(self, name: str) -> Role | None:

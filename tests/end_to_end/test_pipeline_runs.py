@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from azure_pipelines import conditions as runs
+from sandbox.files import write
 from tests import states
 from tests.end_to_end.delivery import BUCKET, CHECKS, CHECKS_OF_PULL_REQUEST, IMAGE_BUCKET, Delivery
 from tests.organization import PROJECT, Refused
@@ -152,10 +153,19 @@ def test_a_fork_gets_no_secret_and_no_preview(delivery: Delivery, start: Start) 
 def test_main_releases_a_new_image_under_its_build_number_and_leaves_iam_alone(
     delivery: Delivery, start: Start
 ) -> None:
+    # The keys of both groups were made a moment ago, and AWS does not know them everywhere yet.
+    new_keys = delivery.sandbox.home / "aws" / "new-keys.json"
+    write(new_keys, json.dumps({"refused": 2}))
+    delivery.operator.config(accessKeyGeneration="2")
+    delivery.operator.up()
     access = delivery.access()
     commit = change_the_app(delivery, "released")
     run, results = start(skip=CHECKS)
+    new_keys.unlink()
     assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
+    for stage, title in (("preview_dev", "Preview dev-image"), ("deploy_dev", "Log in to ECR")):
+        log = results.step(title, stage).log
+        assert len([line for line in log if "AWS does not know the access key AKIA" in line]) == 2, log
     assert cleaned(results)
     number = delivery.organization.build(run.build)["buildNumber"]
     assert number in delivery.tags()

@@ -67,7 +67,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Se
 
 
 def test_a_step_takes_the_role_and_leaves_every_key_out(service: type[Service], tmp_path: Path) -> None:
-    identity.take()
+    identity.take("dev")
     assert service.asked == [("/oidctoken?api-version=7.1&serviceConnectionId=connection-id", "Bearer a-run-token")]
     file = tmp_path / "private" / "identity"
     assert file.read_text(encoding="utf-8") == TOKEN
@@ -81,7 +81,7 @@ def test_a_step_takes_the_role_and_leaves_every_key_out(service: type[Service], 
 
 def test_with_a_key_nothing_is_asked_for(service: type[Service], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(os.environ, "PIPELINE_IDENTITY")
-    identity.take()
+    identity.take("dev")
     assert service.asked == []
     assert os.environ["AWS_ACCESS_KEY_ID"] == "AKIA"
 
@@ -96,7 +96,7 @@ def test_a_service_that_is_busy_is_asked_again(service: type[Service], failure: 
 def test_a_service_that_stays_busy_is_an_error_without_the_token_of_the_run(service: type[Service]) -> None:
     service.answers = [(503, {})]
     with pytest.raises(agent.Stop, match="gave no identity token after 5 tries: it answered 503") as stop:
-        identity.take()
+        identity.take("dev")
     assert len(service.asked) == identity.TRIES
     assert "a-run-token" not in str(stop.value)
 
@@ -105,7 +105,7 @@ def test_a_service_that_stays_busy_is_an_error_without_the_token_of_the_run(serv
 def test_a_refusal_is_not_asked_again_and_says_what_to_look_at(service: type[Service], code: int) -> None:
     service.answers = [(code, {"message": "no"})]
     with pytest.raises(agent.Stop, match=f"it answered {code}. Does the job use the connection") as stop:
-        identity.take()
+        identity.take("dev")
     assert stop.value.code == agent.REFUSED
     assert len(service.asked) == 1
 
@@ -117,7 +117,7 @@ def test_an_answer_that_sends_on_is_a_refusal_and_the_runs_token_goes_nowhere(
     service.answers = [(code, {})]
     service.sends_to = os.environ["SYSTEM_OIDCREQUESTURI"].replace("oidctoken", "elsewhere")
     with pytest.raises(agent.Stop, match=f"it answered {code}"):
-        identity.take()
+        identity.take("dev")
     assert [path.partition("?")[0] for path, _ in service.asked] == ["/oidctoken"]
 
 
@@ -128,7 +128,7 @@ def test_an_answer_that_sends_on_is_a_refusal_and_the_runs_token_goes_nowhere(
 def test_what_is_missing_is_named(service: type[Service], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setitem(os.environ, name, "$(Not.There)")
     with pytest.raises(agent.Stop, match=f"{name} is not set") as stop:
-        identity.take()
+        identity.take("dev")
     assert stop.value.code == agent.USAGE
     assert service.asked == []
 

@@ -18,6 +18,7 @@ KEPT = (
     "keys/aws-iam.pickle",
     "keys/azure-devops-state.json",
     "azure-devops/state.json",
+    "aws/new-keys.json",
     "aws/scan-findings.json",
     "registry/data/blobs/a",
     "state/.pulumi/stacks/app-one/dev.json",
