@@ -118,11 +118,16 @@ class Context(rules.Context):
 Rule = Callable[[Context], Iterable[Finding]]
 
 
+def _read(file: Path) -> Any:
+    """A YAML file, by libyaml where PyYAML was built with it: ten times as fast."""
+    return yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+
+
 def settings(root: Path, project: Mapping[str, Any], stack: str) -> dict[str, Any]:
     """What the program is configured with for a stack: the defaults of Pulumi.yaml, then the stack's own file."""
     found = {key: entry["default"] for key, entry in project["config"].items() if "default" in entry}
     file = root / f"Pulumi.{stack.rpartition('/')[2]}.yaml"
-    own: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+    own: dict[str, Any] = _read(file)["config"]
     prefix = f"{project['name']}:"
     return found | {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
 
@@ -132,9 +137,9 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
 
     Raises PipelineError for a list of stacks that cannot be read.
     """
-    project: dict[str, Any] = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
+    project: dict[str, Any] = _read(root / "Pulumi.yaml")
     config = project["config"]
-    state: dict[str, Any] = yaml.safe_load((root / "pipelines/state-group.yml").read_text(encoding="utf-8"))
+    state: dict[str, Any] = _read(root / "pipelines/state-group.yml")
     handed = [stage.get("parameters") or {} for stage in load(root, file).get("stages") or []]
     try:
         stacks = {

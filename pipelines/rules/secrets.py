@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from azure_pipelines.documents import Located, load
+from azure_pipelines import documents
+from azure_pipelines.documents import Folder, Located
 from azure_pipelines.expressions import paths
 from azure_pipelines.lint import CHOSEN, NOT_CHOSEN
 from azure_pipelines.model import SHORTHANDS
@@ -230,7 +232,11 @@ def secrets_stay_in_env(context: Context) -> Iterator[Finding]:
     # Expressions of templates are gone when they are expanded.
     templates = sorted(context.root.glob("pipelines/templates/*.yml"))
     for file in (context.pipeline.raw.file, *(str(path.relative_to(context.root)) for path in templates)):
-        yield from _expressions(load(context.root, file), context)
+        for place, text, path in _variables_read(Folder(context.root).text(file), file):
+            if len(path) != 2:
+                yield at("secret", place, f"{text!r} reads variables by no name that we could look up")
+            elif context.declared.is_secret(path[1]):
+                yield at("secret", place, f"{text!r} reads the secret {path[1]}: map it with env:")
 
 
 def _macros(node: object, context: Context, place: Located | None = None) -> Iterator[Finding]:
@@ -248,7 +254,18 @@ def _macros(node: object, context: Context, place: Located | None = None) -> Ite
             yield from _macros(value, context, place)
 
 
-def _expressions(node: object, context: Context, place: Located | None = None, key: str = "") -> Iterator[Finding]:
+@lru_cache(maxsize=1000)
+def _variables_read(text: str, file: str) -> tuple[tuple[Located, str, tuple[str, ...]], ...]:
+    """Where a file's expressions read variables: the mapping, the expression, and the path, which begins `variables`.
+
+    Kept for each text: the lint asks anew in each way in which a run can start.
+    """
+    return tuple(_expressions(documents.value(text, file)))
+
+
+def _expressions(
+    node: object, place: Located | None = None, key: str = ""
+) -> Iterator[tuple[Located, str, tuple[str, ...]]]:
     if isinstance(node, str) and place is not None:
         found = [*_TEMPLATE.findall(node), *_RUNTIME.findall(node)]
         found += [node] if key == "condition" and "${{" not in node else []
@@ -256,18 +273,16 @@ def _expressions(node: object, context: Context, place: Located | None = None, k
             # What does not parse is a finding of another rule.
             tree = parsed(_DIRECTIVE.sub("", text))
             for path in paths(tree) if tree else ():
-                if path[0].lower() == "variables" and len(path) != 2:
-                    yield at("secret", place, f"{text.strip()!r} reads variables by no name that we could look up")
-                elif path[0].lower() == "variables" and context.declared.is_secret(path[1]):
-                    yield at("secret", place, f"{text.strip()!r} reads the secret {path[1]}: map it with env:")
+                if path[0].lower() == "variables":
+                    yield place, text.strip(), path
     elif isinstance(node, dict):
         here = node if isinstance(node, Located) and node.file else place
-        for name, value in node.items():
-            yield from _expressions(name, context, here)
-            yield from _expressions(value, context, here, name)
+        for name, entry in node.items():
+            yield from _expressions(name, here)
+            yield from _expressions(entry, here, name)
     elif isinstance(node, list):
-        for value in node:
-            yield from _expressions(value, context, place)
+        for entry in node:
+            yield from _expressions(entry, place)
 
 
 def resolved(text: str, context: Context, stage: Stage, job: Job) -> str:
