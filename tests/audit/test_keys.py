@@ -185,6 +185,14 @@ def test_a_key_that_an_interrupted_update_has_lost_is_named_as_such_and_as_nothi
     assert finding.reason.endswith("was made for 'key-2' by an update that was interrupted, and nobody has its secret.")
 
 
+def test_a_key_stays_lost_when_another_was_made_in_its_place(iam: Any) -> None:
+    """The engine keeps the entry of the interrupted creation until a refresh clears it."""
+    extra, own = new_key(iam), new_key(iam)
+    state = interrupted({**histories.key(2), "id": own, "created": soon().isoformat()})
+    (finding,) = surveyed(published(own), state=state, now=soon()).findings
+    assert (finding.risk, finding.urn) == ("key-lost", f"push/{extra}")
+
+
 def test_a_key_is_lost_only_where_nothing_speaks_against_it(iam: Any) -> None:
     own, extra = new_key(iam), new_key(iam)
     known = {**histories.key(1), "id": own}
