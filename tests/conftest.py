@@ -129,7 +129,7 @@ def sandbox(running: Sandbox) -> Iterator[Sandbox]:
     mine = running.empty()
     yield mine
     running.made.update(mine.made)
-    assert mine.leaks(mine.of_test()) == []
+    assert mine.leaks(mine.checkouts) == []
 
 
 @pytest.fixture

@@ -220,36 +220,67 @@ class Sandbox:
 
     def places(self) -> Iterator[tuple[str, bytes]]:
         """Where a secret must not be, and what is there: the outputs, checkouts, the folder without the key store."""
-        yield from self.of_test()
-        # What `docker login` writes is in the key store; it would be searched wherever else the environment sent it.
-        configured = filter(None, [self.environment.get("DOCKER_CONFIG")])
-        yield from self._contents({self.home, *map(Path, configured)})
+        yield from self._outputs()
+        for folder in self._folders():
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and not path.is_symlink() and not path.is_relative_to(self.home / "keys"):
+                    with suppress(FileNotFoundError):  # the Docker engine clears up meanwhile
+                        yield str(path), path.read_bytes()
 
-    def of_test(self) -> Iterator[tuple[str, bytes]]:
-        """The outputs and the checkouts alone."""
+    def _outputs(self) -> Iterator[tuple[str, bytes]]:
         for number, text in enumerate(self.printed):
             yield f"output {number}", text.encode()
-        yield from self._contents(set(self.checkouts))
 
-    def _contents(self, folders: set[Path]) -> Iterator[tuple[str, bytes]]:
-        files = {path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
-        for path in sorted(files):
-            if not path.is_relative_to(self.home / "keys"):
-                with suppress(FileNotFoundError):  # the Docker engine clears up meanwhile
-                    yield str(path), path.read_bytes()
+    def _folders(self) -> set[Path]:
+        # What `docker login` writes is in the key store; it would be searched wherever else the environment sent it.
+        configured = filter(None, [self.environment.get("DOCKER_CONFIG")])
+        return {self.home, *map(Path, configured), *self.checkouts}
 
-    def leaks(self, places: Iterable[tuple[str, bytes]] | None = None) -> list[str]:
+    def leaks(self, folders: Iterable[Path] | None = None) -> list[str]:
         """`secret in place` for every secret that is where it must not be; values are never shown.
 
-        places: by default all of them.
+        folders: what is searched besides the outputs, by default all of `places`.
         """
         wanted = {name: forms(value) for name, value in self.secrets().items()}
-        return [
+        needles = {form for its_forms in wanted.values() for form in its_forms}
+        found = [
             f"{name} in {place}"
-            for place, content in (self.places() if places is None else places)
+            for place, content in self._outputs()
             for name, its_forms in wanted.items()
             if any(form in content for form in its_forms)
         ]
+        for path in self._holding(needles, self._folders() if folders is None else set(folders)):
+            content = path.read_bytes() if path.exists() else b""
+            names = [name for name, its_forms in wanted.items() if any(form in content for form in its_forms)]
+            found += [f"{name} in {path}" for name in names or ["a secret"]]
+        return found
+
+    def _holding(self, needles: set[bytes], folders: set[Path]) -> list[Path]:
+        """The files that hold any of the needles, the key store left out; links are not followed.
+
+        By grep: a session ends with hundreds of needles and half a gigabyte, for which Python takes half a minute.
+        """
+        assert not any(b"\n" in needle for needle in needles), "grep takes a needle a line"
+        assert all(needles), "nothing is everywhere"
+        keys = self.home / "keys"
+        tops = {top for folder in folders for top in (folder.iterdir() if keys.parent == folder else [folder])}
+        tops = {top for top in tops if top.exists() and not top.is_symlink() and not top.is_relative_to(keys)}
+        if not tops:
+            return []
+        how = ["--recursive", "--files-with-matches", "--null", "--text", "--fixed-strings", "--devices=skip"]
+        done = subprocess.run(
+            ["grep", *how, "--file=-", "--", *sorted(map(str, tops))],
+            input=b"\n".join(sorted(needles)),
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            capture_output=True,
+            check=False,
+        )
+        # The Docker engine clears up meanwhile.
+        failed = [line for line in done.stderr.splitlines() if not line.endswith(b": No such file or directory")]
+        assert not failed, failed
+        assert done.returncode in (0, 1) or done.stderr, done.returncode
+        paths = {Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name}
+        return sorted(path for path in paths if not path.is_relative_to(keys))
 
 
 @dataclass
