@@ -172,22 +172,30 @@ def leaks(output: str, secret: str) -> bool:
         return True
     encoded = [secret.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
     raw = encoded[0]
-    for part in set(re.findall(r"[A-Za-z0-9+/_-]{12,}", output)):
-        if raw.hex() in part.lower():
-            return True
+    runs, of_base32, of_base64 = _decoded(output)
+    return (
+        any(raw.hex() in run for run in runs)
+        or any(raw[:-4] in content for content in of_base32)
+        or any(form in content for content in of_base64 for form in encoded)
+    )
+
+
+@lru_cache(maxsize=1)
+def _decoded(output: str) -> tuple[list[str], list[bytes], list[bytes]]:
+    """The runs of letters and digits, in small letters, and what they hold as base32 and as base64."""
+    parts = set(re.findall(r"[A-Za-z0-9+/_-]{12,}", output))
+    of_base32, of_base64 = [], []
+    for part in parts:
         for run in re.findall(r"[A-Z2-7]{12,}", part):
             for start in range(8):
                 cut = run[start : start + (len(run) - start) // 8 * 8]
-                if raw[:-4] in base64.b32decode(cut):
-                    return True
+                of_base32.append(base64.b32decode(cut))
         plain = part.replace("-", "+").replace("_", "/")
         for start in range(4):  # the encoded text may begin anywhere in a longer run
             cut = plain[start : start + (len(plain) - start) // 4 * 4 + 4]
             cut = cut[: len(cut) // 4 * 4] if len(cut) % 4 == 1 else cut + "=" * (-len(cut) % 4)
-            decoded = base64.b64decode(cut)
-            if any(form in decoded for form in encoded):
-                return True
-    return False
+            of_base64.append(base64.b64decode(cut))
+    return [part.lower() for part in parts], of_base32, of_base64
 
 
 @lru_cache(maxsize=1)
