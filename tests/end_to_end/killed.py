@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -23,23 +22,16 @@ if TYPE_CHECKING:
 _READS = ("Get", "List", "Simulate")
 
 
-@dataclass(frozen=True)
-class Change:
-    """A request that changes IAM or Azure DevOps: what it does, and its body."""
-
-    what: str
-    body: bytes = field(repr=False)
-
-
 @dataclass
 class Between:
     """A way to both clouds that tells of each change that was carried out, before its answer goes back.
 
-    told: called with the change; where it returns True nobody gets the answer, nor any later one.
+    told: called with the change, an action of IAM, or method and path of Azure DevOps' REST; where it returns True
+    nobody gets the answer, nor any later one.
     """
 
     targets: dict[str, str]
-    told: Callable[[Change], bool]
+    told: Callable[[str], bool]
     _servers: list[ThreadingHTTPServer] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _cut: bool = False
@@ -117,20 +109,20 @@ def _ask(target: str, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int
         connection.close()
 
 
-def _change(request: BaseHTTPRequestHandler, body: bytes) -> Change | None:
+def _change(request: BaseHTTPRequestHandler, body: bytes) -> str | None:
     """What the request changes; None for one that only reads, or is of another service than IAM and Azure DevOps."""
     if "/_apis/" in request.path:
         if request.command in ("GET", "OPTIONS", "HEAD"):
             return None
-        return Change(f"{request.command} {request.path.partition('?')[0].rpartition('/_apis/')[2]}", body)
+        return f"{request.command} {request.path.partition('?')[0].rpartition('/_apis/')[2]}"
     if "/iam/" not in request.headers.get("Authorization", ""):
         return None
     (action,) = parse_qs(body.decode())["Action"]
-    return None if action.startswith(_READS) else Change(action, body)
+    return None if action.startswith(_READS) else action
 
 
 def up(
-    workstation: Workstation, told: Callable[[Change], bool], env: dict[str, str], *, arguments: tuple[str, ...] = ()
+    workstation: Workstation, told: Callable[[str], bool], env: dict[str, str], *, arguments: tuple[str, ...] = ()
 ) -> bool:
     """`pulumi up`, killed with all that it started as soon as `told` says so of a change; whether it was.
 
@@ -141,7 +133,7 @@ def up(
     running: list[subprocess.Popen[str]] = []
     killed = False
 
-    def kill_at(change: Change) -> bool:
+    def kill_at(change: str) -> bool:
         nonlocal killed
         if told(change):
             killed = True
@@ -167,10 +159,3 @@ def up(
     if killed:  # as `make up` does it
         stack.unlock(workstation.sandbox.layout, workstation.sandbox.printed.append)
     return killed
-
-
-def variables(change: Change) -> dict[str, str]:
-    """Of a change that writes a variable group, the values by name; else nothing."""
-    if "distributedtask/variablegroups" not in change.what or not change.body:
-        return {}
-    return {name: item["value"] for name, item in json.loads(change.body)["variables"].items()}

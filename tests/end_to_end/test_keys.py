@@ -184,41 +184,18 @@ def test_pushes_go_on_through_a_whole_rotation_that_is_interrupted_at_its_steps(
 
 
 @dataclass
-class Group:
-    """The key that stands in the variable group.
+class Changes:
+    """The changes of a rotation, each once; after every one there is a push with the key that the group then holds."""
 
-    seen: the changes after which it was tried. refused: those after which it did not work, and why.
-    """
-
-    sandbox: Sandbox
-    key: dict[str, str]
+    pusher: Pusher
     seen: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, workstation: Workstation) -> Group:
-        """As a stack's first key stands in it."""
-        pusher = Pusher(workstation)
-        identifier = pusher.in_group()
-        pusher.client(identifier)
-        return cls(workstation.sandbox, cls._key(identifier, pusher.secrets[identifier]))
-
-    @staticmethod
-    def _key(identifier: str, secret: str) -> dict[str, str]:
-        return {"aws_access_key_id": identifier, "aws_secret_access_key": secret}
-
-    def changed(self, change: killed.Change) -> bool:
-        """Look at the group after a change; whether it is the first of its kind."""
-        if held := killed.variables(change):
-            self.key = self._key(held["App-One.AccessKey"], held["App-One.SecretKey"])
-            self.sandbox.made[f"secret of {held['App-One.AccessKey']}"] = held["App-One.SecretKey"]
-        try:
-            self.sandbox.client("sts", **self.key).get_caller_identity()
-        except botocore.exceptions.ClientError as error:
-            self.refused.append(f"after {change.what}: {error}")
-        if change.what in self.seen:
+    def another(self, change: str) -> bool:
+        """Whether this change is the first of its kind."""
+        self.pusher.push()
+        if change in self.seen:
             return False
-        self.seen.append(change.what)
+        self.seen.append(change)
         return True
 
 
@@ -227,7 +204,8 @@ def test_a_rotation_that_is_killed_after_each_of_its_changes_goes_on_and_leaves_
 ) -> None:
     # Over 10 s: a rotation has six changes, and each is the last of an update.
     ((old, _),) = keys(ending)
-    group = Group.of(ending)
+    pusher = Pusher(ending)
+    changes = Changes(pusher)
     for day, last in (
         (80, "TagUser"),
         (80, "CreateAccessKey"),
@@ -236,19 +214,23 @@ def test_a_rotation_that_is_killed_after_each_of_its_changes_goes_on_and_leaves_
         (8, "UpdateAccessKey"),
         (15, "DeleteAccessKey"),
     ):
-        assert killed.up(ending, group.changed, on_day(day))
-        assert group.seen[-1].startswith(last)
+        assert killed.up(ending, changes.another, on_day(day))
+        assert changes.seen[-1].startswith(last)
         if last == "CreateAccessKey":
             # The answer never came, so nobody has the secret.
             (_, (lost, _)) = keys(ending)
-            told = ending.audit_keys("--remove-lost", "--yes", "--as-of", "2099-01-01")
-            assert f"{lost} of '{USER}', which nobody has the secret of, was deleted" in " ".join(told.stdout.split())
+            told = ending.audit_keys("--remove-lost", "--yes", "--as-of", "2099-01-01").stdout
+            assert f"{lost} of '{USER}', which nobody has the secret of, was deleted" in " ".join(told.split())
             assert keys(ending) == [(old, "Active")]
-    assert len(group.seen) == 6
-    assert not killed.up(ending, group.changed, on_day(15))
-    assert group.refused == []
-    assert keys(ending) == [(group.key["aws_access_key_id"], "Active")]
-    assert group.key["aws_access_key_id"] not in (old, lost)
+    assert len(changes.seen) == 6
+    assert not killed.up(ending, changes.another, on_day(15))
+    pusher.push()
+    assert pusher.refused == []
+    assert len(pusher.digests) == pusher.tries > 6
+    new = pusher.in_group()
+    assert keys(ending) == [(new, "Active")]
+    with pytest.raises(botocore.exceptions.ClientError):
+        pusher.client(old).get_authorization_token()
     ending.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
     assert ending.audit_state("--fail-on", "change").returncode == 0, "the engine asks about nothing any more"
     assert ending.steps(env=on_day(16)) == {}
