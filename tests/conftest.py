@@ -57,6 +57,9 @@ for _name in list(os.environ):
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# The search for circular garbage comes seldom, from the collection on: pytest_collection_finish says why.
+gc.set_threshold(100_000)
+
 # A shell that starts a command in the background has it ignore these, and every process below it: the tests' too, which
 # are about what an interrupt does.
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
@@ -80,7 +83,6 @@ def pytest_collection_finish() -> None:
     A worker holds a million objects; to look through them again and again was a sixth of the CPU of the unit tests.
     """
     gc.freeze()
-    gc.set_threshold(100_000)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
