@@ -64,6 +64,12 @@ class Expander:
     opener: Opener = _unknown
     _declared: dict[str, Located] = field(default_factory=dict)
     _opened: dict[str, Path | Sources] = field(default_factory=dict)
+    _extensions: list[File] = field(default_factory=list)
+
+    @property
+    def extended(self) -> File | None:
+        """What the pipeline itself extends, after `pipeline`; not what that extends in turn."""
+        return self._extensions[0] if self._extensions else None
 
     def pipeline(self, file: str, parameters: Mapping[str, Any]) -> Located:
         """The whole pipeline without a template or a template expression. Raises PipelineError."""
@@ -117,6 +123,8 @@ class Expander:
         if not isinstance(given, Located) or "template" not in given:
             raise PipelineError(f"{node.file}:{node.line}: extends needs a template")
         base = self._template(given, file, seen, depth)
+        if depth == 0:
+            self._extensions.append(_named(given, file))
         if clash := sorted(set(base) & set(node) - {"variables"}):
             raise PipelineError(f"{given.file}:{given.line}: {', '.join(clash)} stands here and in what is extended")
         node.update(base)
@@ -124,14 +132,8 @@ class Expander:
 
     def _template(self, item: Located, file: File, seen: Mapping[str, str], depth: int) -> Located:
         """What a reference to a template stands for."""
-        name, at, repository = str(item["template"]).partition("@")
-        path = PurePosixPath(name)
-        # A path is relative to the including file; with a leading / or a repository it starts at the top.
-        folder = PurePosixPath() if at or path.is_absolute() else file.path.parent
         try:
-            target = _normal(folder / (PurePosixPath(*path.parts[1:]) if path.is_absolute() else path))
-            found = File(target, repository or file.repository)
-            return self._file(found, item.get("parameters") or {}, seen, depth + 1)
+            return self._file(_named(item, file), item.get("parameters") or {}, seen, depth + 1)
         except PipelineError as error:
             raise PipelineError(f"{item.file}:{item.line}: {error}") from None
 
@@ -160,6 +162,16 @@ class Expander:
         if kind == "variables" and isinstance(found, Mapping):
             found = [_entry(name, value, item) for name, value in found.items()]
         yield from found
+
+
+def _named(item: Located, file: File) -> File:
+    """The file that a reference to a template names. Raises PipelineError for a path that leaves the checkout."""
+    name, at, repository = str(item["template"]).partition("@")
+    path = PurePosixPath(name)
+    # A path is relative to the including file; with a leading / or a repository it starts at the top.
+    folder = PurePosixPath() if at or path.is_absolute() else file.path.parent
+    target = _normal(folder / (PurePosixPath(*path.parts[1:]) if path.is_absolute() else path))
+    return File(target, repository or file.repository)
 
 
 def _entry(name: str, value: Any, origin: Located) -> Located:

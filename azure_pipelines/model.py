@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.documents import Located, PipelineError
-from azure_pipelines.expand import Expander, Opener
+from azure_pipelines.expand import Expander, File, Opener
 from azure_pipelines.expressions import text
 
 if TYPE_CHECKING:
@@ -140,12 +140,20 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A whole pipeline."""
+    """A whole pipeline. extends: the template that its file extends, of which nothing is left in `raw`."""
 
     name: str
     stages: tuple[Stage, ...]
     variables: tuple[Variable, ...]
     raw: Located = field(repr=False)
+    extends: File | None = None
+
+    @property
+    def repositories(self) -> Mapping[str, Located]:
+        """The other repositories that it declares, by their aliases in small letters."""
+        resources = self.raw.get("resources")
+        entries = resources.get("repositories") if isinstance(resources, Mapping) else None
+        return {str(entry["repository"]).lower(): entry for entry in entries or ()}
 
     def before(self, stage: Stage) -> tuple[str, ...]:
         """The stages that a stage waits for, near and far, in their order."""
@@ -186,7 +194,8 @@ def read(
 ) -> Pipeline:
     """Expand a file and read it as a pipeline. opener: of other repositories. Raises PipelineError."""
     expander = Expander(sources, predefined, opener) if opener else Expander(sources, predefined)
-    return build(expander.pipeline(file, parameters))
+    pipeline = build(expander.pipeline(file, parameters))
+    return replace(pipeline, extends=expander.extended)
 
 
 def build(document: Located) -> Pipeline:

@@ -325,6 +325,23 @@ def _tells_all(step: Step) -> bool:
     return all(line.strip().startswith("echo ") for line in step.script.splitlines() if line.strip())
 
 
+def checkouts(context: Context) -> Iterator[Finding]:
+    """A checkout names a repository that is declared, or names it whole."""
+    for _, job, step in context.pipeline.steps():
+        if step.kind != "checkout" or step.argument in ("self", "none") or "://" in step.argument:
+            continue
+        if step.argument.lower() not in context.pipeline.repositories:
+            yield at(
+                "checkout",
+                step.raw,
+                f"{job.id} checks out {step.argument}, which resources: repositories: does not declare",
+            )
+    for _, job in context.pipeline.jobs():
+        named = [step.argument for step in job.steps if step.kind == "checkout"]
+        if "none" in named and len(named) > 1:
+            yield at("checkout", job.raw, f"{job.id} has checkout: none beside another checkout")
+
+
 def schedules(context: Context) -> Iterator[Finding]:
     """A schedule has five fields, each within its range; a wrong one would never start, and nobody would hear of it."""
     for entry in context.pipeline.raw.get("schedules") or []:
@@ -361,6 +378,7 @@ ALL: tuple[Rule, ...] = (
     macros,
     results,
     outputs,
+    checkouts,
     schedules,
 )
 """Every rule of this module."""

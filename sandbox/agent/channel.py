@@ -26,7 +26,10 @@ class ChannelError(Exception):
 
 @dataclass(frozen=True)
 class Assignment:
-    """A job that an agent has taken. token: System.AccessToken. repository: its address and the run's commit."""
+    """A job that an agent has taken. token: System.AccessToken.
+
+    repositories: what its checkouts name, and `self`; each has `name`, `url` and `version`, the commit.
+    """
 
     number: int
     build: Mapping[str, Any]
@@ -36,7 +39,7 @@ class Assignment:
     job_attempt: int
     variables: Variables
     token: str = field(repr=False)
-    repository: tuple[str, str]
+    repositories: Mapping[str, Mapping[str, str]]
     connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     """The service connections that the job names, with their ids and parameters."""
     secrets: frozenset[str] = frozenset()
@@ -117,7 +120,7 @@ def _assignment(given: Mapping[str, Any]) -> Assignment:
         job_attempt=given["jobAttempt"],
         variables=variables,
         token=given["accessToken"],
-        repository=(given["repository"]["url"], given["repository"]["version"]),
+        repositories=given["repositories"],
         connections=given.get("connections", {}),
         secrets=frozenset(name for name, value in variables.items() if value.secret),
     )

@@ -40,7 +40,7 @@ INPUTS = {
 }
 """Inputs that this agent knows, by task: https://learn.microsoft.com/azure/devops/pipelines/tasks/reference."""
 NOT_OF_CHECKOUT = frozenset(
-    {"fetchFilter", "lfs", "path", "sparseCheckoutDirectories", "sparseCheckoutPatterns", "submodules", "workspaceRepo"}
+    {"fetchFilter", "lfs", "sparseCheckoutDirectories", "sparseCheckoutPatterns", "submodules", "workspaceRepo"}
 )
 """What this agent's checkout does not do."""
 
@@ -162,11 +162,10 @@ def _aws_shell_script(job: JobRun, entry: Step) -> int:
 def _checkout(job: JobRun, entry: Step) -> None:
     if entry.argument == "none":
         return
-    if entry.argument != "self":
-        raise TaskError(f"this agent checks out `self` only, not {entry.argument}")
-    sources = job.folder("Build.SourcesDirectory")
-    # The run's commit, not where its branch is by now.
-    url, commit = job.assignment.repository
+    # The commit of the run, not where its branch is by now.
+    repository = job.assignment.repositories[entry.argument]
+    url, commit = repository["url"], repository["version"]
+    sources = _sources(job, entry, repository["name"])
     header = "Authorization: Basic " + base64.b64encode(f":{job.assignment.token}".encode()).decode()
     job.variables.masks.add(header.rpartition(" ")[2])
     # In the environment of git alone: on its command line everybody would see it.
@@ -189,6 +188,22 @@ def _checkout(job: JobRun, entry: Step) -> None:
         if done.returncode:
             raise TaskError(f"checkout failed: {done.stderr.strip()}")
     job.say(f"checked out {commit}")
+
+
+def _sources(job: JobRun, entry: Step, name: str) -> Path:
+    """Where a repository is checked out: `path` below the workspace, else `s`, or `s/NAME` where there are several.
+
+    https://learn.microsoft.com/azure/devops/pipelines/repos/multi-repo-checkout#checkout-path
+    """
+    top = job.folder("Agent.BuildDirectory")
+    if path := _input(job, entry, "path"):
+        place = (top / path).resolve()
+        if not place.is_relative_to(top.resolve()) or place == top.resolve():
+            raise TaskError(f"the path {path} of a checkout is not below Agent.BuildDirectory")
+        return place
+    several = sum(step.kind == "checkout" for step in job.assignment.job.steps) > 1
+    sources = job.folder("Build.SourcesDirectory")
+    return sources / name if several else sources
 
 
 def _python(job: JobRun, entry: Step) -> None:

@@ -138,11 +138,11 @@ def service_endpoint(call: Call) -> Json:
 
 
 def _passed(call: Call, known: Json, kind: str, resource_id: str, shown: str) -> list[Json]:
-    """The checks of a resource; refuses where a branch control refuses the run's branch."""
+    """The checks of a resource; refuses where one refuses the run by its branch or its YAML."""
     configured = checks.on(call.draft, projects.of(call)["id"], kind, resource_id)
     for check in configured:
-        if reason := checks.refused_branch(call.draft, check, known):
-            raise _refused(f"{shown}: the check {check['settings'].get('displayName')!r} failed. {reason}")
+        if reason := checks.refused(call.draft, check, known):
+            raise _refused(f"{shown}: {reason}")
     return [{"id": one["id"], "type": checks.TYPES[one["type"]], "timeout": one["timeout"]} for one in configured]
 
 

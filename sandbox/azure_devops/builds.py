@@ -7,7 +7,6 @@ has somebody to ask, can also hold such a run until it is permitted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from sandbox.azure_devops import (
     pools,
     projects,
     queue_time,
+    repositories,
     runs,
     scopes,
     shapes,
@@ -35,9 +35,7 @@ from sandbox.azure_devops.protocol import NO_CONTENT, Router
 from sandbox.azure_devops.run_variables import may_use_group, named_groups, predefined, refused_group
 
 if TYPE_CHECKING:
-    from azure_pipelines.documents import Located
     from azure_pipelines.model import Pipeline
-    from sandbox.azure_devops.git_storage import Bare
     from sandbox.azure_devops.protocol import Call, Reply
     from sandbox.azure_devops.store import Draft, Json
 
@@ -262,55 +260,14 @@ def _variables(project: Json, definition: Json, body: Json) -> dict[str, str]:
         raise NotRunnableError(str(refused)) from refused
 
 
-@dataclass(frozen=True)
-class _Committed:
-    """The files of a commit (`azure_pipelines.documents.Sources`). where: the commit, in the service's words."""
-
-    bare: Bare
-    commit: str
-    where: str
-
-    def text(self, name: str) -> str:
-        """Return a file's text. Raises PipelineError in the service's words."""
-        blob = self.bare.blob(self.commit, name)
-        if blob is None:
-            raise PipelineError(f"File /{name} not found in repository {self.where}.")
-        return self.bare.content(blob).decode(errors="replace")
-
-
-def _other(call: Call, known: Json, entry: Located) -> _Committed:
-    """Return the files of another repository of the organisation at its ref. Raises PipelineError in its words.
-
-    https://learn.microsoft.com/azure/devops/pipelines/yaml-schema/resources-repositories-repository
-    """
-    alias, kind = entry["repository"], str(entry.get("type", "git"))
-    if kind != "git":
-        raise PipelineError(
-            f"The repository {alias} is of type {kind}; only repositories of this organisation are known"
-        )
-    own = call.draft.table("projects")[known["projectId"]]["name"]
-    project, _, name = str(entry.get("name") or alias).rpartition("/")
-    repository = git.by_name(call.draft, project or own, name)
-    ref = str(entry.get("ref") or "refs/heads/main")
-    commit = git.head(call.draft, repository, ref) if repository else None
-    if repository is None or commit is None:
-        raise PipelineError(
-            f"The repository {name} in project {project or own} could not be retrieved at {ref}. "
-            "Verify the name and credentials being used."
-        )
-    url = git.wire(call, repository)["remoteUrl"]
-    return _Committed(git.storage(call.draft, repository), commit, f"{url} branch {ref} version {commit}")
-
-
 def _expanded(call: Call, definition: Json, known: Json) -> Pipeline:
-    """Return the pipeline as this run has it. Raises NotRunnableError."""
-    repository = call.draft.table("repositories")[definition["repository"]["id"]]
-    url, version = git.wire(call, repository)["remoteUrl"], known["sourceVersion"]
-    where = f"{url} branch {known['sourceBranch']} version {version}"
-    sources = _Committed(git.storage(call.draft, repository), version, where)
+    """Return the pipeline as this run has it, and note its repositories. Raises NotRunnableError."""
+    sources = repositories.own(call, definition, known)
     try:
         file, chosen = definition["yaml"].lstrip("/"), known["templateParameters"]
-        pipeline = read(sources, file, predefined(call, known), chosen, partial(_other, call, known))
+        pipeline = read(sources, file, predefined(call, known), chosen, partial(repositories.declared, call, known))
+        known["repositories"] = repositories.checked_out(call, known, pipeline, sources)
+        known["extends"] = repositories.extended(call, known, pipeline, sources)
     except PipelineError as error:
         raise NotRunnableError(str(error)) from error
     known_stages = {stage.id for stage in pipeline.stages}

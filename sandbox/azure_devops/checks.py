@@ -20,16 +20,18 @@ router = Router()
 
 APPROVAL = "8c6f20a7-a545-4486-9777-f762fafe0d4d"
 EXCLUSIVE_LOCK = "2ef31ad6-baa0-403a-8b45-2cbc9b4e5563"
+REQUIRED_TEMPLATE = "4020e66e-b0f3-47e1-bc88-48f3cc59b5f3"
 TASK = "fe1de3ee-a436-41b4-bb20-f6eb4cb879a7"
 BRANCH_CONTROL = "86b05a0c-73e6-4f7d-b3cf-e38f3b39a75b"
 """The task behind a branch control check, in every organisation."""
 TYPES = {
     APPROVAL: "Approval",
     EXCLUSIVE_LOCK: "ExclusiveLock",
-    "4020e66e-b0f3-47e1-bc88-48f3cc59b5f3": "ExtendsCheck",
+    REQUIRED_TEMPLATE: "ExtendsCheck",
     TASK: "Task Check",
 }
 _THIRTY_DAYS = 43200
+_NAMES_A_TEMPLATE = ("repositoryType", "repositoryName", "repositoryRef", "templatePath")
 
 
 def on(draft: Draft, project_id: str, kind: str, resource_id: str) -> list[Json]:
@@ -41,8 +43,45 @@ def on(draft: Draft, project_id: str, kind: str, resource_id: str) -> list[Json]
     ]
 
 
-def refused_branch(draft: Draft, check: Json, build: Json) -> str:
-    """Return why a branch control check refuses a build's branch; an empty text if it does not, or is another check.
+def refused(draft: Draft, check: Json, build: Json) -> str:
+    """Return why a check refuses a build at once, by its branch or by its YAML; an empty text if it does not."""
+    shown = check["settings"].get("displayName") or TYPES[check["type"]]
+    reason = _refused_template(draft, check, build) or _refused_branch(draft, check, build)
+    return reason and f"the check {shown!r} failed. {reason}"
+
+
+def _refused_template(draft: Draft, check: Json, build: Json) -> str:
+    """A required template: the run's YAML extends one of the check's templates, at the very ref.
+
+    https://learn.microsoft.com/azure/devops/pipelines/process/approvals#required-template
+    """
+    if check["type"] != REQUIRED_TEMPLATE:
+        return ""
+    project = draft.table("projects")[check["projectId"]]["name"]
+    wanted = [_template(one, project) for one in check["settings"].get("extendsChecks") or []]
+    found = build.get("extends")
+    if found and _template(found, project) in wanted:
+        return ""
+    names = ", ".join(f"{path} of {name} at {ref}" for _, name, ref, path in wanted)
+    own = (
+        f"it extends {found['templatePath']} of {found['repositoryName']} at {found['repositoryRef']}" if found else ""
+    )
+    return f"The pipeline does not extend a required template ({names}){f'; {own}' if own else ''}."
+
+
+def _template(one: Json, project: str) -> tuple[str, str, str, str]:
+    """Kind, name, ref and path; names have no case, and a repository of the same project needs no project."""
+    name, ref = str(one.get("repositoryName") or "").lower(), str(one.get("repositoryRef") or "")
+    return (
+        str(one.get("repositoryType") or "git").lower(),
+        name if "/" in name else f"{project.lower()}/{name}",
+        ref if ref.startswith("refs/") else f"refs/heads/{ref}",
+        str(one.get("templatePath") or "").lstrip("/"),
+    )
+
+
+def _refused_branch(draft: Draft, check: Json, build: Json) -> str:
+    """Why a branch control check refuses a build's branch.
 
     A branch is protected if at least one policy applies to it. A pull request's run is on refs/pull/N/merge, which no
     policy can name. https://learn.microsoft.com/azure/devops/pipelines/process/approvals#branch-control
@@ -146,9 +185,18 @@ def _fill(call: Call, check: Json, body: Json) -> None:
     settings = body.get("settings", check.get("settings")) or {}
     check["type"] = type_id
     check["timeout"] = timeout
+    if type_id == REQUIRED_TEMPLATE:
+        _templates(settings)
     check["settings"] = _approval(call, settings) if type_id == APPROVAL else settings
     check["version"] += 1
     check["modifiedBy"], check["modifiedOn"] = call.caller.identity_id, clock.now()
+
+
+def _templates(settings: Json) -> None:
+    """Refuse a required template check that names no template, or one in part only."""
+    given = settings.get("extendsChecks") or []
+    if not given or not all(one.get(name) for one in given for name in _NAMES_A_TEMPLATE):
+        raise bad_argument(f"A required template check needs extendsChecks, each with {', '.join(_NAMES_A_TEMPLATE)}.")
 
 
 def _approval(call: Call, settings: Json) -> Json:

@@ -1,4 +1,5 @@
-"""What stands before a stage: permission for what it uses, branch control, approvals, and the exclusive lock, in turn.
+"""What stands before a stage: permission for what it uses, branch control and required template, approvals, and
+the exclusive lock, in turn.
 
 https://learn.microsoft.com/azure/devops/pipelines/process/approvals
 """
@@ -69,8 +70,8 @@ def ask(call: Call, build: Json, pipeline: Pipeline, stage: Stage, row: Json) ->
             used[Resource(service_endpoints.TYPE, endpoint["id"], f"Service connection {name}")] = None
     asked = [(one, check) for one in used for check in checks.on(call.draft, project["id"], one.kind, one.id)]
     for one, check in asked:
-        if reason := checks.refused_branch(call.draft, check, build):
-            return REFUSE, f"{one.name}: the check {check['settings'].get('displayName')!r} failed. {reason}"
+        if reason := checks.refused(call.draft, check, build):
+            return REFUSE, f"{one.name}: {reason}"
     state, why = _approvals(call, build, row, asked)
     if state != PASS:
         return state, why

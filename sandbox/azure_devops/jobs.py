@@ -27,7 +27,6 @@ from azure_pipelines.conditions import CANCELED, FAILED, SKIPPED, SUCCEEDED, WIT
 from sandbox.azure_devops import (
     approvals,
     clock,
-    git,
     identities,
     locations,
     orchestration,
@@ -97,9 +96,7 @@ def _given(call: Call, run: Json, stage: Json, job: Json, lasts: timedelta) -> J
         build=run["id"],
     )
     variables = run_variables.of_job(call, run, pipeline, of_stage, of_job)
-    repository = call.draft.table("repositories")[
-        call.draft.table("definitions")[str(run["definitionId"])]["repository"]["id"]
-    ]
+    checkouts = {"self", *(step.argument for step in of_job.steps if step.kind == "checkout")}
     return {
         "id": job["number"],
         "build": {name: run[name] for name in ("id", "buildNumber", "sourceBranch", "sourceVersion", "reason")},
@@ -112,7 +109,7 @@ def _given(call: Call, run: Json, stage: Json, job: Json, lasts: timedelta) -> J
         "jobAttempt": job["attempt"],
         "variables": run_variables.wire(variables),
         "accessToken": token["token"],
-        "repository": {"url": git.wire(call, repository)["remoteUrl"], "version": run["sourceVersion"]},
+        "repositories": {name: one for name, one in run["repositories"].items() if name in checkouts},
     }
 
 
