@@ -72,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
             action="append",
             default=[],
             metavar="ALIAS=FOLDER",
-            help="a checkout of another repository, by its alias in resources, for templates (`template: x.yml@ALIAS`)",
+            help="a checkout of another repository, by its alias in resources, for templates (`template: x.yml@ALIAS`);"
+            " without one, FILE's own checkout is read for a repository of Azure Repos, if it holds the template",
         )
 
     added = command("lint", _lint, "What is wrong in a pipeline, a line each: FILE:LINE: RULE: what, and the remedy.")
@@ -127,7 +128,7 @@ def _expand(options: argparse.Namespace) -> int:
         raise InputError(str(error)) from None
     variables = {**WAYS[options.way], **dict(map(_pair, options.variable))}
     try:
-        pipeline = read(root, file, variables, parameters, opener(_checkouts(options.repository)))
+        pipeline = read(root, file, variables, parameters, opener(_checkouts(options.repository), root))
     except PipelineError as error:
         print(f"azure_pipelines: {error}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from azure_pipelines.documents import Located, PipelineError, Sources, load
+from azure_pipelines.documents import Folder, Located, PipelineError, Sources, load
 from azure_pipelines.expressions import ExpressionError, Parameters, Scope, evaluate, parse, text, truth
 
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -96,7 +96,8 @@ class Expander:
         """A file expanded; seen: the variables of those that include it."""
         if depth > DEPTH:
             raise PipelineError(f"{file}: templates include each other more than {DEPTH} deep")
-        document = load(self._of(file.repository), str(file.path), str(file))
+        sources = self._of(file.repository)
+        document = load(sources, str(file.path), str(file.path if _same(sources, self.sources) else file))
         if not isinstance(document, Located):
             raise PipelineError(f"{file} is no mapping")
         parameters = Parameters(bind(_parameters(document.get("parameters")), given, str(file)))
@@ -162,6 +163,12 @@ class Expander:
         if kind == "variables" and isinstance(found, Mapping):
             found = [_entry(name, value, item) for name, value in found.items()]
         yield from found
+
+
+def _same(one: Path | Sources, other: Path | Sources) -> bool:
+    """Whether both are one folder: then an alias says no more than the path."""
+    first, second = (place.root if isinstance(place, Folder) else place for place in (one, other))
+    return first == second
 
 
 def _named(item: Located, file: File) -> File:

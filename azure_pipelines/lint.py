@@ -7,16 +7,19 @@ what it finds beside.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from azure_pipelines import rules
-from azure_pipelines.documents import Located, PipelineError, load
+from azure_pipelines.documents import Folder, Located, PipelineError, load
 from azure_pipelines.model import read
 from azure_pipelines.rules import SYSTEM, Context, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from azure_pipelines.documents import Sources
 
 WAYS: Mapping[str, Mapping[str, str]] = {
     "pull request": {"Build.Reason": "PullRequest", "Build.SourceBranch": "refs/pull/1/merge"},
@@ -59,15 +62,37 @@ Opener = Callable[["Path", str], Project]
 """Opens a project's part for a checkout and its pipeline's file; raises PipelineError where that cannot be read."""
 
 
-def opener(checkouts: Mapping[str, Path]) -> Callable[[Located], Path]:
-    """Other repositories, as checkouts by their alias."""
+@dataclass(frozen=True)
+class Itself(Folder):
+    """The pipeline's own checkout, for a repository that nobody names a checkout of: it may be the same at a ref."""
+
+    alias: str
+
+    def text(self, name: str) -> str:
+        """The text of a file by its path from the top. Raises PipelineError where this is another repository."""
+        if not (self.root / name).is_file():
+            raise PipelineError(_unnamed(self.alias))
+        return super().text(name)
+
+
+def _unnamed(alias: str) -> str:
+    return f"{alias} is another repository: name a checkout of it, --repository {alias}=FOLDER"
+
+
+def opener(checkouts: Mapping[str, Path], own: Path) -> Callable[[Located], Path | Sources]:
+    """Other repositories, as checkouts by their alias.
+
+    own: the pipeline's own checkout; it is read for one of Azure Repos that is not among them, if it holds the file.
+    """
     known = {alias.lower(): folder for alias, folder in checkouts.items()}
 
-    def open_(entry: Located) -> Path:
+    def open_(entry: Located) -> Path | Sources:
         alias = str(entry["repository"])
-        if alias.lower() not in known:
-            raise PipelineError(f"{alias} is another repository: name a checkout of it, --repository {alias}=FOLDER")
-        return known[alias.lower()]
+        if alias.lower() in known:
+            return known[alias.lower()]
+        if entry.get("type", "git") != "git":
+            raise PipelineError(_unnamed(alias))
+        return Itself(own, alias)
 
     return open_
 
@@ -102,7 +127,8 @@ def check(
     """Every finding in every way to start, each once, by file and line.
 
     groups: the names that each variable group holds, as far as they are known. variables: those that are defined in
-    the pipeline's settings and not in the YAML. repositories: checkouts of other repositories, by their alias.
+    the pipeline's settings and not in the YAML. repositories: checkouts of other repositories, by their alias
+    (`opener`).
     """
     found: dict[Finding, None] = {}
     held = dict(groups or {})
@@ -121,7 +147,7 @@ def check(
     for way, chosen in ways:
         given = predefined(WAYS[way])
         try:
-            pipeline = read(root, file, given, chosen, opener(repositories or {}))
+            pipeline = read(root, file, given, chosen, opener(repositories or {}, root))
         except PipelineError as error:
             found[Finding("expands", file, 0, f"{error} ({way})")] = None
             continue

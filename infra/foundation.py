@@ -23,7 +23,7 @@ from infra.federation import Federation
 from infra.held_keys import HeldKeys
 from infra.key_rotation import Rule
 from infra.lookup import look_up
-from infra.pipeline import Pipeline, PipelineArgs, Prerequisites, Protected
+from infra.pipeline import Pipeline, PipelineArgs, Prerequisites, Protected, RequiredTemplate
 from infra.repository import Repository, RepositoryArgs
 from infra.service_connection import ServiceConnection
 from infra.settings import Settings
@@ -347,6 +347,7 @@ class Foundation:
                 branch=settings.pipeline_branch,
                 reviewers=settings.pipeline_reviewers,
                 yaml_path=settings.pipeline_yaml,
+                required_template=_required_template(settings),
                 environment_name=settings.pipeline_environment,
                 preview_environment_name=(
                     f"{settings.pipeline_environment}-preview" if settings.pull_request_preview else ""
@@ -355,3 +356,14 @@ class Foundation:
             ),
         )
         pulumi.export("pipeline_id", pipeline.id)
+
+
+def _required_template(settings: Settings) -> RequiredTemplate | None:
+    if not settings.required_template:
+        return None
+    return RequiredTemplate(
+        path=settings.required_template,
+        repository=settings.required_template_repository
+        or f"{settings.azure_dev_ops_project}/{settings.pipeline_repository}",
+        ref=settings.required_template_ref or f"refs/heads/{settings.pipeline_branch}",
+    )

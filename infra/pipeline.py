@@ -66,6 +66,17 @@ class Protected:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequiredTemplate:
+    """The template that a run's YAML has to extend: of a repository at a ref, which no pull request changes."""
+
+    path: str
+    repository: str
+    """In Azure Repos, PROJECT/REPOSITORY."""
+    ref: str
+    """Whole, such as refs/heads/main."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PipelineArgs:
     """The pipeline and its surroundings; everything is in one Azure DevOps project."""
 
@@ -79,6 +90,8 @@ class PipelineArgs:
     """How many others have to approve a pull request to the branch."""
     yaml_path: str
     """The pipeline's YAML in the repository."""
+    required_template: RequiredTemplate | None
+    """None where any YAML will do."""
     environment_name: str
     preview_environment_name: str
     """Where a pull request is previewed after an approval; empty for none."""
@@ -212,6 +225,23 @@ class Pipeline(pulumi.ComponentResource):
             timeout=_BRANCH_MINUTES,
             opts=child,
         )
+        # A YAML of one's own could leave out every step that looks, or take another's in its place.
+        if args.required_template:
+            azuredevops.CheckRequiredTemplate(
+                f"{own}-template",
+                project_id=args.project_id,
+                target_resource_type=protected.kind,
+                target_resource_id=protected.resource_id,
+                required_templates=[
+                    azuredevops.CheckRequiredTemplateRequiredTemplateArgs(
+                        repository_type="azuregit",
+                        repository_name=args.required_template.repository,
+                        repository_ref=args.required_template.ref,
+                        template_path=args.required_template.path,
+                    )
+                ],
+                opts=child,
+            )
         if protected.approval:
             azuredevops.CheckApproval(
                 f"{own}-approval",

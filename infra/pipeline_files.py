@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from infra import lifecycle
+from infra import lifecycle, pipeline_extends
 
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C reads ten times as fast; PyYAML has it where it was built with libyaml. Every run reads all files."""
@@ -42,8 +42,13 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
     not in this folder, or is no YAML, nothing can be compared: the lint of the repository that holds it does that.
     """
     start = read.get("pipeline_yaml")
-    found = list(_files(project, start)) if start else []
+    found = list(_files(project, start, read.get("pipeline_repository") or "")) if start else []
     if not found:
+        return
+    documents = [document for _, document in found]
+    extended = pipeline_extends.of(documents[0])
+    if extended and len(found) == 1:  # what it extends is not here, and its lint compares the rest
+        yield from pipeline_extends.mismatches(str(start), extended, read)
         return
     files, whole = f"{start} and its templates", "\n".join(text for text, _ in found)
     for key, name in VARIABLES.items():
@@ -53,7 +58,8 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
         if value is not None and (value not in handed if handed else f"$({value})" not in whole):
             read_as = f"$({value}) as {variable}" if handed else f"$({value})"
             yield key, f"{files} never read {read_as}; keep the default, or write the name into them", DEFAULTS[key]
-    named = {_pattern(text) for text in _scalars([document for _, document in found])} - {None}
+    # Resources have names of their own.
+    named = {_pattern(text) for text in _scalars([_without_resources(one) for one in documents])} - {None}
     for key, name in NAMES.items():
         value = read.get(name)
         if value is not None and not any(re.fullmatch(one, value, re.IGNORECASE) for one in named if one):
@@ -62,7 +68,7 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
                 f"{files} name no {value}; keep the default, or write it into them",
                 DEFAULTS[key],
             )
-    number = build_number(found[0][1])
+    number = build_number(documents[0])
     if "protected_tags" in read and not lifecycle.protects(read["protected_tags"], number):
         yield (
             "protectedTags",
@@ -70,12 +76,17 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
             '["*"], or a pattern that they fit',
         )
     branch = read.get("pipeline_branch")
-    if branch is not None and not re.search(rf"refs/heads/{re.escape(branch)}(?![\w./-])", whole):
+    deployed = branch is None or re.search(rf"refs/heads/{re.escape(branch)}(?![\w./-])", whole)
+    if not deployed:
         yield (
             "pipelineBranch",
             f"{files} deploy no refs/heads/{branch}; keep the default, or write the branch into them",
             "main",
         )
+    for row in pipeline_extends.mismatches(str(start), extended, read):
+        # Where it follows the branch, enough has been said of it.
+        if row[0] != "requiredTemplateRef" or read.get("required_template_ref") or deployed:
+            yield row
 
 
 def build_number(document: Any) -> str:
@@ -93,9 +104,19 @@ def build_number(document: Any) -> str:
     return re.sub(r"\$\([^()]*\)", "x", text)
 
 
-def _files(project: Path, start: str) -> Iterator[tuple[str, Any]]:
-    """Text and document of a file and of every template that it leads to; a template's path is from its file."""
+def _without_resources(document: Any) -> Any:
+    if not isinstance(document, dict):
+        return document
+    return {key: value for key, value in document.items() if key != "resources"}
+
+
+def _files(project: Path, start: str, repository: str) -> Iterator[tuple[str, Any]]:
+    """Text and document of a file and of every template that it leads to; a template's path is from its file.
+
+    repository: this one's name; a template of it at a ref is read as it is here.
+    """
     todo, seen = [Path(start)], set()
+    ours: set[str] = set()
     while todo:
         path = todo.pop()
         try:
@@ -105,10 +126,15 @@ def _files(project: Path, start: str) -> Iterator[tuple[str, Any]]:
             continue
         seen.add(path)
         yield text, document
-        for name in _templates(document):
-            # Another repository's (`file@repository`) is not here; a leading slash begins at the repository's top.
-            below = Path(name[1:]) if name.startswith("/") else path.parent / name
-            if "@" not in name and below not in seen and below not in todo:
+        ours |= {
+            alias
+            for alias, entry in pipeline_extends.repositories(document).items()
+            if str(entry.get("name")).rpartition("/")[2].lower() == repository.lower()
+        }
+        for name, _, alias in (one.partition("@") for one in _templates(document)):
+            # Another repository's is not here; a leading slash, or a repository, begins at the repository's top.
+            below = Path(name.lstrip("/")) if alias or name.startswith("/") else path.parent / name
+            if (not alias or alias.lower() in ours) and below not in seen and below not in todo:
                 todo.append(below)
 
 

@@ -187,6 +187,30 @@ class Settings:
         ),
     ]
     pipeline_yaml: Annotated[str, Rule(is_inner_path, "a file of the repository, relative", "azure-pipelines.yml")]
+    required_template: Annotated[
+        str,
+        Rule(
+            lambda value: not value or is_inner_path(value),
+            "a file of its repository, relative, or empty",
+            "pipelines/templates/run.yml",
+        ),
+    ]
+    required_template_repository: Annotated[
+        str,
+        Rule(
+            lambda value: not value or (value.count("/") == 1 and all(map(is_devops_project_name, value.split("/")))),
+            "PROJECT/REPOSITORY as Azure Repos names them, or empty",
+            "app-one/app-one-templates",
+        ),
+    ]
+    required_template_ref: Annotated[
+        str,
+        optional(
+            r"refs/(heads|tags)/(?!.*(?:\.\.|//|@\{|\.lock$|/\.|[/.]$))[^\s~^:?*\[\\/.-][^\s~^:?*\[\\]{0,243}",
+            "a whole ref, refs/heads/NAME or refs/tags/NAME, or empty",
+            "refs/tags/templates-1",
+        ),
+    ]
     pipeline_environment: Annotated[str, Rule(is_devops_name, _DEVOPS_NAME_RULE, "app-one-dev")]
     pipeline_approvers: Annotated[
         tuple[str, ...],

@@ -18,18 +18,21 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines import surroundings, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 OK, FAILED, USAGE, REFUSED, CANCELLED = 0, 1, 2, 3, 130
 """Exit codes of every entry point."""
 
 EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong use or missing setting, 3 refused or a finding, 130 cancelled"
+
+TOP = Path(__file__).resolve().parent.parent
+"""The checkout that this code is of. In a job with rights it is not the current folder (pipelines/__main__.py)."""
 
 BEFORE_THE_END = 20.0
 """Seconds (at most half of all) that a program gets to stop at once, before the agent goes on without it."""
@@ -262,6 +265,12 @@ def call(argv: Sequence[str], *, env: Mapping[str, str] | None = None, output: P
     if cancelled:
         raise Cancelled(f"cancelled: {' '.join(argv[:2])} was asked to stop and ended with {code}", code)
     return code
+
+
+def audit(arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+    """Run the audit that lies beside this code, whatever the current folder holds; its exit code."""
+    given = {**(os.environ if env is None else env), "PYTHONPATH": str(TOP)}
+    return call([sys.executable, "-P", "-m", "audit", *arguments], env=given)
 
 
 @contextmanager

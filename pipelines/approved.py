@@ -6,7 +6,6 @@ passes too: the approved deployment was applied already, so running it again is 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from pipelines import agent, plan
@@ -25,7 +24,7 @@ def main() -> None:
     if not now.steps:
         print("nothing is left to do: the approved plan was applied already")
         return
-    code = agent.call([sys.executable, "-m", "audit", "compare", str(options.approved), str(options.now)])
+    code = agent.audit(["compare", str(options.approved), str(options.now)])
     if code == DIFFERS:
         raise agent.Stop(
             f"what would happen now ({now.fingerprint}) is not what was approved ({approved.fingerprint}); nothing was "

@@ -11,13 +11,22 @@ from pathlib import Path
 
 from pipelines import agent
 
+OWN = "trusted=."
 CHECKS = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
     "scripts": ["shellcheck"],
     "yaml": ["yamllint", "--strict"],
-    "pipeline": ["azure_pipelines", "lint", "azure-pipelines.yml", "--rules", "pipelines.rules"],
+    "pipeline": [
+        "azure_pipelines",
+        "lint",
+        "azure-pipelines.yml",
+        "--rules",
+        "pipelines.rules",
+        "--repository",
+        "trusted=.",
+    ],
 }
 TRACKED = {"scripts": ["*.sh", ".ci/run"], "yaml": ["*.yml", "*.yaml", ":!Pulumi.*.yaml"]}
 """What of the files that git knows is given to a check; stack files are as `pulumi config set` writes them."""

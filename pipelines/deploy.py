@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from pathlib import Path
 
 from pipelines import agent, commit, identity, state
@@ -73,10 +72,10 @@ def _update(stack: str, up: list[str], environment: dict[str, str]) -> int:
 
 def _compare(stack: str, previewed: Path, events: Path, *, failed: bool) -> None:
     """Raises Stop (REFUSED) where the update did something else than the preview showed."""
-    command = [sys.executable, "-m", "audit", "compare", "--update", str(previewed), str(events)]
+    command = ["compare", "--update", str(previewed), str(events)]
     if not failed:
         command.append("--whole")
-    code = agent.call(command)
+    code = agent.audit(command)
     if code == DIFFERS:
         raise agent.Stop(
             f"the update of {stack} did something else than was previewed and approved: the log above names the steps. "

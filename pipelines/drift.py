@@ -12,7 +12,6 @@ credentials. The foundation is not looked at: its state is the operators' alone.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,10 +29,10 @@ NO_CHANGES_EXPECTED = 7
 def survey(look: str, arguments: list[str], options: argparse.Namespace) -> bool:
     """Have the audit look at what is really there; whether it found anything."""
     page = options.report / f"{look}.md"
-    command = [sys.executable, "-m", "audit", look, *arguments, "--fail-on", "change", "--report", f"markdown={page}"]
+    command = [look, *arguments, "--fail-on", "change", "--report", f"markdown={page}"]
     if known := [name for name in SECRETS if agent.optional(name)]:
         command += ["--known-secrets", *known]
-    code = agent.call(command, env=agent.environment(AWS_REGION=region(options.stack)))
+    code = agent.audit(command, env=agent.environment(AWS_REGION=region(options.stack)))
     if code not in (0, state.FINDING):
         raise agent.Stop(f"audit {look} failed with {code}: see the log above")
     agent.upload_summary(page)

@@ -1,7 +1,9 @@
 """Install the locked Python packages into .venv, with uv, and put it before PATH.
 
-uv is taken from PATH; where there is none it is installed into this Python, at the version and hashes of its lock file.
-A second run changes nothing.
+Where this code is of another checkout than the current folder (pipelines/__main__.py), each has a .venv with the
+packages of its own lock: the program runs with those of the current folder, steps, audit and policies with those of
+this code. uv is taken from PATH; where there is none it is installed into this Python, at the version and hashes of its
+lock file. A second run changes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from pipelines import agent
 
-UV = Path("requirements-uv.txt")
+UV = agent.TOP / "requirements-uv.txt"
 """The lock file of uv itself."""
 
 
@@ -26,6 +28,17 @@ def uv() -> list[str]:
     return [sys.executable, "-m", "uv"]
 
 
+def install(tool: list[str], checkout: Path, lock: Path) -> Path:
+    """Install a lock's packages into a checkout's .venv, made if it is missing. Raises Stop where that fails."""
+    environment = checkout / ".venv"
+    python = environment / "bin" / "python"
+    if not python.exists() and agent.call([*tool, "venv", "--quiet", "--python", sys.executable, str(environment)]):
+        raise agent.Stop(f"{environment} could not be made: see the log above")
+    if agent.call([*tool, "pip", "install", "--require-hashes", "--python", str(python), "-r", str(lock)]):
+        raise agent.Stop(f"the packages of {lock} could not be installed: see the log above")
+    return environment
+
+
 def main() -> None:
     """Entry point."""
     parser = agent.parser(__doc__ or "")
@@ -34,15 +47,10 @@ def main() -> None:
     for lock in (options.requirements, UV):
         if not lock.is_file():
             raise agent.Stop(f"{lock} is missing: run this in the checkout's top folder", agent.USAGE)
-    environment = Path(".venv").resolve()
-    tool = uv()
-    if not (environment / "bin" / "python").exists() and agent.call(
-        [*tool, "venv", "--quiet", "--python", sys.executable, str(environment)]
-    ):
-        raise agent.Stop(f"{environment} could not be made: see the log above")
-    install = [*tool, "pip", "install", "--require-hashes", "--python", str(environment / "bin" / "python")]
-    if agent.call([*install, "-r", str(options.requirements)]):
-        raise agent.Stop(f"the packages of {options.requirements} could not be installed: see the log above")
+    tool, checkout = uv(), Path.cwd().resolve()
+    environment = install(tool, checkout, options.requirements)
+    if checkout != agent.TOP:
+        environment = install(tool, agent.TOP, agent.TOP / "requirements.txt")
     agent.set_variable("VIRTUAL_ENV", str(environment))
     agent.prepend_path(environment / "bin")
 

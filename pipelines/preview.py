@@ -10,7 +10,6 @@ reports (report.json, .md, .html, .sarif, junit.xml) are safe to publish. The au
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from pipelines import agent, commit, identity, state
@@ -24,8 +23,8 @@ SECRETS = (
 )
 """Variables whose values must not be in any report."""
 
-POLICIES = "policies"
-"""The pack of rules that no stack may break, in the checkout."""
+POLICIES = str(agent.TOP / "policies")
+"""The pack of rules that no stack may break, of the checkout that this code is of."""
 
 REPORTS = {
     "json": "report.json",
@@ -111,12 +110,12 @@ def _tell_policies(events: Path) -> bool:
 def _audit(stack: str, raw: Path, report: Path) -> None:
     report.mkdir(parents=True, exist_ok=True)
     known = [name for name in SECRETS if agent.optional(name)]
-    command = [sys.executable, "-m", "audit", "plan", str(raw), "--stack", stack.rpartition("/")[2]]
+    command = ["plan", str(raw), "--stack", stack.rpartition("/")[2]]
     for kind, file in REPORTS.items():
         command += ["--report", f"{kind}={report / file}"]
     if known:
         command += ["--known-secrets", *known]
-    if code := agent.call(command):
+    if code := agent.audit(command):
         raise agent.Stop(f"the audit of {stack}'s preview failed with {code}: see the log above")
 
 

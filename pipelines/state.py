@@ -12,7 +12,6 @@ writes the time of each update.
 from __future__ import annotations
 
 import hashlib
-import sys
 from typing import TYPE_CHECKING
 
 from pipelines import agent
@@ -35,8 +34,8 @@ def check(stack: str, report: Path) -> None:
     # Pulumi Cloud encrypts for its stacks.
     cloud = (agent.optional("PULUMI_BACKEND_URL") or "").startswith("https://")
     by = ["--secrets-provider", "service"] if cloud else []
-    command = [sys.executable, "-m", "audit", "state", "--stack", stack, "--expect", "infra/state.yml"]
-    code = agent.call([*command, "--part", "image", *by, "--report", f"markdown={page}"], env=agent.environment())
+    command = ["state", "--stack", stack, "--expect", str(agent.TOP / "infra/state.yml")]
+    code = agent.audit([*command, "--part", "image", *by, "--report", f"markdown={page}"], env=agent.environment())
     if code == FINDING:
         agent.upload_summary(page)
         raise agent.Stop(

@@ -12,6 +12,7 @@ DEFINITION = f"{_INDEX}buildDefinition:BuildDefinition"
 ENVIRONMENT = f"{_INDEX}environment:Environment"
 AUTHORIZATION = f"{_INDEX}pipelineAuthorization:PipelineAuthorization"
 BRANCH_CONTROL = f"{_INDEX}checkBranchControl:CheckBranchControl"
+TEMPLATE = f"{_INDEX}checkRequiredTemplate:CheckRequiredTemplate"
 APPROVAL = f"{_INDEX}checkApproval:CheckApproval"
 REVIEWERS = f"{_INDEX}branchPolicyMinReviewers:BranchPolicyMinReviewers"
 VALIDATION = f"{_INDEX}branchPolicyBuildValidation:BranchPolicyBuildValidation"
@@ -63,6 +64,11 @@ def _unguarded(resources: Sequence[Resource], check: str, *types: str) -> Iterat
 def _branch_control(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
     for each in _unguarded(resources, BRANCH_CONTROL, GROUP, ENVIRONMENT, CONNECTION):
         yield each, "a run of any branch may use it: it has no branch control"
+
+
+def _template(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    for each in _unguarded(resources, TEMPLATE, GROUP, ENVIRONMENT, CONNECTION):
+        yield each, "a run with any YAML may use it: it has no required template"
 
 
 def _any_branch(_: str, properties: Properties) -> Iterator[str]:
@@ -177,6 +183,15 @@ RULES = (
         level="mandatory",
         check=_branch_control,
         remedy="Declare an azuredevops.CheckBranchControl for it, as infra/pipeline.py does",
+        met="infra/pipeline.py",
+    ),
+    StackRule(
+        id="devops-required-template",
+        title="What is protected is used by runs of one reviewed template",
+        severity="high",
+        level="advisory",
+        check=_template,
+        remedy="Set app-one:requiredTemplate, which is its default",
         met="infra/pipeline.py",
     ),
     ResourceRule(

@@ -102,7 +102,8 @@ class Local:
     def _known(self, title: str, way: str) -> None:
         """Refuse a title that no step of such a run has, before anything is made."""
         try:
-            pipeline = read(self.layout.checkout, "azure-pipelines.yml", EXPANDED[way], {})
+            own = self.layout.checkout
+            pipeline = read(own, "azure-pipelines.yml", EXPANDED[way], {}, lambda _: own)
         except PipelineError as error:
             raise SandboxError(f"the pipeline cannot be expanded: {error}") from None
         titles = [step.title for _, job in pipeline.jobs() for step in tasks.with_defaults(job)]

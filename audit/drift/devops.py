@@ -5,7 +5,7 @@ pipeline-permissions and check-configurations, build/definitions and general-set
 policy/configurations).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -260,7 +260,7 @@ def _queue_time(sheet: Sheet, clouds: Clouds, project: str) -> None:
 
 
 def check(sheet: Sheet, clouds: Clouds) -> None:
-    """An approval, an exclusive lock or a branch control: that it is there, and its settings."""
+    """An approval, an exclusive lock, a branch control or a required template: that it is there, and its settings."""
     resource = sheet.resource
     path = f"{resource.get('projectId')}/_apis/pipelines/checks/configurations/{resource.id}"
     try:
@@ -270,13 +270,16 @@ def check(sheet: Sheet, clouds: Clouds) -> None:
         return
     target = real.get("resource") or {}
     sheet.differs("targetResourceId", target.get("id"), "drift-guard-weakened")
-    sheet.differs("timeout", real.get("timeout"), "drift-guard-weakened")
+    if resource.kind != "azuredevops:index:CheckRequiredTemplate":  # which records none
+        sheet.differs("timeout", real.get("timeout"), "drift-guard-weakened")
     if real.get("isDisabled"):
         sheet.find("drift-guard-weakened", f"{sheet.subject} is switched off.")
     if resource.kind == "azuredevops:index:CheckApproval":
         _approval(sheet, real.get("settings") or {})
     elif resource.kind == "azuredevops:index:CheckBranchControl":
         _branch_control(sheet, (real.get("settings") or {}).get("inputs") or {})
+    elif resource.kind == "azuredevops:index:CheckRequiredTemplate":
+        _required_templates(sheet, (real.get("settings") or {}).get("extendsChecks") or [])
 
 
 def _guard_gone(sheet: Sheet) -> None:
@@ -307,6 +310,24 @@ def _branch_control(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
         ("ignoreUnknownProtectionStatus", "allowUnknownStatusBranch"),
     ):
         sheet.differs(name, str(inputs.get(its)).lower() == "true", "drift-guard-weakened", False)
+
+
+def _required_templates(sheet: Sheet, real: Sequence[Mapping[str, Any]]) -> None:
+    """Templates as `PATH of REPOSITORY at REF`; the service's word for Azure Repos is git, the plugin's azuregit."""
+
+    def shown(templates: Sequence[Mapping[str, Any]]) -> list[str]:
+        kinds = [str(one.get("repositoryType") or "azuregit").replace("azuregit", "git") for one in templates]
+        rows = zip(kinds, templates, strict=True)
+        return sorted(
+            f"{one.get('templatePath')} of {one.get('repositoryName')} ({kind}) at {one.get('repositoryRef')}"
+            for kind, one in rows
+        )
+
+    resource = sheet.resource
+    declared = resource.inputs.get("requiredTemplates")
+    recorded, now = shown(resource.get("requiredTemplates") or []), shown(real)
+    if not sheet.fact("requiredTemplates", shown(declared) if declared else None, recorded, now):
+        sheet.find("drift-guard-weakened", f"{sheet.subject}: required templates are not the recorded ones.")
 
 
 def branch_policy(sheet: Sheet, clouds: Clouds) -> None:

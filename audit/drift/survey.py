@@ -31,6 +31,7 @@ CHECKS: dict[str, Check] = {
     "azuredevops:index:CheckApproval": devops.check,
     "azuredevops:index:CheckExclusiveLock": devops.check,
     "azuredevops:index:CheckBranchControl": devops.check,
+    "azuredevops:index:CheckRequiredTemplate": devops.check,
     "azuredevops:index:BranchPolicyBuildValidation": devops.branch_policy,
 }
 

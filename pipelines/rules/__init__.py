@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.rules import order, secrets, shape, structure, surroundings
+from pipelines.rules import order, secrets, shape, structure, surroundings, trusted
 from pipelines.rules.declared import Context, Declared, declared
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from azure_pipelines.rules import Finding
     from pipelines.rules.declared import Rule
 
-ALL: tuple[Rule, ...] = (*structure.ALL, *secrets.ALL, *order.ALL, *shape.ALL, *surroundings.ALL)
+ALL: tuple[Rule, ...] = (*structure.ALL, *secrets.ALL, *order.ALL, *shape.ALL, *surroundings.ALL, *trusted.ALL)
 """Every rule of ours."""
 
 

@@ -140,7 +140,9 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
     project: dict[str, Any] = _read(root / "Pulumi.yaml")
     config = project["config"]
     state: dict[str, Any] = _read(root / "pipelines/state-group.yml")
-    handed = [stage.get("parameters") or {} for stage in load(root, file).get("stages") or []]
+    # What the file extends is of this repository too, at a ref.
+    run = str((load(root, file).get("extends") or {}).get("template") or file).partition("@")[0]
+    handed = [stage.get("parameters") or {} for stage in load(root, run).get("stages") or []]
     try:
         stacks = {
             entry["stack"]: Stack(

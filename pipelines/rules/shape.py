@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from azure_pipelines.rules import Finding
     from pipelines.rules.declared import Context, Rule
 
-ROOT = frozenset({"lockBehavior", "name", "parameters", "pool", "pr", "schedules", "stages", "trigger", "variables"})
+ROOT = frozenset(
+    {"lockBehavior", "name", "parameters", "pool", "pr", "resources", "schedules", "stages", "trigger", "variables"}
+)
 STAGE = frozenset(
     {"condition", "dependsOn", "displayName", "isSkippable", "jobs", "lockBehavior", "stage", "variables"}
 )
@@ -35,7 +37,7 @@ DEPLOYMENT = JOB - {"job", "steps"} | {"deployment", "environment", "strategy"}
 STEP = frozenset({"condition", "displayName", "env", "name"})
 OF_KIND: Mapping[str, frozenset[str]] = {
     "task": frozenset({"inputs"}),
-    "checkout": frozenset({"fetchDepth", "persistCredentials"}),
+    "checkout": frozenset({"fetchDepth", "path", "persistCredentials"}),
     "publish": frozenset({"artifact"}),
     "download": frozenset({"artifact"}),
 }
@@ -58,6 +60,7 @@ VARIABLES = frozenset(
         "pythonVersion",
         "release",
         "report",
+        "trusted",
         *FIXED,
     }
 )

@@ -37,9 +37,9 @@ TASKS = frozenset(
 """Tasks that may be used, with their major version. One of the marketplace would be added here after a review."""
 
 _TAG_TEXT = re.compile(r"[A-Za-z0-9_.-]*")
-_MODULE = re.compile(r"python3? -m ([\w.]+)")
+_MODULE = re.compile(r"python3 (?:\$\(trusted\)/)?(pipelines) (\w+)")
 _WORD = r"(?:[\w./:=@-]|\$\([\w.]+\))+"
-_ENTRY_POINT = re.compile(rf'exec python3 -m [\w.]+(?: {_WORD}| "\$([A-Z_]+)")*')
+_ENTRY_POINT = re.compile(rf'exec python3 (?:\$\(trusted\)/)?pipelines \w+(?: {_WORD}| "\$([A-Z_]+)")*')
 _OUTPUT = re.compile(rf'echo "##vso\[task\.setvariable variable=\w+;isOutput=true\]{_WORD}"')
 
 
@@ -54,8 +54,9 @@ def secrets_of(step: Step, declared: Declared) -> set[str]:
 
 
 def modules(steps: Iterable[Step]) -> list[str]:
-    """The modules that steps run, in their order."""
-    return [found for step in steps if step.kind in ("bash", "script") for found in _MODULE.findall(step.argument)]
+    """The modules that steps run, in their order, such as pipelines.preview."""
+    scripts = (step.argument for step in steps if step.kind in ("bash", "script"))
+    return [".".join(found) for script in scripts for found in _MODULE.findall(script)]
 
 
 def option(step: Step, name: str) -> str:
@@ -97,7 +98,7 @@ def cleanup(context: Context) -> Iterator[Finding]:
         if not touches:
             continue
         last = job.steps[-1]
-        if "pipelines.cleanup" not in last.argument:
+        if "pipelines.cleanup" not in modules([last]):
             yield at("cleanup", job.raw, f"{job.id} uses secrets and does not end with the cleanup")
         elif not _is_always(last):
             yield at("cleanup", last.raw, "the cleanup needs condition: always()")
@@ -111,8 +112,8 @@ def logins(context: Context) -> Iterator[Finding]:
             if re.search(r"docker\s+logout\s*($|[;&|\n])", text):
                 yield at("login", step.raw, "docker logout without its registry logs out of Docker Hub")
             if re.search(r"docker\s+login\b", text):
-                yield at("login", step.raw, "use python3 -m pipelines.registry login: it masks the token")
-            if "pipelines.registry login" not in text:
+                yield at("login", step.raw, "use the step registry login: it masks the token")
+            if "pipelines registry login" not in text:
                 continue
             after = job.steps[place + 1 :]
             if not any(_logs_out(later) and _is_always(later) for later in after):
@@ -120,7 +121,7 @@ def logins(context: Context) -> Iterator[Finding]:
 
 
 def _logs_out(step: Step) -> bool:
-    return "pipelines.cleanup" in step.argument or "pipelines.registry logout" in step.argument
+    return "pipelines.cleanup" in modules([step]) or "pipelines registry logout" in step.argument
 
 
 def scripts(context: Context) -> Iterator[Finding]:
@@ -131,15 +132,14 @@ def scripts(context: Context) -> Iterator[Finding]:
             yield at(
                 "script",
                 step.raw,
-                'write exec python3 -m MODULE and plain words or "$NAME": what a shell would do belongs into an entry '
-                "point under pipelines/, and by exec a cancelled run's signal reaches it",
+                'write exec python3 pipelines STEP and plain words or "$NAME": what a shell would do belongs into an '
+                "entry point under pipelines/, and by exec a cancelled run's signal reaches it",
             )
         for name in re.findall(r'"\$(\w+)"', step.argument):
             if name not in step.env:
                 yield at("script", step.raw, f"${name} is not mapped with env:")
         for module in modules([step]):
-            file = context.root / (module.replace(".", "/") + ".py")
-            if not file.is_file() and not (context.root / module.replace(".", "/") / "__main__.py").is_file():
+            if not (context.root / (module.replace(".", "/") + ".py")).is_file():
                 yield at("script", step.raw, f"there is no module {module}")
 
 

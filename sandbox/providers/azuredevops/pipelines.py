@@ -212,7 +212,7 @@ class _Check(ProjectResource):
             "type": self.kind,
             "settings": self.settings(inputs),
             "resource": {"id": inputs["targetResourceId"], "type": inputs["targetResourceType"]},
-            "timeout": inputs["timeout"],
+            **({"timeout": inputs["timeout"]} if "timeout" in self.fields else {}),
             "version": version,
         }
 
@@ -238,7 +238,7 @@ class _Check(ProjectResource):
             "projectId": project,
             "targetResourceId": str(found["resource"]["id"]),
             "targetResourceType": found["resource"]["type"],
-            "timeout": found.get("timeout", 43200),
+            **({"timeout": found.get("timeout", 43200)} if "timeout" in self.fields else {}),
             "version": found.get("version", 1),
             **self.outputs(found.get("settings") or {}),
         }
@@ -301,6 +301,8 @@ class CheckExclusiveLock(_Check):
     fields: ClassVar[Fields] = _CHECKED
 
 
+_AZURE_REPOS = "azuregit"
+"""The plugin's word for the service's `git`."""
 _BRANCH_CONTROL: Json = {
     "id": "86b05a0c-73e6-4f7d-b3cf-e38f3b39a75b",
     "name": "evaluatebranchProtection",
@@ -338,6 +340,43 @@ class CheckBranchControl(_Check):
             "displayName": settings["displayName"],
             "ignoreUnknownProtectionStatus": asked.get("allowUnknownStatusBranch") == "true",
             "verifyBranchProtection": asked["ensureProtectionOfBranch"] == "true",
+        }
+
+
+class CheckRequiredTemplate(_Check):
+    """azuredevops.CheckRequiredTemplate: what a run's YAML has to extend; it has no timeout of its own."""
+
+    token = "azuredevops:index/checkRequiredTemplate:CheckRequiredTemplate"  # noqa: S105 - a type token
+    kind: ClassVar[Json] = {"id": "4020E66E-B0F3-47E1-BC88-48F3CC59B5F3", "name": "ExtendsCheck"}
+    fields: ClassVar[Fields] = {
+        **{name: field for name, field in _CHECKED.items() if name != "timeout"},
+        "requiredTemplates": items(
+            {
+                "repositoryName": text(required=True, rule=not_blank),
+                "repositoryRef": text(required=True, rule=not_blank),
+                "repositoryType": text(
+                    default=_AZURE_REPOS, rule=one_of(_AZURE_REPOS, "github", "githubenterprise", "bitbucket")
+                ),
+                "templatePath": text(required=True, rule=not_blank),
+            },
+            required=True,
+        ),
+    }
+
+    def settings(self, inputs: Properties) -> Json:
+        return {
+            "extendsChecks": [
+                {**one, "repositoryType": "git" if one["repositoryType"] == _AZURE_REPOS else one["repositoryType"]}
+                for one in inputs["requiredTemplates"]
+            ]
+        }
+
+    def outputs(self, settings: Json) -> Properties:
+        return {
+            "requiredTemplates": [
+                {**one, "repositoryType": _AZURE_REPOS if one["repositoryType"] == "git" else one["repositoryType"]}
+                for one in settings["extendsChecks"]
+            ]
         }
 
 

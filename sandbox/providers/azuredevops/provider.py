@@ -36,6 +36,7 @@ class AzureDevOpsProvider(Provider[Client]):
         pipelines.CheckApproval,
         pipelines.CheckExclusiveLock,
         pipelines.CheckBranchControl,
+        pipelines.CheckRequiredTemplate,
         pipelines.BranchPolicyBuildValidation,
         BranchPolicyMinReviewers,
         ServiceEndpointAws,

@@ -103,6 +103,56 @@ def test_only_runs_of_the_protected_branch_reach_what_is_protected(run_program: 
     }
 
 
+TEMPLATE = {
+    "repositoryType": "azuregit",
+    "repositoryName": "app-one/app-one",
+    "repositoryRef": "refs/heads/main",
+    "templatePath": "pipelines/templates/run.yml",
+}
+ELSEWHERE = {
+    "app-one:requiredTemplate": "run.yml",
+    "app-one:requiredTemplateRepository": "tools/guard",
+    "app-one:requiredTemplateRef": "refs/tags/1",
+    "app-one:pipelineYaml": "its-own.yml",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "template"),
+    [
+        ({}, TEMPLATE),
+        (
+            {"app-one:pipelineBranch": "release/1", "app-one:pipelineYaml": "its-own.yml"},
+            {**TEMPLATE, "repositoryRef": "refs/heads/release/1"},
+        ),
+        (
+            ELSEWHERE,
+            {
+                "repositoryType": "azuregit",
+                "repositoryName": "tools/guard",
+                "repositoryRef": "refs/tags/1",
+                "templatePath": "run.yml",
+            },
+        ),
+        ({"app-one:requiredTemplate": ""}, None),
+    ],
+)
+def test_only_runs_of_the_required_template_reach_what_is_protected(
+    run_program: RunProgram, changes: dict[str, object], template: dict[str, str] | None
+) -> None:
+    program = run_program({"app-one:pipelineEnabled": True, "app-one:pullRequestPreview": True, **changes})
+    checks = {one.name: one.inputs for one in program.resources if one.type == devops("CheckRequiredTemplate")}
+    protected = {
+        (one.inputs["targetResourceType"], one.inputs["targetResourceId"])
+        for one in program.resources
+        if one.type == devops("CheckBranchControl")
+    }
+    found = {(one["targetResourceType"], one["targetResourceId"]) for one in checks.values()}
+    assert found == (protected if template else set())
+    assert all(one["requiredTemplates"] == [template] for one in checks.values())
+    assert len(checks) == (3 if template else 0)
+
+
 @pytest.mark.parametrize(
     ("refused", "named"),
     [
@@ -258,8 +308,10 @@ def test_each_connection_is_this_pipelines_alone_and_the_one_that_pushes_waits_f
     assert on_endpoints == [
         ("id-of-push-connection", "CheckApproval"),
         ("id-of-push-connection", "CheckBranchControl"),
+        ("id-of-push-connection", "CheckRequiredTemplate"),
         ("id-of-push-connection", "PipelineAuthorization"),
         ("id-of-reader-connection", "CheckBranchControl"),
+        ("id-of-reader-connection", "CheckRequiredTemplate"),
         ("id-of-reader-connection", "PipelineAuthorization"),
     ]
 

@@ -406,7 +406,14 @@ def test_the_names_of_key_and_secret_are_not_the_other_way_round() -> None:
 def test_the_defaults_fit_the_pipelines_files_and_changed_files_fit_changed_names(tmp_path: Path) -> None:
     read({"pipelineEnabled": True}, project=ROOT)
     (tmp_path / "steps").mkdir()
-    (tmp_path / "azure-pipelines.yml").write_text("stages: [{template: steps/a.yml}, {template: far.yml@other}]")
+    (tmp_path / "azure-pipelines.yml").write_text(
+        "resources: {repositories: [{repository: own, name: app-one, ref: refs/heads/release}]}\n"
+        "extends: {template: pipelines/templates/run.yml@own}"
+    )
+    (tmp_path / "pipelines/templates").mkdir(parents=True)
+    (tmp_path / "pipelines/templates/run.yml").write_text(
+        "stages: [{template: /steps/a.yml}, {template: far.yml@other}]"
+    )
     (tmp_path / "steps/a.yml").write_text("steps: [{template: b.yml}, {template: /azure-pipelines.yml}]")
     held = "- {bash: deploy refs/heads/release, env: {A: $(my.id), B: $(my.key), C: $(my.account)}, group: my-$(stage)}"
     (tmp_path / "steps/b.yml").write_text(f"steps:\n{held}\n")
@@ -421,6 +428,52 @@ def test_the_defaults_fit_the_pipelines_files_and_changed_files_fit_changed_name
     }
     read(changed, project=tmp_path)
     assert len(errors({"pipelineEnabled": True}, project=tmp_path)) == 6
+
+
+EXTENDING = """
+    resources: {repositories: [{repository: t, type: git, name: NAME, ref: REF}]}
+    extends: {template: FILE@t}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "said"),
+    [
+        ("stages: []", {}, {"requiredTemplate": "extends no template"}),
+        ("extends: {template: pipelines/templates/run.yml}", {}, {"Repository": "its own commit", "Ref": "its own"}),
+        (("shop", "refs/heads/main", "run.yml"), {"requiredTemplate": "run.yml"}, {"Repository": "extends shop, and"}),
+        (("app-one", "refs/tags/1", "run.yml"), {"requiredTemplate": "run.yml"}, {"Ref": "extends refs/tags/1, and"}),
+        (("app-one", "refs/heads/main", "go.yml"), {}, {"requiredTemplate": "extends go.yml, and its runs"}),
+        (("App-One/App-One", "refs/heads/main", "run.yml"), {"requiredTemplate": "run.yml"}, {}),
+        (
+            ("tools/guard", "refs/tags/1", "run.yml"),
+            {
+                "requiredTemplate": "run.yml",
+                "requiredTemplateRepository": "tools/guard",
+                "requiredTemplateRef": "refs/tags/1",
+            },
+            {},
+        ),
+        ("stages: []", {"requiredTemplate": ""}, {}),
+    ],
+)
+def test_the_pipelines_file_extends_what_its_runs_have_to_extend(
+    text: str | tuple[str, str, str], changes: dict[str, str], said: dict[str, str], tmp_path: Path
+) -> None:
+    if isinstance(text, tuple):
+        name, ref, file = text
+        text = EXTENDING.replace("NAME", name).replace("REF", ref).replace("FILE", file)
+    (tmp_path / "azure-pipelines.yml").write_text(text, encoding="utf-8")
+    try:
+        read({"pipelineEnabled": True, **changes}, project=tmp_path)
+        found = []
+    except settings.SettingsError:
+        found = errors({"pipelineEnabled": True, **changes}, project=tmp_path)
+    about = [error for error in found if error.startswith("app-one:requiredTemplate")]
+    assert len(about) == len(said), found
+    for error, (key, words) in zip(about, said.items(), strict=True):
+        assert key in error.partition(" = ")[0]
+        assert words in error
 
 
 def test_files_that_are_not_here_cannot_be_compared(tmp_path: Path) -> None:

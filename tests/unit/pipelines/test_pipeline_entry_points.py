@@ -40,7 +40,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 ENTRY_POINTS = sorted(
     file.stem
     for file in (CHECKOUT / "pipelines").glob("*.py")
-    if 'if __name__ == "__main__"' in file.read_text(encoding="utf-8")
+    if not file.stem.startswith("_") and 'if __name__ == "__main__"' in file.read_text(encoding="utf-8")
 )
 IMAGE = {
     "op": "update",
@@ -80,6 +80,35 @@ def test_an_entry_point_says_what_it_does_and_its_exit_codes(name: str) -> None:
     done = entry_point(name, "--help")
     assert done.returncode == agent.OK
     assert "exit codes: 0 done, 1 failed, 2 wrong use" in done.stdout
+
+
+def test_steps_are_run_by_their_folder_whatever_the_current_one_holds(tmp_path: Path) -> None:
+    """As in a job with rights: the checkout that the run is about brings modules of the same names."""
+    for name in ("pipelines", "audit", "argparse", "runpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a module of the current folder was run')")
+    (tmp_path / "plan.json").write_text("{}", encoding="utf-8")
+    folder = str(CHECKOUT / "pipelines")
+    command = [sys.executable, folder, "approved", "--approved", "none.json", "--now", "plan.json"]
+    env = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        agent.USAGE,
+        "error: none.json is missing: it should be the JSON report of `python -m audit plan`\n",
+    )
+    run = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from pipelines import agent; agent.audit(['--version'])"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", run], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert "of the current folder" not in done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def test_every_step_is_one_of_the_folder_and_nothing_else_is() -> None:
+    command = [sys.executable, str(CHECKOUT / "pipelines")]
+    for asked, code in (("--help", 0), ("words", agent.USAGE), ("../audit", agent.USAGE)):
+        done = subprocess.run([*command, asked], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert done.stderr.strip().endswith(f"steps: {', '.join(ENTRY_POINTS)}")
 
 
 def test_a_job_is_one_whatever_somebody_set_for_its_run(monkeypatch: pytest.MonkeyPatch) -> None:

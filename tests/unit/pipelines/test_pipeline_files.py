@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pipelines.rules
-from azure_pipelines.lint import WAYS, check as lint
-from azure_pipelines.model import read
+from azure_pipelines.lint import WAYS, check as lint, opener
+from azure_pipelines.model import Pipeline, read as read_pipeline
 from pipelines.rules import project
 from pipelines.rules.declared import Context, declared
 from pipelines.rules.order import runs
@@ -26,10 +26,13 @@ from pipelines.rules.structure import option
 from pipelines.surroundings import UNSETTABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from azure_pipelines.rules import Finding
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PIPELINE = "azure-pipelines.yml"
+RUN = "pipelines/templates/run.yml"
 TEMPLATES = sorted((CHECKOUT / "pipelines/templates").glob("*.yml"))
 LINT = ("azure_pipelines", "lint", "--rules", "pipelines.rules")
 STAGES = "pipelines/templates/stages.yml"
@@ -58,6 +61,11 @@ THREE = "".join(
 )
 
 
+def read(root: Path, file: str, given: Mapping[str, str], chosen: Mapping[str, str]) -> Pipeline:
+    """A pipeline as it would be if its checkout were main."""
+    return read_pipeline(root, file, given, chosen, opener({}, root))
+
+
 def check(root: Path, file: str) -> list[Finding]:
     """What the language's rules and ours find."""
     return lint(root, file, [project])
@@ -68,7 +76,7 @@ def copied(folder: Path) -> Path:
     for name in (PIPELINE, "Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.dev-image.yaml"):
         shutil.copy(CHECKOUT / name, folder)
     shutil.copytree(CHECKOUT / "pipelines", folder / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
-    file = folder / PIPELINE
+    file = folder / RUN
     text = file.read_text(encoding="utf-8")
     assert "preview: ''" in text
     file.write_text(text.replace("preview: ''", "preview: app-one-dev-preview"), encoding="utf-8")
@@ -78,7 +86,7 @@ def copied(folder: Path) -> Path:
 @pytest.fixture
 def three(tmp_path: Path) -> Path:
     """The pipeline's files with three stacks, one after another."""
-    file = copied(tmp_path) / PIPELINE
+    file = copied(tmp_path) / RUN
     head, list_of_stacks, _ = file.read_text(encoding="utf-8").partition("      stacks:\n")
     assert list_of_stacks
     file.write_text(head + list_of_stacks + THREE, encoding="utf-8")
@@ -168,14 +176,14 @@ def test_on_main_each_environment_comes_after_the_one_before(three: Path) -> Non
 
 def test_a_release_tells_of_what_was_approved_also_when_it_runs_again_and_nothing_is_left_to_do() -> None:
     steps = read(CHECKOUT, PIPELINE, WAYS["push to main"], {}).stages[-1].jobs[0].steps
-    (step,) = (step for step in steps if "pipelines.release " in step.argument)
+    (step,) = (step for step in steps if "pipelines release " in step.argument)
     assert "--plan $(Pipeline.Workspace)/$(approved)/report.json" in step.argument
 
 
 def test_the_comment_is_written_where_the_repository_is_in_azure_repos_and_nowhere_else(three: Path) -> None:
     stages = read(three, PIPELINE, WAYS["pull request"], {}).stages
     (stage,) = (stage for stage in stages if stage.id == "preview_dev")
-    found = [step for step in stage.jobs[0].steps if "pipelines.comment " in step.argument]
+    found = [step for step in stage.jobs[0].steps if "pipelines comment " in step.argument]
     assert ["--failed" in step.argument for step in found] == [True, False]
     for step in found:
         assert step.env["SYSTEM_ACCESSTOKEN"] == "$(System.AccessToken)"
@@ -261,6 +269,36 @@ class Seed:
 
 T = "pipelines/templates/"
 SEEDS = {
+    "the pipeline extends a file of its own commit": Seed("trusted", PIPELINE, "run.yml@trusted", "run.yml"),
+    "the pipeline extends nothing": Seed(
+        "trusted",
+        PIPELINE,
+        "extends:\n  template: pipelines/templates/run.yml@trusted\n  parameters:\n"
+        "    stricter: ${{ parameters.stricter }}\n",
+        "stages: []\n",
+    ),
+    "the template is of whatever branch": Seed("trusted", PIPELINE, "ref: refs/heads/main", "ref: main"),
+    "a job with rights runs what a pull request changed": Seed(
+        "trusted", f"{T}plan.yml", "$(trusted)/pipelines preview", "pipelines preview"
+    ),
+    "a job with rights takes its steps by a name that a pull request declares": Seed(
+        "trusted",
+        f"{T}checkouts.yml",
+        "git://${{ variables['System.TeamProject'] }}/app-one@refs/heads/main",
+        "trusted",
+    ),
+    "a job with rights takes its steps from another branch": Seed(
+        "trusted", f"{T}checkouts.yml", "app-one@refs/heads/main", "app-one@refs/heads/topic"
+    ),
+    "a job with rights has its own commit alone": Seed(
+        "trusted", f"{T}drift.yml", "- template: checkouts.yml", "- {checkout: self, persistCredentials: 'false'}"
+    ),
+    "a pull request's checks run what is on main": Seed(
+        "trusted", f"{T}checks.yml", "exec python3 pipelines checks", "exec python3 $(trusted)/pipelines checks"
+    ),
+    "a checkout is of a repository that nobody declares": Seed(
+        "checkout", f"{T}checks.yml", "checkout: self", "checkout: tools"
+    ),
     "dependsOn names no stage": Seed("depends-on", f"{T}deploy.yml", "dependsOn: preview_", "dependsOn: previews_"),
     "stages depend on each other": Seed("depends-on", f"{T}checks.yml", "dependsOn: []", "dependsOn: preview_dev"),
     "a template's path is wrong": Seed(
@@ -281,7 +319,7 @@ SEEDS = {
         "expands",
         f"{T}deploy.yml",
         "          runOnce:\n",
-        "          runOnce:\n            preDeploy: {steps: [{bash: exec python3 -m pipelines.commit}]}\n",
+        "          runOnce:\n            preDeploy: {steps: [{bash: exec python3 $(trusted)/pipelines commit}]}\n",
     ),
     "a deployment has no environment": Seed(
         "deployment", f"{T}deploy.yml", "        environment: ${{ parameters.environment }}\n", ""
@@ -289,7 +327,7 @@ SEEDS = {
     "waiting runs are cancelled": Seed(
         "deployment", f"{T}deploy.yml", "    lockBehavior: sequential", "    lockBehavior: runLatest"
     ),
-    "a deployment checks nothing out": Seed("deployment", f"{T}deploy.yml", "checkout: self", "checkout: none"),
+    "a deployment checks nothing out": Seed("deployment", f"{T}checkouts.yml", "checkout: self", "checkout: none"),
     "a condition is not closed": Seed("condition", f"{T}unchecked.yml", "'TfsGit'),", "'TfsGit',"),
     "a condition calls no function": Seed("condition", f"{T}cleanup.yml", "always()", "allways()"),
     "a condition ignores failures": Seed(
@@ -312,9 +350,9 @@ SEEDS = {
     "a group's name is written in another case": Seed(
         "group-names", f"{T}plan.yml", "$(App-One.SecretKey)", "$(App-One.Secretkey)"
     ),
-    "a group is given to every stage": Seed("groups", PIPELINE, "\nvariables:\n", "\nvariables:\n  - group: app-one\n"),
+    "a group is given to every stage": Seed("groups", RUN, "\nvariables:\n", "\nvariables:\n  - group: app-one\n"),
     "a secret stands in a script": Seed(
-        "secret", f"{T}deploy.yml", "pipelines.registry login", "pipelines.registry login $(App-One.SecretKey)"
+        "secret", f"{T}deploy.yml", "pipelines registry login", "pipelines registry login $(App-One.SecretKey)"
     ),
     "a secret becomes a variable of the job": Seed(
         "secret", f"{T}drift.yml", "value: $(Build.ArtifactStagingDirectory)/drift", "value: $(App-One.SecretKey)"
@@ -329,10 +367,13 @@ SEEDS = {
     "the cleanup does not run after a failure": Seed("cleanup", f"{T}cleanup.yml", "always()", "succeeded()"),
     "a login has no logout": Seed("login", f"{T}deploy.yml", "                - template: cleanup.yml\n", ""),
     "docker logs out of the wrong registry": Seed(
-        "login", f"{T}cleanup.yml", "exec python3 -m pipelines.cleanup --private $(private)", "docker logout"
+        "login", f"{T}cleanup.yml", "exec python3 ${{ parameters.steps }} cleanup --private $(private)", "docker logout"
     ),
     "docker logs in by hand": Seed(
-        "login", f"{T}deploy.yml", "exec python3 -m pipelines.registry login", "docker login -u AWS --password-stdin"
+        "login",
+        f"{T}deploy.yml",
+        "exec python3 $(trusted)/pipelines registry login",
+        "docker login -u AWS --password-stdin",
     ),
     "a fork gets secrets": Seed(
         "fork",
@@ -343,16 +384,17 @@ SEEDS = {
     "a script has several lines": Seed(
         "script", f"{T}cleanup.yml", "- bash: exec", "- bash: |\n      set -e\n      exec"
     ),
-    "an entry point is not there": Seed("script", f"{T}deploy.yml", "pipelines.scan_gate", "pipelines.scangate"),
+    "an entry point is not there": Seed("script", f"{T}deploy.yml", "pipelines scan_gate", "pipelines scangate"),
     "a cancelled run's signal does not arrive": Seed(
-        "script", f"{T}deploy.yml", "exec python3 -m pipelines.deploy", "python3 -m pipelines.deploy"
+        "script", f"{T}deploy.yml", "exec python3 $(trusted)/pipelines deploy", "python3 $(trusted)/pipelines deploy"
     ),
     "a task of the marketplace": Seed("task", f"{T}toolchain.yml", "task: Cache@2", "task: Pulumi@1"),
     "a script hides in a task": Seed(
         "task",
         f"{T}cleanup.yml",
-        "bash: exec python3 -m pipelines.cleanup --private $(private)",
-        "{task: Bash@3, inputs: {script: env}}\n  - bash: exec python3 -m pipelines.cleanup --private $(private)",
+        "bash: exec python3 ${{ parameters.steps }} cleanup --private $(private)",
+        "{task: Bash@3, inputs: {script: env}}\n  - bash: exec python3 ${{ parameters.steps }} cleanup "
+        "--private $(private)",
     ),
     "a task without a version": Seed("task", f"{T}toolchain.yml", "UsePythonVersion@0", "UsePythonVersion"),
     "a raw plan is published": Seed("artifact", f"{T}preview-steps.yml", "publish: $(report)", "publish: $(private)"),
@@ -363,7 +405,9 @@ SEEDS = {
     "an output is of a job that is not there": Seed(
         "output", f"{T}deploy.yml", ".preview.outputs", ".previews.outputs"
     ),
-    "a token stays in .git/config": Seed("checkout", f"{T}deploy.yml", "persistCredentials: 'false'", "clean: 'true'"),
+    "a token stays in .git/config": Seed(
+        "checkout", f"{T}checkouts.yml", "persistCredentials: 'false'", "clean: 'true'"
+    ),
     "a failure is waved through": Seed(
         "checkout", f"{T}deploy.yml", "displayName: Log in to ECR", "continueOnError: 'true'"
     ),
@@ -404,7 +448,7 @@ SEEDS = {
         "free-text", f"{T}plan.yml", "--private $(private)", "--private $(private) --of $(Pulumi.Backend)"
     ),
     "the build number is no Docker tag": Seed("build-number", PIPELINE, "$(Rev:.r)", "/$(Rev:r)"),
-    "the program's group has another name": Seed("stacks", PIPELINE, "group: app-one\n", "group: app-two\n"),
+    "the program's group has another name": Seed("stacks", RUN, "group: app-one\n", "group: app-two\n"),
     "the group is renamed in the program": Seed(
         "stacks", "Pulumi.dev.yaml", "config:\n", "config:\n  app-one:variableGroupName: app-two\n"
     ),
@@ -423,16 +467,16 @@ SEEDS = {
     "a stack of everything is listed": Seed(
         "stacks", "Pulumi.dev-image.yaml", "app-one:declares: image", "app-one:declares: everything"
     ),
-    "the operators' stack is listed": Seed("stacks", PIPELINE, "stack: dev-image\n", "stack: dev\n"),
-    "a run shows something else to AWS": Seed("stacks", PIPELINE, "identity: key", "identity: password"),
+    "the operators' stack is listed": Seed("stacks", RUN, "stack: dev-image\n", "stack: dev\n"),
+    "a run shows something else to AWS": Seed("stacks", RUN, "identity: key", "identity: password"),
     "a pull request is previewed behind the environment of deployments": Seed(
-        "stacks", PIPELINE, "preview: app-one-dev-preview", "preview: app-one-dev"
+        "stacks", RUN, "preview: app-one-dev-preview", "preview: app-one-dev"
     ),
     "the environment is not the one with the approval": Seed(
-        "stacks", PIPELINE, "environment: app-one-dev", "environment: app-one-new"
+        "stacks", RUN, "environment: app-one-dev", "environment: app-one-new"
     ),
-    "the nightly run gets the key that pushes": Seed("stacks", PIPELINE, "app-one-reader", "app-one"),
-    "a stack's settings are not there": Seed("expands", PIPELINE, "stack: dev-image\n", "stack: none\n"),
+    "the nightly run gets the key that pushes": Seed("stacks", RUN, "app-one-reader", "app-one"),
+    "a stack's settings are not there": Seed("expands", RUN, "stack: dev-image\n", "stack: none\n"),
     "the preview gets the group that pushes": Seed(
         "groups", f"{T}preview.yml", "- group: ${{ parameters.reader }}", "- group: app-one"
     ),
@@ -445,19 +489,19 @@ SEEDS = {
     "a pull request's build gets a group": Seed(
         "groups", f"{T}build.yml", "    jobs:\n", "    variables:\n      - group: app-one-reader\n    jobs:\n"
     ),
-    "a job with a key names a service connection": Seed("groups", PIPELINE, "identity: key", "identity: oidc").also(
+    "a job with a key names a service connection": Seed("groups", RUN, "identity: key", "identity: oidc").also(
         f"{T}deploy.yml", "identity: ${{ parameters.identity }}", "identity: key"
     ),
     "a job with tokens uses the connection of another party": Seed(
-        "groups", PIPELINE, "identity: key", "identity: oidc"
+        "groups", RUN, "identity: key", "identity: oidc"
     ).also(f"{T}preview.yml", "connection: ${{ parameters.reader }}", "connection: app-one-push"),
-    "a token is taken of another connection": Seed("secret", PIPELINE, "identity: key", "identity: oidc").also(
+    "a token is taken of another connection": Seed("secret", RUN, "identity: key", "identity: oidc").also(
         f"{T}plan.yml", "OIDC_CONNECTION: $(App-One.Connection)", "OIDC_CONNECTION: $(App-One.Role)"
     ),
-    "a token is kept where others read it": Seed("secret", PIPELINE, "identity: key", "identity: oidc").also(
+    "a token is kept where others read it": Seed("secret", RUN, "identity: key", "identity: oidc").also(
         f"{T}plan.yml", "$(private)/identity", "$(report)/identity"
     ),
-    "an update gets a key besides its token": Seed("secret", PIPELINE, "identity: key", "identity: oidc").also(
+    "an update gets a key besides its token": Seed("secret", RUN, "identity: key", "identity: oidc").also(
         f"{T}plan.yml", "        PIPELINE_IDENTITY: oidc", "        AWS_ACCESS_KEY_ID: $(App-One.AccessKey)"
     ),
     "the drift gets the program's group": Seed(
@@ -527,8 +571,8 @@ SEEDS = {
     "a secret is in a template expression of a script": Seed(
         "secret",
         f"{T}deploy.yml",
-        "pipelines.registry login",
-        "pipelines.registry login ${{ variables['App-One.SecretKey'] }}",
+        "pipelines registry login",
+        "pipelines registry login ${{ variables['App-One.SecretKey'] }}",
     ),
     "a secret is in a template expression with a dot": Seed(
         "secret",
@@ -633,7 +677,7 @@ SEEDS = {
         f"{T}plan.yml",
         "$(System.OidcRequestUri)",
         "$(OidcRequestUri)",
-        ((PIPELINE, "identity: key", "identity: oidc"),),
+        ((RUN, "identity: key", "identity: oidc"),),
     ),
     "nothing is said of what the engine may fetch": Seed(
         "fixed",
@@ -695,17 +739,15 @@ SEEDS = {
     ).also(f"{T}deploy.yml", "'refs/heads/main'", "variables['Build.SourceBranch']"),
     "on main the gate only marks": Seed("main", f"{T}preview.yml", "--mode refuse", "--mode mark"),
     "an update is no deployment": Seed(
-        "main", f"{T}drift.yml", "exec python3 -m pipelines.drift", "exec python3 -m pipelines.deploy"
+        "main", f"{T}drift.yml", "exec python3 $(trusted)/pipelines drift", "exec python3 $(trusted)/pipelines deploy"
     ),
     "the comparison with what was approved is gone": Seed(
-        "approved", f"{T}deploy.yml", "-m pipelines.approved", "-m pipelines.cleanup"
+        "approved", f"{T}deploy.yml", "/pipelines approved", "/pipelines cleanup"
     ),
-    "the second preview is gone": Seed("approved", f"{T}plan.yml", "-m pipelines.preview", "-m pipelines.drift"),
-    "the comparison comes after the update": Seed(
-        "approved", f"{T}deploy.yml", "-m pipelines.deploy", "-m pipelines.later"
-    )
-    .also(f"{T}deploy.yml", "-m pipelines.approved", "-m pipelines.deploy")
-    .also(f"{T}deploy.yml", "-m pipelines.later", "-m pipelines.approved"),
+    "the second preview is gone": Seed("approved", f"{T}plan.yml", "/pipelines preview", "/pipelines drift"),
+    "the comparison comes after the update": Seed("approved", f"{T}deploy.yml", "/pipelines deploy", "/pipelines later")
+    .also(f"{T}deploy.yml", "/pipelines approved", "/pipelines deploy")
+    .also(f"{T}deploy.yml", "/pipelines later", "/pipelines approved"),
     "the comparison may be left out": Seed(
         "approved",
         f"{T}deploy.yml",
@@ -738,11 +780,11 @@ SEEDS = {
         PIPELINE,
         "\nparameters:\n",
         "\nparameters:\n  - {name: checks, type: string, default: lint, values: [lint, types]}\n",
-    ).also(f"{T}checks.yml", "-m pipelines.checks --junit", "-m pipelines.checks --only yaml --junit"),
+    ).also(f"{T}checks.yml", "pipelines checks --junit", "pipelines checks --only yaml --junit"),
     "the tests are left out": Seed(
-        "checks", f"{T}checks.yml", "-m pipelines.checks --junit", "-m pipelines.checks --no-tests --junit"
+        "checks", f"{T}checks.yml", "pipelines checks --junit", "pipelines checks --no-tests --junit"
     ),
-    "the checks are left out": Seed("checks", f"{T}checks.yml", "-m pipelines.checks", "-m pipelines.install_python"),
+    "the checks are left out": Seed("checks", f"{T}checks.yml", "pipelines checks", "pipelines install_python"),
     "a deployment does not wait for the checks": Seed(
         "checks", f"{T}preview.yml", "dependsOn: checks", "dependsOn: []"
     ),
@@ -775,7 +817,7 @@ SEEDS = {
     ),
     "an output has another name": Seed("output", f"{T}preview.yml", "variable=artifact;", "variable=artefact;"),
     "an output that is read has another name": Seed("output", f"{T}deploy.yml", "'plan.artifact'", "'plan.artefact'"),
-    "the scan gate is gone": Seed("released", f"{T}deploy.yml", "-m pipelines.scan_gate", "-m pipelines.cleanup"),
+    "the scan gate is gone": Seed("released", f"{T}deploy.yml", "/pipelines scan_gate", "/pipelines cleanup"),
     "the scan gate may be left out": Seed(
         "released",
         f"{T}deploy.yml",
@@ -800,7 +842,7 @@ SEEDS = {
     "findings without a fix pass unasked": Seed(
         "released", f"{T}deploy.yml", "--findings ${{ parameters.findings }}", "--findings fixable"
     ),
-    "a preview has no gate": Seed("judged", f"{T}preview.yml", "-m pipelines.gate", "-m pipelines.cleanup"),
+    "a preview has no gate": Seed("judged", f"{T}preview.yml", "/pipelines gate", "/pipelines cleanup"),
     "a preview's gate may be left out": Seed(
         "judged",
         f"{T}preview.yml",
@@ -808,7 +850,7 @@ SEEDS = {
         "            name: gate\n            condition: failed()\n",
     ),
     "a stack is not deployed": Seed(
-        "judged", f"{T}deploy.yml", "pipelines.deploy --stack ${{ parameters.stack }}", "pipelines.deploy --stack none"
+        "judged", f"{T}deploy.yml", "pipelines deploy --stack ${{ parameters.stack }}", "pipelines deploy --stack none"
     ),
     "nothing is downloaded": Seed("fetched", f"{T}deploy.yml", "download: current", "download: none"),
     "another artefact is downloaded": Seed("fetched", f"{T}deploy.yml", "artifact: $(approved)", "artifact: plan"),
@@ -840,7 +882,7 @@ SEEDS = {
         "    branches:\n      include: [topic]\n    always",
     ),
     "a quiet day has no night": Seed("starts", PIPELINE, "    always: 'true'\n", "    always: 'false'\n"),
-    "there is no schedule": Seed("starts", PIPELINE, "schedules:\n  - cron: 17 3 * * *\n", "resources:\n  - x: y\n"),
+    "there is no schedule": Seed("starts", PIPELINE, "schedules:\n  - cron: 17 3 * * *\n", "variables:\n  - x: y\n"),
     "a schedule has four fields": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * *"),
     "a schedule has a minute too many": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 60 3 * * *"),
     "a schedule has a month that is none": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * 0 *"),

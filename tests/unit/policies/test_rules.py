@@ -23,6 +23,7 @@ ENVIRONMENT = f"{INDEX}environment:Environment"
 CONNECTION = f"{INDEX}serviceEndpointAws:ServiceEndpointAws"
 APPROVAL = f"{INDEX}checkApproval:CheckApproval"
 BRANCHES = f"{INDEX}checkBranchControl:CheckBranchControl"
+TEMPLATE = f"{INDEX}checkRequiredTemplate:CheckRequiredTemplate"
 REVIEWERS = f"{INDEX}branchPolicyMinReviewers:BranchPolicyMinReviewers"
 VALIDATION = f"{INDEX}branchPolicyBuildValidation:BranchPolicyBuildValidation"
 UNKNOWN = UNKNOWN_STRING_VALUE
@@ -323,6 +324,11 @@ ON_STACKS: dict[str, tuple[list[Resource], list[Resource], list[Resource]]] = {
         [PIPELINE, resource(GROUP, "a"), resource(BRANCHES, "b", {}, targetResourceId="other")],
         [PIPELINE, resource(GROUP, "a", {"id": "7"}), resource(BRANCHES, "b", {"targetResourceId": UNKNOWN})],
     ),
+    "devops-required-template": (
+        [PIPELINE, resource(GROUP, "a"), resource(TEMPLATE, "b", {"targetResourceId": UNKNOWN}, targetResourceId="a")],
+        [PIPELINE, resource(GROUP, "a"), resource(TEMPLATE, "b", {}, targetResourceId="other")],
+        [PIPELINE, resource(GROUP, "a", {"id": "7"}), resource(TEMPLATE, "b", {"targetResourceId": UNKNOWN})],
+    ),
     "devops-approval": (
         [PIPELINE, resource(ENVIRONMENT, "a", {"id": "7"}), resource(APPROVAL, "b", {"targetResourceId": "7"})],
         [PIPELINE, resource(ENVIRONMENT, "a", {"id": "7"}), resource(APPROVAL, "b", {"targetResourceId": "8"})],
@@ -350,7 +356,7 @@ def test_a_pipeline_without_policies_on_its_branch_is_named_and_no_value_is_aske
     assert list(check([])) == []
 
 
-@pytest.mark.parametrize("rule", ["devops-branch-control", "devops-approval"])
+@pytest.mark.parametrize("rule", ["devops-branch-control", "devops-required-template", "devops-approval"])
 def test_a_stack_without_a_pipeline_needs_no_checks(rule: str) -> None:
     assert list(on_stack(rule).check([resource(GROUP, "a"), resource(ENVIRONMENT, "b")])) == []
 

@@ -88,7 +88,7 @@ def test_a_run_that_extends_the_template_at_its_ref_goes_on(stage: Result) -> No
         DECLARED.replace("REF", "refs/heads/trusted") + "extends: {template: middle.yml}",
     ],
 )
-def test_any_other_yaml_is_refused(stage: Result, service: Service, text: str) -> None:
+def test_any_other_yaml_is_refused(stage: Result, text: str) -> None:
     result, issue = stage(text, **{"/middle.yml": "extends: {template: run.yml@t}"})
     assert result == "failed"
     assert (

@@ -34,6 +34,7 @@ ENVIRONMENT = INDEX + "environment:Environment"
 APPROVAL = INDEX + "checkApproval:CheckApproval"
 LOCK = INDEX + "checkExclusiveLock:CheckExclusiveLock"
 BRANCH = INDEX + "checkBranchControl:CheckBranchControl"
+TEMPLATE = INDEX + "checkRequiredTemplate:CheckRequiredTemplate"
 REVIEWERS = INDEX + "branchPolicyMinReviewers:BranchPolicyMinReviewers"
 CONNECTION = INDEX + "serviceEndpointAws:ServiceEndpointAws"
 POLICY = INDEX + "branchPolicyBuildValidation:BranchPolicyBuildValidation"
@@ -281,6 +282,25 @@ def test_a_branch_control_check_is_the_services_task_of_that_name(azure: Plugin,
     same_after(azure, BRANCH, own, updated, wanted)
     azure.delete(BRANCH, own, updated)
     assert azure.read(BRANCH, own, updated, wanted) is None
+
+
+def test_a_required_template_is_of_azure_repos_by_the_plugins_word_for_it(azure: Plugin, project: str) -> None:
+    environment, _, _ = azure.up(ENVIRONMENT, {"name": "templates", "projectId": project})
+    target = {"projectId": project, "targetResourceId": environment, "targetResourceType": "environment"}
+    one = {"repositoryName": "app-one/app-one", "repositoryRef": "refs/heads/main", "templatePath": "run.yml"}
+    own, outputs, inputs = azure.up(TEMPLATE, {**target, "requiredTemplates": [one]})
+    assert inputs["requiredTemplates"][0]["repositoryType"] == "azuregit"
+    assert "timeout" not in inputs
+    assert "timeout" not in outputs
+    same_after(azure, TEMPLATE, own, outputs, inputs)
+    changed = {**inputs["requiredTemplates"][0], "repositoryRef": "refs/tags/1"}
+    wanted = {**inputs, "requiredTemplates": [changed]}
+    assert azure.kinds(TEMPLATE, outputs, wanted) == {"requiredTemplates[0].repositoryRef": "UPDATE"}
+    updated = azure.update(TEMPLATE, own, outputs, wanted)
+    same_after(azure, TEMPLATE, own, updated, wanted)
+    assert azure.check(TEMPLATE, {**target, "requiredTemplates": [{**one, "repositoryType": "git"}]})
+    azure.delete(TEMPLATE, own, updated)
+    assert azure.read(TEMPLATE, own, updated, wanted) is None
 
 
 def test_a_branch_policy_wants_a_build_of_the_pipeline(azure: Plugin, project: str, repository: str) -> None:
