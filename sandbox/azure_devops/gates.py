@@ -69,9 +69,9 @@ def ask(call: Call, build: Json, pipeline: Pipeline, stage: Stage, row: Json) ->
                 return REFUSE, service_endpoints.refused(name)
             used[Resource(service_endpoints.TYPE, endpoint["id"], f"Service connection {name}")] = None
     asked = [(one, check) for one in used for check in checks.on(call.draft, project["id"], one.kind, one.id)]
-    for one, check in asked:
-        if reason := checks.refused(call.draft, check, build):
-            return REFUSE, f"{one.name}: {reason}"
+    refusals = [(one, reason) for one, check in asked if (reason := checks.refused(call.draft, check, build))]
+    if refusals:
+        return REFUSE, " ".join(f"{one.name}: {reason}" for one, reason in refusals)
     state, why = _approvals(call, build, row, asked)
     if state != PASS:
         return state, why

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MAIN = "refs/heads/main"
 BUCKET, IMAGE_BUCKET, PREFIX, KEY = "pulumi-state", "image-state", "app-one", "pulumi"
+STACKS = "pipelines/templates/run.yml"
+"""Where the pipeline lists its stacks."""
 CHECKS = ("checks",)
 CHECKS_OF_PULL_REQUEST = ("checks", "build_dev", "unchecked_dev")
 

@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.end_to_end.delivery import BUCKET, CHECKS, IMAGE_BUCKET, PREFIX, Delivery
+from tests.end_to_end.delivery import BUCKET, CHECKS, IMAGE_BUCKET, PREFIX, STACKS, Delivery
 from tests.end_to_end.rights import Place, Things
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class _Making:
         self.tokens["contributor"] = self._token_of("developer")
         number = self._pull_request()
         self._runs_by_key()
-        self.delivery.edit("azure-pipelines.yml", lambda text: text.replace("identity: key", "identity: oidc"))
+        self.delivery.edit(STACKS, lambda text: text.replace("identity: key", "identity: oidc"))
         self._runs_by_token()
         waiting = self._waiting()
         self.tokens["operator"] = self.organization.token

@@ -17,7 +17,7 @@ import pytest
 from azure_pipelines import conditions as runs
 from sandbox.files import write
 from tests import states
-from tests.end_to_end.delivery import BUCKET, CHECKS, CHECKS_OF_PULL_REQUEST, IMAGE_BUCKET, Delivery
+from tests.end_to_end.delivery import BUCKET, CHECKS, CHECKS_OF_PULL_REQUEST, IMAGE_BUCKET, STACKS, Delivery
 from tests.organization import PROJECT, Refused
 from tests.pipeline_run import Outcome, PipelineRun
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+INCLUDED = "stages:\n  - {template: pipelines/templates/run.yml@trusted, parameters: {stricter: as-configured}}\n"
 CLEANUP = "Remove credentials and raw plans"
 
 
@@ -116,7 +117,7 @@ def previewed(delivery: Delivery) -> None:
     """Previews of pull requests, behind an environment with an approval."""
     delivery.operator.config(pullRequestPreview="true")
     delivery.operator.up()
-    delivery.edit("azure-pipelines.yml", lambda text: text.replace("preview: ''", "preview: app-one-dev-preview"))
+    delivery.edit(STACKS, lambda text: text.replace("preview: ''", "preview: app-one-dev-preview"))
 
 
 @pytest.mark.usefixtures("previewed")
@@ -127,6 +128,11 @@ def test_a_pull_request_is_previewed_where_its_stack_asks_for_it_and_its_one_com
     with delivery.branch("previewed") as branch:
         number = delivery.organization.open_pull_request(branch)
         change_the_app(delivery, "previewed pull request")
+        # What this pull request makes of wiring, steps, audit and rules is not what its run with rights does.
+        for file in ("templates/run.yml", "__main__.py", "preview.py", "gate.py", "comment.py"):
+            delivery.edit(f"pipelines/{file}", lambda _: "raise SystemExit('a pull request judges itself')\n")
+        for file in ("audit/__main__.py", "policies/__main__.py", "infra/state.yml"):
+            delivery.edit(file, lambda _: "raise SystemExit('a pull request judges itself')\n")
         for _ in range(2):
             run, results = start(branch=f"refs/pull/{number}/merge", reason="pullRequest", skip=CHECKS_OF_PULL_REQUEST)
             assert results.stages["preview_dev"] == runs.SUCCEEDED, succeeded(results)
@@ -138,6 +144,32 @@ def test_a_pull_request_is_previewed_where_its_stack_asks_for_it_and_its_one_com
             assert "docker:index/image:Image" in comment["content"]
             assert comment["status"] == "closed"
     assert (delivery.state(), delivery.access(), delivery.tags()) == before
+
+
+@pytest.mark.usefixtures("previewed")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("run.yml@trusted", "run.yml"),
+        lambda text: text.replace("ref: refs/heads/main", "ref: refs/heads/own-wiring"),
+        lambda text: text.partition("extends:")[0] + INCLUDED,
+    ],
+    ids=["its own file", "its own branch", "included, not extended"],
+)
+def test_a_pull_request_with_a_wiring_of_its_own_gets_no_credential(
+    delivery: Delivery, change: Callable[[str], str]
+) -> None:
+    with delivery.branch("own-wiring") as branch:
+        number = delivery.organization.open_pull_request(branch)
+        delivery.edit("azure-pipelines.yml", change)
+    try:
+        run = delivery.run(branch=f"refs/pull/{number}/merge", reason="pullRequest", skip=CHECKS_OF_PULL_REQUEST)
+        results = run.start()
+    finally:
+        delivery.git("branch", "-D", "own-wiring")
+    assert results.stages["preview_dev"] == runs.FAILED
+    assert results.steps == []
+    assert "The pipeline does not extend a required template" in results.issues[0][1]
 
 
 @pytest.mark.usefixtures("previewed")
@@ -462,7 +494,7 @@ def test_from_key_to_identity_tokens_and_back_with_a_release_at_every_stage(deli
     operator.config(pipelineIdentity="oidc", oidcTrust=trust, keepAccessKey="true")
     operator.up()
     released_by("the key, with roles beside it")
-    delivery.edit("azure-pipelines.yml", lambda text: text.replace("identity: key", "identity: oidc"))
+    delivery.edit(STACKS, lambda text: text.replace("identity: key", "identity: oidc"))
     # The environment's approval, the connection's own, and the group's while it holds the key.
     released_by("an identity token, with the key beside it", approved=3)
     operator.config(keepAccessKey="false")
@@ -476,7 +508,7 @@ def test_from_key_to_identity_tokens_and_back_with_a_release_at_every_stage(deli
 
     operator.config(keepAccessKey="true")
     operator.up()
-    delivery.edit("azure-pipelines.yml", lambda text: text.replace("identity: oidc", "identity: key"))
+    delivery.edit(STACKS, lambda text: text.replace("identity: oidc", "identity: key"))
     released_by("the key again")
     operator.config(pipelineIdentity="key", oidcTrust="[]", keepAccessKey="false")
     operator.up()

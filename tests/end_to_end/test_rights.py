@@ -226,23 +226,23 @@ def test_no_branch_reaches_a_credential_by_yaml_of_its_own(parties: Parties, san
     assert found == dict.fromkeys(PROTECTED, True)
 
 
-def test_a_run_of_main_on_a_branchs_commit_gets_the_push_key_from_nobody_but_a_person(
-    parties: Parties, sandbox: Sandbox
-) -> None:
+def test_a_run_of_main_on_a_branchs_commit_gets_nothing_by_yaml_of_its_own(parties: Parties, sandbox: Sandbox) -> None:
     token, numbers = parties.tokens["contributor"], parties.things.numbers
-    yaml = f"variables: [{{group: app-one}}]\n{_STEP}"
-    commit(sandbox, token, "refs/heads/change", {"/azure-pipelines.yml": yaml})
-    refs = {ref["name"]: ref["objectId"] for ref in ask(sandbox, token, "GET", f"{GIT}/refs").json()["value"]}
-    body = {
-        "definition": {"id": numbers["pipeline"]},
-        "sourceBranch": "refs/heads/main",
-        "sourceVersion": refs["refs/heads/change"],
-    }
-    run = ask(sandbox, token, "POST", "_apis/build/builds", body).json()["id"]
-    given = ask_operator(sandbox, "_apis/sandbox/agent/requests", {"build": run})
-    assert given["job"] is None
-    (approval,) = given["approvals"]
-    assert approval["resource"] == "Variable group app-one"
+    for name, yaml in PROTECTED.items():
+        text = yaml.replace("NAME", name.partition(" ")[0])
+        commit(sandbox, token, "refs/heads/change", {"/azure-pipelines.yml": text})
+        refs = {ref["name"]: ref["objectId"] for ref in ask(sandbox, token, "GET", f"{GIT}/refs").json()["value"]}
+        body = {
+            "definition": {"id": numbers["pipeline"]},
+            "sourceBranch": "refs/heads/main",
+            "sourceVersion": refs["refs/heads/change"],
+        }
+        run = ask(sandbox, token, "POST", "_apis/build/builds", body).json()["id"]
+        given = ask_operator(sandbox, "_apis/sandbox/agent/requests", {"build": run})
+        assert (given["job"], given["approvals"]) == (None, []), name
+        records = ask(sandbox, token, "GET", f"_apis/build/builds/{run}/timeline").json()["records"]
+        (issue,) = (issue["message"] for row in records for issue in row["issues"] or [])
+        assert "The pipeline does not extend a required template" in issue
 
 
 def test_the_identity_of_who_pushes_is_nobodys_before_the_approval(parties: Parties, sandbox: Sandbox) -> None:
