@@ -48,6 +48,8 @@ EXPANDED = {
 """What templates see of a run of each way."""
 WAYS = {"pull-request": "pullRequest", "main": "individualCI", "nightly": "schedule"}
 MAIN = "refs/heads/main"
+WIRING = "pipelines/templates/run.yml"
+"""What azure-pipelines.yml extends, as it is on main."""
 TOPIC = "refs/heads/pipeline-run"
 """The branch of the pull request that `--as pull-request` keeps open."""
 EXIT = {"succeeded": 0, "partiallySucceeded": 0, "failed": 1, "canceled": 130}
@@ -117,6 +119,10 @@ class Local:
         found = self.ask("GET", f"_apis/build/definitions?name={names.PROJECT}")["value"]
         if not found:
             raise SandboxError("the checkout's stack declares no pipeline: pipelineEnabled in Pulumi.dev.yaml does")
+        if self._git("status", "--porcelain"):
+            self.screen.say("what is not committed is not part of the run: it is of HEAD")
+        if way == "pull-request":
+            self._main_first()
         self._push(MAIN if way != "pull-request" else TOPIC)
         branch = f"refs/pull/{self._pull_request()}/merge" if way == "pull-request" else MAIN
         body = {"reason": WAYS[way], "sourceBranch": branch}
@@ -135,21 +141,32 @@ class Local:
     def _records(self, number: int) -> list[dict[str, Any]]:
         return list(self.ask("GET", f"_apis/build/builds/{number}/timeline")["records"])
 
-    def _push(self, branch: str) -> None:
-        """Push HEAD, whatever is there: the repository is the sandbox's own."""
+    def _main_first(self) -> None:
+        """A pull request's run takes its wiring from main: where that has none, it becomes what came before HEAD."""
+        path = f"_apis/git/repositories/{names.PROJECT}"
+        try:
+            self.ask("GET", f"{path}/items?path=/{WIRING}&versionDescriptor.version=main")
+        except ChannelError:
+            before = self._git("rev-parse", "--verify", "--quiet", "HEAD^", fails=True)
+            held = before and self._git("ls-tree", "--name-only", before, "--", WIRING)
+            self._push(MAIN, before if held else "HEAD")
+        refs = {one["name"]: one["objectId"] for one in self.ask("GET", f"{path}/refs?filter=heads/main")["value"]}
+        self.screen.say(f"Wiring, and steps with rights, are those of main at {refs[MAIN][:12]}")
+
+    def _push(self, branch: str, commit: str = "HEAD") -> None:
+        """Push a commit, whatever is there: the repository is the sandbox's own."""
         token = base64.b64encode(f":{self.organization.token}".encode()).decode()
         signed = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraheader"}
         signed["GIT_CONFIG_VALUE_0"] = f"Authorization: Basic {token}"
         url = f"{self.organization.url}/{names.PROJECT}/_git/{names.PROJECT}"
-        if self._git("status", "--porcelain"):
-            self.screen.say("what is not committed is not part of the run: it is of HEAD")
-        self._git("push", "--quiet", "--force", url, f"HEAD:{branch}", env=signed)
+        self._git("push", "--quiet", "--force", url, f"{commit}:{branch}", env=signed)
 
-    def _git(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+    def _git(self, *arguments: str, env: Mapping[str, str] | None = None, fails: bool = False) -> str:
+        """What git printed in the checkout; nothing where it failed and may."""
         given = environment.full(dict(self.variables)) | dict(env or {})
         command = ["git", "-C", str(self.layout.checkout), *arguments]
         done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if done.returncode and not fails:
             raise SandboxError(
                 f"git {arguments[0]} failed: {done.stderr.strip()}; a run is of a commit of this checkout"
             )

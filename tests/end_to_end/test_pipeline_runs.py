@@ -148,25 +148,20 @@ def test_a_pull_request_is_previewed_where_its_stack_asks_for_it_and_its_one_com
 
 @pytest.mark.usefixtures("previewed")
 @pytest.mark.parametrize(
-    "change",
+    ("name", "change"),
     [
-        lambda text: text.replace("run.yml@trusted", "run.yml"),
-        lambda text: text.replace("ref: refs/heads/main", "ref: refs/heads/own-wiring"),
-        lambda text: text.partition("extends:")[0] + INCLUDED,
+        ("own-file", lambda text: text.replace("run.yml@trusted", "run.yml")),
+        ("own-branch", lambda text: text.replace("ref: refs/heads/main", "ref: refs/heads/own-branch")),
+        ("included", lambda text: text.partition("extends:")[0] + INCLUDED),
     ],
-    ids=["its own file", "its own branch", "included, not extended"],
 )
 def test_a_pull_request_with_a_wiring_of_its_own_gets_no_credential(
-    delivery: Delivery, change: Callable[[str], str]
+    delivery: Delivery, start: Start, name: str, change: Callable[[str], str]
 ) -> None:
-    with delivery.branch("own-wiring") as branch:
+    with delivery.branch(name) as branch:
         number = delivery.organization.open_pull_request(branch)
         delivery.edit("azure-pipelines.yml", change)
-    try:
-        run = delivery.run(branch=f"refs/pull/{number}/merge", reason="pullRequest", skip=CHECKS_OF_PULL_REQUEST)
-        results = run.start()
-    finally:
-        delivery.git("branch", "-D", "own-wiring")
+        _, results = start(branch=f"refs/pull/{number}/merge", reason="pullRequest", skip=CHECKS_OF_PULL_REQUEST)
     assert results.stages["preview_dev"] == runs.FAILED
     assert results.steps == []
     assert "The pipeline does not extend a required template" in results.issues[0][1]
