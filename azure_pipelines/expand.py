@@ -126,7 +126,7 @@ class Expander:
         base = self._template(given, file, seen, depth)
         if depth == 0:
             self._extensions.append(_named(given, file))
-        if clash := sorted(set(base) & set(node) - {"variables"}):
+        if clash := sorted(set(base) & set(node)):
             raise PipelineError(f"{given.file}:{given.line}: {', '.join(clash)} stands here and in what is extended")
         node.update(base)
         return node

@@ -25,6 +25,7 @@ WAYS: Mapping[str, Mapping[str, str]] = {
     "pull request": {"Build.Reason": "PullRequest", "Build.SourceBranch": "refs/pull/1/merge"},
     "push to main": {"Build.Reason": "IndividualCI", "Build.SourceBranch": "refs/heads/main"},
     "run of a branch by hand": {"Build.Reason": "Manual", "Build.SourceBranch": "refs/heads/topic"},
+    "run of a pull request by hand": {"Build.Reason": "Manual", "Build.SourceBranch": "refs/pull/1/merge"},
     "nightly": {"Build.Reason": "Schedule", "Build.SourceBranch": "refs/heads/main"},
 }
 """How a run can start, with what templates see of it."""

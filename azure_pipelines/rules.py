@@ -63,8 +63,9 @@ class Context:
 
     @property
     def pull_request(self) -> bool:
-        """Whether a pull request, perhaps of a fork, starts it."""
-        return self.predefined["Build.Reason"] == "PullRequest"
+        """Whether it is of a pull request, perhaps of a fork, whoever starts it."""
+        branch, reason = self.predefined["Build.SourceBranch"], self.predefined["Build.Reason"]
+        return reason == "PullRequest" or branch.startswith("refs/pull/")
 
     def names(self, *scopes: Iterable[Variable]) -> frozenset[str] | None:
         """The names in lower case that are defined for the whole pipeline and in scopes; None where any may be."""

@@ -365,5 +365,5 @@ def _required_template(settings: Settings) -> RequiredTemplate | None:
         path=settings.required_template,
         repository=settings.required_template_repository
         or f"{settings.azure_dev_ops_project}/{settings.pipeline_repository}",
-        ref=settings.required_template_ref or f"refs/heads/{settings.pipeline_branch}",
+        ref=settings.required_template_ref,
     )

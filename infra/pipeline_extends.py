@@ -7,7 +7,7 @@ from typing import Any
 EXAMPLES = {
     "requiredTemplate": "pipelines/templates/run.yml",
     "requiredTemplateRepository": "app-one/app-one",
-    "requiredTemplateRef": "refs/heads/main",
+    "requiredTemplateRef": "refs/heads/trusted",
 }
 """What this repository's file extends, by the key of the setting that requires it."""
 
@@ -16,7 +16,6 @@ _NEEDED = (
     "required_template_repository",
     "required_template_ref",
     "pipeline_repository",
-    "pipeline_branch",
     "azure_dev_ops_project",
 )
 
@@ -66,17 +65,16 @@ def mismatches(file: str, extended: Extended | None, read: Mapping[str, Any]) ->
         return
     rows = (
         ("requiredTemplate", read["required_template"], extended.path),
-        (
-            "requiredTemplateRepository",
-            read["required_template_repository"] or read["pipeline_repository"],
-            extended.repository,
-        ),
-        ("requiredTemplateRef", read["required_template_ref"] or f"refs/heads/{read['pipeline_branch']}", extended.ref),
+        ("requiredTemplateRepository", repository(read), extended.repository),
+        ("requiredTemplateRef", read["required_template_ref"], extended.ref),
     )
-    project = f"{read['azure_dev_ops_project']}/".lower()
     for key, wanted, found in rows:
-        # A repository of the same project may be named without it, and names have no case.
-        same = (text.lower().removeprefix(project) if "Repository" in key else text for text in (wanted, found))
-        if len({*same}) > 1:
+        if wanted != found:  # letter by letter, as the service may compare them
             shown = found or "a file of its own commit, whatever that is"
             yield key, f"{file} extends {shown}, and its runs have to extend {wanted}", EXAMPLES[key]
+
+
+def repository(read: Mapping[str, Any]) -> str:
+    """The required template's repository, PROJECT/REPOSITORY. read: fields of the settings."""
+    own = f"{read['azure_dev_ops_project']}/{read['pipeline_repository']}"
+    return str(read["required_template_repository"] or own)

@@ -42,7 +42,7 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
     not in this folder, or is no YAML, nothing can be compared: the lint of the repository that holds it does that.
     """
     start = read.get("pipeline_yaml")
-    found = list(_files(project, start, read.get("pipeline_repository") or "")) if start else []
+    found = list(_files(project, start, _own(read))) if start else []
     if not found:
         return
     documents = [document for _, document in found]
@@ -76,17 +76,13 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
             '["*"], or a pattern that they fit',
         )
     branch = read.get("pipeline_branch")
-    deployed = branch is None or re.search(rf"refs/heads/{re.escape(branch)}(?![\w./-])", whole)
-    if not deployed:
+    if branch is not None and not re.search(rf"refs/heads/{re.escape(branch)}(?![\w./-])", whole):
         yield (
             "pipelineBranch",
             f"{files} deploy no refs/heads/{branch}; keep the default, or write the branch into them",
             "main",
         )
-    for row in pipeline_extends.mismatches(str(start), extended, read):
-        # Where it follows the branch, enough has been said of it.
-        if row[0] != "requiredTemplateRef" or read.get("required_template_ref") or deployed:
-            yield row
+    yield from pipeline_extends.mismatches(str(start), extended, read)
 
 
 def build_number(document: Any) -> str:
@@ -104,6 +100,10 @@ def build_number(document: Any) -> str:
     return re.sub(r"\$\([^()]*\)", "x", text)
 
 
+def _own(read: Mapping[str, Any]) -> str:
+    return f"{read.get('azure_dev_ops_project')}/{read.get('pipeline_repository')}".lower()
+
+
 def _without_resources(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
@@ -113,7 +113,7 @@ def _without_resources(document: Any) -> Any:
 def _files(project: Path, start: str, repository: str) -> Iterator[tuple[str, Any]]:
     """Text and document of a file and of every template that it leads to; a template's path is from its file.
 
-    repository: this one's name; a template of it at a ref is read as it is here.
+    repository: this one, project/repository in small letters; a template of it at a ref is read as it is here.
     """
     todo, seen = [Path(start)], set()
     ours: set[str] = set()
@@ -129,7 +129,7 @@ def _files(project: Path, start: str, repository: str) -> Iterator[tuple[str, An
         ours |= {
             alias
             for alias, entry in pipeline_extends.repositories(document).items()
-            if str(entry.get("name")).rpartition("/")[2].lower() == repository.lower()
+            if str(entry.get("name")).lower() in (repository, repository.rpartition("/")[2])
         }
         for name, _, alias in (one.partition("@") for one in _templates(document)):
             # Another repository's is not here; a leading slash, or a repository, begins at the repository's top.

@@ -205,10 +205,10 @@ class Settings:
     ]
     required_template_ref: Annotated[
         str,
-        optional(
+        matches(
             r"refs/(heads|tags)/(?!.*(?:\.\.|//|@\{|\.lock$|/\.|[/.]$))[^\s~^:?*\[\\/.-][^\s~^:?*\[\\]{0,243}",
-            "a whole ref, refs/heads/NAME or refs/tags/NAME, or empty",
-            "refs/tags/templates-1",
+            "a whole ref, refs/heads/NAME or refs/tags/NAME",
+            "refs/heads/trusted",
         ),
     ]
     pipeline_environment: Annotated[str, Rule(is_devops_name, _DEVOPS_NAME_RULE, "app-one-dev")]
@@ -290,6 +290,12 @@ class _Together:
 
 
 _TOGETHER = (
+    _Together(
+        keys=("requiredTemplateRef", "pipelineBranch"),
+        holds=lambda ref, branch: ref != f"refs/heads/{branch}",
+        rule="a run of the branch can be of any commit, and so extend a template of its own",
+        example="app-one:requiredTemplateRef refs/heads/trusted, which operators alone move",
+    ),
     _Together(
         keys=("imageTagMutabilityExclusions", "imageTagMutability"),
         holds=lambda exclusions, mutability: bool(exclusions) == mutability.endswith("_WITH_EXCLUSION"),

@@ -2,8 +2,9 @@
 
 Where this code is of another checkout than the current folder (pipelines/__main__.py), each has a .venv with the
 packages of its own lock: the program runs with those of the current folder, steps, audit and policies with those of
-this code. uv is taken from PATH; where there is none it is installed into this Python, at the version and hashes of its
-lock file. A second run changes nothing.
+this code. Nothing of the current folder is run or read for that but its lock: no module of the name pip or uv, no
+settings of uv, no build of a package. uv is taken from PATH; where there is none it is installed into this Python, at
+the version and hashes of its lock file. A second run changes nothing.
 """
 
 from __future__ import annotations
@@ -18,23 +19,29 @@ UV = agent.TOP / "requirements-uv.txt"
 """The lock file of uv itself."""
 
 
+LOCKED = ("--require-hashes", "--no-build")
+"""Nothing but wheels whose sums the lock has: a build would run code of the package."""
+
+
 def uv() -> list[str]:
     """The command that runs uv."""
     if found := shutil.which("uv"):
-        return [found]
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+        return [found, "--no-config"]
+    pip = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
     if agent.call([*pip, "-r", str(UV)]):
         raise agent.Stop("uv could not be installed: see the log above")
-    return [sys.executable, "-m", "uv"]
+    return [sys.executable, "-P", "-m", "uv", "--no-config"]
 
 
 def install(tool: list[str], checkout: Path, lock: Path) -> Path:
     """Install a lock's packages into a checkout's .venv, made if it is missing. Raises Stop where that fails."""
     environment = checkout / ".venv"
+    if environment.is_symlink():
+        raise agent.Stop(f"{environment} is a link, which could lead into another checkout: remove it", agent.REFUSED)
     python = environment / "bin" / "python"
     if not python.exists() and agent.call([*tool, "venv", "--quiet", "--python", sys.executable, str(environment)]):
         raise agent.Stop(f"{environment} could not be made: see the log above")
-    if agent.call([*tool, "pip", "install", "--require-hashes", "--python", str(python), "-r", str(lock)]):
+    if agent.call([*tool, "pip", "install", *LOCKED, "--python", str(python), "-r", str(lock)]):
         raise agent.Stop(f"the packages of {lock} could not be installed: see the log above")
     return environment
 
@@ -48,9 +55,11 @@ def main() -> None:
         if not lock.is_file():
             raise agent.Stop(f"{lock} is missing: run this in the checkout's top folder", agent.USAGE)
     tool, checkout = uv(), Path.cwd().resolve()
-    environment = install(tool, checkout, options.requirements)
     if checkout != agent.TOP:
-        environment = install(tool, agent.TOP, agent.TOP / "requirements.txt")
+        install(tool, checkout, options.requirements)
+    # Of the checkout of this code: `--requirements` is of the current folder, and says more where that is the same.
+    lock = options.requirements if checkout == agent.TOP else agent.TOP / "requirements.txt"
+    environment = install(tool, agent.TOP, lock)
     agent.set_variable("VIRTUAL_ENV", str(environment))
     agent.prepend_path(environment / "bin")
 

@@ -71,6 +71,16 @@ def _template(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
         yield each, "a run with any YAML may use it: it has no required template"
 
 
+def _pinned(_: str, properties: Properties) -> Iterator[str]:
+    templates = properties.get("requiredTemplates") or ()
+    if not templates:
+        yield "it names no template"
+    for one in templates:
+        ref, path = str(one.get("repositoryRef") or ""), one.get("templatePath")
+        if not ref.startswith(("refs/heads/", "refs/tags/")) or not path:
+            yield f"the template {path or 'of no name'} at {ref or 'no ref'} is whatever is found there"
+
+
 def _any_branch(_: str, properties: Properties) -> Iterator[str]:
     branches = [part.strip() for part in str(properties.get("allowedBranches") or "*").split(",")]
     for branch in branches:
@@ -189,9 +199,19 @@ RULES = (
         id="devops-required-template",
         title="What is protected is used by runs of one reviewed template",
         severity="high",
-        level="advisory",
+        level="mandatory",
         check=_template,
         remedy="Set app-one:requiredTemplate, which is its default",
+        met="infra/pipeline.py",
+    ),
+    ResourceRule(
+        id="devops-pinned-template",
+        title="A required template is one file at one ref",
+        severity="high",
+        level="mandatory",
+        types=(TEMPLATE,),
+        check=_pinned,
+        remedy="Name its file, and a ref that begins with refs/heads/ or refs/tags/",
         met="infra/pipeline.py",
     ),
     ResourceRule(

@@ -49,7 +49,8 @@ EXPANDED = {
 WAYS = {"pull-request": "pullRequest", "main": "individualCI", "nightly": "schedule"}
 MAIN = "refs/heads/main"
 WIRING = "pipelines/templates/run.yml"
-"""What azure-pipelines.yml extends, as it is on main."""
+"""What azure-pipelines.yml extends, as it is on the branch `trusted`."""
+TRUSTED = "refs/heads/trusted"
 TOPIC = "refs/heads/pipeline-run"
 """The branch of the pull request that `--as pull-request` keeps open."""
 EXIT = {"succeeded": 0, "partiallySucceeded": 0, "failed": 1, "canceled": 130}
@@ -121,8 +122,7 @@ class Local:
             raise SandboxError("the checkout's stack declares no pipeline: pipelineEnabled in Pulumi.dev.yaml does")
         if self._git("status", "--porcelain"):
             self.screen.say("what is not committed is not part of the run: it is of HEAD")
-        if way == "pull-request":
-            self._main_first()
+        self._trust(way)
         self._push(MAIN if way != "pull-request" else TOPIC)
         branch = f"refs/pull/{self._pull_request()}/merge" if way == "pull-request" else MAIN
         body = {"reason": WAYS[way], "sourceBranch": branch}
@@ -141,17 +141,20 @@ class Local:
     def _records(self, number: int) -> list[dict[str, Any]]:
         return list(self.ask("GET", f"_apis/build/builds/{number}/timeline")["records"])
 
-    def _main_first(self) -> None:
-        """A pull request's run takes its wiring from main: where that has none, it becomes what came before HEAD."""
-        path = f"_apis/git/repositories/{names.PROJECT}"
-        try:
-            self.ask("GET", f"{path}/items?path=/{WIRING}&versionDescriptor.version=main")
-        except ChannelError:
+    def _trust(self, way: str) -> None:
+        """Move the branch of wiring and steps as operators would: for a run of main to HEAD.
+
+        A pull request's run takes them as they are; where there are none yet, from the commit before HEAD.
+        """
+        path = f"_apis/git/repositories/{names.PROJECT}/refs?filter=heads/trusted"
+        known = {one["name"]: one["objectId"] for one in self.ask("GET", path)["value"]}
+        if way != "pull-request" or TRUSTED not in known:
             before = self._git("rev-parse", "--verify", "--quiet", "HEAD^", fails=True)
             held = before and self._git("ls-tree", "--name-only", before, "--", WIRING)
-            self._push(MAIN, before if held else "HEAD")
-        refs = {one["name"]: one["objectId"] for one in self.ask("GET", f"{path}/refs?filter=heads/main")["value"]}
-        self.screen.say(f"Wiring, and steps with rights, are those of main at {refs[MAIN][:12]}")
+            commit = before if way == "pull-request" and held else self._git("rev-parse", "HEAD")
+            self._push(TRUSTED, commit)
+            known[TRUSTED] = commit
+        self.screen.say(f"Wiring, and steps with rights, are those of trusted at {known[TRUSTED][:12]}")
 
     def _push(self, branch: str, commit: str = "HEAD") -> None:
         """Push a commit, whatever is there: the repository is the sandbox's own."""

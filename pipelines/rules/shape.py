@@ -37,7 +37,7 @@ DEPLOYMENT = JOB - {"job", "steps"} | {"deployment", "environment", "strategy"}
 STEP = frozenset({"condition", "displayName", "env", "name"})
 OF_KIND: Mapping[str, frozenset[str]] = {
     "task": frozenset({"inputs"}),
-    "checkout": frozenset({"fetchDepth", "path", "persistCredentials"}),
+    "checkout": frozenset({"clean", "fetchDepth", "path", "persistCredentials"}),
     "publish": frozenset({"artifact"}),
     "download": frozenset({"artifact"}),
 }

@@ -39,6 +39,10 @@ def caches(context: Context) -> Iterator[Finding]:
         if step.inputs.get("path", "").lower() not in CACHES:
             yield at("cache", step.raw, f"{step.inputs.get('path')} is no cache that may outlive the job")
         first, wanted = step.inputs.get("key", "").split("|")[0].strip(), rights(context, job)
+        if context.pull_request and wanted != "none":
+            yield at(
+                "cache", step.raw, f"{job.id} has rights: it restores nothing that the pull request's checks may write"
+            )
         if not first.endswith(f"-{wanted}") or "$" in first:
             yield at(
                 "cache", step.raw, f"the key of {step.title!r} begins with {first}: its first part ends in -{wanted}"

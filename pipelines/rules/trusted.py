@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from azure_pipelines.rules import at
+from pipelines.rules.order import MAIN
 from pipelines.rules.secrets import NEEDS
 from pipelines.rules.structure import modules, scripts_of
 
@@ -29,22 +30,24 @@ def has_rights(stage: Stage, job: Job) -> bool:
 
 
 def extends(context: Context) -> Iterator[Finding]:
-    """The pipeline extends a template of the repository `trusted`, which is this one at main."""
+    """The pipeline extends a template of the repository `trusted`, at a ref that no run can be of."""
     pipeline = context.pipeline
     entry = pipeline.repositories.get(ALIAS)
     if pipeline.extends is None or pipeline.extends.repository != ALIAS or entry is None:
         yield at("trusted", pipeline.raw, f"extend a template of the repository {ALIAS}: FILE@{ALIAS}")
         return
-    if str(entry.get("type")) != "git" or not str(entry.get("ref", "")).startswith("refs/"):
-        yield at("trusted", entry, f"{ALIAS} is of type git, with a whole ref such as refs/heads/main")
+    ref, name = str(entry.get("ref", "")), str(entry.get("name", ""))
+    if str(entry.get("type")) != "git" or not ref.startswith("refs/") or name.count("/") != 1:
+        yield at("trusted", entry, f"{ALIAS} is of type git, PROJECT/REPOSITORY, with a whole ref")
+    if ref == MAIN:
+        yield at("trusted", entry, f"a run of {MAIN} can be of any commit: name a ref that no run is of")
 
 
 def checkouts(context: Context) -> Iterator[Finding]:
     """A job with rights has both checkouts before anything else, and every step of ours is the trusted one's."""
     entry: Mapping[str, str] = context.pipeline.repositories.get(ALIAS) or {}
-    name = entry.get("name", "").rpartition("/")[2]
     # By no alias: that a pull request could declare to be something else.
-    whole = f"git://{context.predefined['system.teamproject']}/{name}@{entry.get('ref', '')}"
+    whole = f"git://{entry.get('name', '')}@{entry.get('ref', '')}"
     wanted = [("self", "s"), (whole, ALIAS)]
     for stage, job in context.pipeline.jobs():
         begun = [step for step in job.steps if (step.kind, step.argument) != ("download", "none")][:2]

@@ -267,7 +267,7 @@ def _expanded(call: Call, definition: Json, known: Json) -> Pipeline:
         file, chosen = definition["yaml"].lstrip("/"), known["templateParameters"]
         pipeline = read(sources, file, predefined(call, known), chosen, partial(repositories.declared, call, known))
         known["repositories"] = repositories.checked_out(call, known, pipeline, sources)
-        known["extends"] = repositories.extended(call, known, pipeline, sources)
+        known["extends"] = repositories.extended(pipeline, sources)
     except PipelineError as error:
         raise NotRunnableError(str(error)) from error
     known_stages = {stage.id for stage in pipeline.stages}

@@ -46,21 +46,20 @@ def on(draft: Draft, project_id: str, kind: str, resource_id: str) -> list[Json]
 def refused(draft: Draft, check: Json, build: Json) -> str:
     """Return why a check refuses a build at once, by its branch or by its YAML; an empty text if it does not."""
     shown = check["settings"].get("displayName") or TYPES[check["type"]]
-    reason = _refused_template(draft, check, build) or _refused_branch(draft, check, build)
+    reason = _refused_template(check, build) or _refused_branch(draft, check, build)
     return reason and f"the check {shown!r} failed. {reason}"
 
 
-def _refused_template(draft: Draft, check: Json, build: Json) -> str:
+def _refused_template(check: Json, build: Json) -> str:
     """A required template: the run's YAML extends one of the check's templates, at the very ref.
 
     https://learn.microsoft.com/azure/devops/pipelines/process/approvals#required-template
     """
     if check["type"] != REQUIRED_TEMPLATE:
         return ""
-    project = draft.table("projects")[check["projectId"]]["name"]
-    wanted = [_template(one, project) for one in check["settings"].get("extendsChecks") or []]
+    wanted = [_template(one) for one in check["settings"].get("extendsChecks") or []]
     found = build.get("extends")
-    if found and _template(found, project) in wanted:
+    if found and _template(found) in wanted:
         return ""
     names = ", ".join(f"{path} of {name} at {ref}" for _, name, ref, path in wanted)
     own = (
@@ -69,15 +68,10 @@ def _refused_template(draft: Draft, check: Json, build: Json) -> str:
     return f"The pipeline does not extend a required template ({names}){f'; {own}' if own else ''}."
 
 
-def _template(one: Json, project: str) -> tuple[str, str, str, str]:
-    """Kind, name, ref and path; names have no case, and a repository of the same project needs no project."""
-    name, ref = str(one.get("repositoryName") or "").lower(), str(one.get("repositoryRef") or "")
-    return (
-        str(one.get("repositoryType") or "git").lower(),
-        name if "/" in name else f"{project.lower()}/{name}",
-        ref if ref.startswith("refs/") else f"refs/heads/{ref}",
-        str(one.get("templatePath") or "").lstrip("/"),
-    )
+def _template(one: Json) -> tuple[str, str, str, str]:
+    """Kind, name, ref and path, compared as they are written: nothing says that the service knows them otherwise."""
+    path = str(one.get("templatePath") or "").lstrip("/")
+    return str(one.get("repositoryType")), str(one.get("repositoryName")), str(one.get("repositoryRef")), path
 
 
 def _refused_branch(draft: Draft, check: Json, build: Json) -> str:

@@ -111,15 +111,15 @@ def _named(call: Call, run: Json, pipeline: Pipeline, step: Step, job: str) -> C
     return declared(call, run, entry)
 
 
-def extended(call: Call, run: Json, pipeline: Pipeline, self_: Committed) -> Json | None:
-    """Return what the pipeline extends, in the words of a required template check; None where it extends nothing."""
+def extended(pipeline: Pipeline, self_: Committed) -> Json | None:
+    """Return what the pipeline extends, as it names it and a required template check would; None for nothing."""
     file: File | None = pipeline.extends
     if file is None:
         return None
-    of = self_ if file.repository == SELF else declared(call, run, pipeline.repositories[file.repository.lower()])
+    entry = pipeline.repositories.get(file.repository.lower())
     return {
-        "repositoryType": "git",
-        "repositoryName": of.name,
-        "repositoryRef": of.ref,
+        "repositoryType": str(entry.get("type", "git")) if entry else "git",
+        "repositoryName": str(entry.get("name") or file.repository) if entry else self_.name,
+        "repositoryRef": str(entry.get("ref") or _DEFAULT_REF) if entry else self_.ref,
         "templatePath": str(file.path),
     }

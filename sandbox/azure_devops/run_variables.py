@@ -190,7 +190,8 @@ def predefined(call: Call, build: Json) -> dict[str, str]:
         "System.OidcRequestUri": oidc.request_uri(call.organization_url, project, build["id"]),
         "Build.SourceVersionMessage": log[0].comment.splitlines()[0] if log and log[0].comment else "",
     }
-    if build["pullRequestId"] is not None:
+    # Of a run that the pull request started; one of its branch that somebody queues by hand has none of these.
+    if build["pullRequestId"] is not None and str(build["reason"]).lower() == "pullrequest":
         request = call.draft.table("pullRequests")[str(build["pullRequestId"])]
         given |= {
             "System.PullRequest.IsFork": "True" if request.get("forkSource") else "False",

@@ -35,7 +35,7 @@ def test_a_run_as_a_pull_request_is_stopped_at_a_step_and_ends_as_cancelled(sand
     assert done.returncode == 130, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert "checks / checks" in lines
-    assert any(line.startswith("Wiring, and steps with rights, are those of main at ") for line in lines)
+    assert any(line.startswith("Wiring, and steps with rights, are those of trusted at ") for line in lines)
     assert any(line.startswith("  ok") and line.endswith("Cache of Python packages") for line in lines)
     assert any(line.startswith("Stages: checks canceled") for line in lines)
     assert any(line.startswith("Result: canceled. Summaries, artefacts, test results: ") for line in lines)

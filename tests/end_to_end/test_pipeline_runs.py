@@ -151,7 +151,7 @@ def test_a_pull_request_is_previewed_where_its_stack_asks_for_it_and_its_one_com
     ("name", "change"),
     [
         ("own-file", lambda text: text.replace("run.yml@trusted", "run.yml")),
-        ("own-branch", lambda text: text.replace("ref: refs/heads/main", "ref: refs/heads/own-branch")),
+        ("own-branch", lambda text: text.replace("ref: refs/heads/trusted", "ref: refs/heads/own-branch")),
         ("included", lambda text: text.partition("extends:")[0] + INCLUDED),
     ],
 )
@@ -165,6 +165,19 @@ def test_a_pull_request_with_a_wiring_of_its_own_gets_no_credential(
     assert results.stages["preview_dev"] == runs.FAILED
     assert results.steps == []
     assert "The pipeline does not extend a required template" in results.issues[0][1]
+
+
+@pytest.mark.usefixtures("previewed")
+@pytest.mark.parametrize("reason", ["manual", "schedule", "individualCI"])
+def test_a_pull_requests_branch_that_somebody_queues_by_hand_gets_no_preview(
+    delivery: Delivery, start: Start, reason: str
+) -> None:
+    with delivery.branch(f"by-hand-{reason}") as branch:
+        number = delivery.organization.open_pull_request(branch)
+        _, results = start(branch=f"refs/pull/{number}/merge", reason=reason, skip=CHECKS_OF_PULL_REQUEST)
+    assert set(results.stages) == {*CHECKS_OF_PULL_REQUEST, "preview_dev"}
+    assert results.stages["preview_dev"] == runs.SKIPPED
+    assert (results.steps, results.approved) == ([], [])
 
 
 @pytest.mark.usefixtures("previewed")

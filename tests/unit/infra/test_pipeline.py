@@ -106,7 +106,7 @@ def test_only_runs_of_the_protected_branch_reach_what_is_protected(run_program: 
 TEMPLATE = {
     "repositoryType": "azuregit",
     "repositoryName": "app-one/app-one",
-    "repositoryRef": "refs/heads/main",
+    "repositoryRef": "refs/heads/trusted",
     "templatePath": "pipelines/templates/run.yml",
 }
 ELSEWHERE = {
@@ -122,8 +122,8 @@ ELSEWHERE = {
     [
         ({}, TEMPLATE),
         (
-            {"app-one:pipelineBranch": "release/1", "app-one:pipelineYaml": "its-own.yml"},
-            {**TEMPLATE, "repositoryRef": "refs/heads/release/1"},
+            {"app-one:pipelineRepository": "shop", "app-one:pipelineYaml": "its-own.yml"},
+            {**TEMPLATE, "repositoryName": "app-one/shop"},
         ),
         (
             ELSEWHERE,

@@ -110,6 +110,10 @@ BAD: list[tuple[str, Any, str]] = [
     ("pipelineBranch", "a..b", "as git names it"),
     ("pipelineBranch", "main,feature", "without a comma"),
     ("pipelineYaml", "../azure-pipelines.yml", "a file of the repository"),
+    ("requiredTemplate", "../run.yml", "a file of its repository"),
+    ("requiredTemplateRepository", "guard", "PROJECT/REPOSITORY"),
+    ("requiredTemplateRef", "trusted", "a whole ref"),
+    ("requiredTemplateRef", "refs/heads/a..b", "a whole ref"),
     ("pipelineEnvironment", "", "1 to 128 characters"),
     ("pipelineApprovers", [], "a list of group names or ids"),
     ("pipelineReviewers", 0, "a whole number from 1 to 10"),
@@ -407,7 +411,7 @@ def test_the_defaults_fit_the_pipelines_files_and_changed_files_fit_changed_name
     read({"pipelineEnabled": True}, project=ROOT)
     (tmp_path / "steps").mkdir()
     (tmp_path / "azure-pipelines.yml").write_text(
-        "resources: {repositories: [{repository: own, name: app-one, ref: refs/heads/release}]}\n"
+        "resources: {repositories: [{repository: own, name: app-one/app-one, ref: refs/heads/trusted}]}\n"
         "extends: {template: pipelines/templates/run.yml@own}"
     )
     (tmp_path / "pipelines/templates").mkdir(parents=True)
@@ -430,6 +434,7 @@ def test_the_defaults_fit_the_pipelines_files_and_changed_files_fit_changed_name
     assert len(errors({"pipelineEnabled": True}, project=tmp_path)) == 6
 
 
+OWN = ("app-one/app-one", "refs/heads/trusted")
 EXTENDING = """
     resources: {repositories: [{repository: t, type: git, name: NAME, ref: REF}]}
     extends: {template: FILE@t}
@@ -441,10 +446,15 @@ EXTENDING = """
     [
         ("stages: []", {}, {"requiredTemplate": "extends no template"}),
         ("extends: {template: pipelines/templates/run.yml}", {}, {"Repository": "its own commit", "Ref": "its own"}),
-        (("shop", "refs/heads/main", "run.yml"), {"requiredTemplate": "run.yml"}, {"Repository": "extends shop, and"}),
-        (("app-one", "refs/tags/1", "run.yml"), {"requiredTemplate": "run.yml"}, {"Ref": "extends refs/tags/1, and"}),
-        (("app-one", "refs/heads/main", "go.yml"), {}, {"requiredTemplate": "extends go.yml, and its runs"}),
-        (("App-One/App-One", "refs/heads/main", "run.yml"), {"requiredTemplate": "run.yml"}, {}),
+        ((OWN[0], "refs/tags/1", "run.yml"), {"requiredTemplate": "run.yml"}, {"Ref": "extends refs/tags/1, and"}),
+        ((*OWN, "go.yml"), {}, {"requiredTemplate": "extends go.yml, and its runs"}),
+        ((*OWN, "run.yml"), {"requiredTemplate": "run.yml"}, {}),
+        (("app-one", OWN[1], "run.yml"), {"requiredTemplate": "run.yml"}, {"Repository": "extends app-one, and"}),
+        (
+            ("APP-ONE/app-one", OWN[1], "run.yml"),
+            {"requiredTemplate": "run.yml"},
+            {"Repository": "extends APP-ONE/app-one, and"},
+        ),
         (
             ("tools/guard", "refs/tags/1", "run.yml"),
             {

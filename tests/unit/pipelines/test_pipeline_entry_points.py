@@ -807,3 +807,49 @@ def test_a_release_out_of_reach_is_one_clear_error(release_host: Path, tmp_path:
     (release_host / install_pulumi.archive("9.9.9")).unlink()
     with pytest.raises(agent.Stop, match="could not be read"):
         install_pulumi.install("9.9.9", tmp_path / "cli")
+
+
+def test_no_file_of_a_checkout_but_its_lock_has_a_say_in_what_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a job with rights: the current folder is a pull request's, and uv is not on PATH."""
+    trusted, theirs = tmp_path / "trusted", tmp_path / "theirs"
+    for checkout in (trusted, theirs):
+        checkout.mkdir()
+        (checkout / "requirements.txt").write_text("", encoding="utf-8")
+    for name in ("pip", "uv"):
+        (theirs / name).mkdir()
+        (theirs / name / "__init__.py").write_text("", encoding="utf-8")
+        (theirs / name / "__main__.py").write_text("raise SystemExit('a module of theirs was run')", encoding="utf-8")
+    (theirs / "uv.toml").write_text(f"[pip]\ntarget = {str(tmp_path / 'elsewhere')!r}\n", encoding="utf-8")
+    calls: list[list[str]] = []
+
+    def called(argv: list[str], **_: object) -> int:
+        calls.append([str(word) for word in argv])
+        if "venv" not in argv:  # nothing is fetched here
+            return 0
+        done = subprocess.run(argv, cwd=theirs, capture_output=True, text=True, check=False)
+        assert "a module of theirs" not in done.stderr
+        return done.returncode
+
+    monkeypatch.setattr(agent, "TOP", trusted)
+    monkeypatch.setattr(agent, "call", called)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.chdir(theirs)
+    monkeypatch.setattr(sys, "argv", ["install_python"])
+    install_python.main()
+    tool = [sys.executable, "-P", "-m", "uv", "--no-config"]
+    assert [call[: len(tool)] for call in calls[1:]] == [tool] * 4
+    installs = [call for call in calls if call[len(tool) : len(tool) + 2] == ["pip", "install"]]
+    assert [call[-1] for call in installs] == ["requirements.txt", str(trusted / "requirements.txt")]
+    assert all({"--require-hashes", "--no-build"} <= set(call) for call in installs)
+    assert (trusted / ".venv/bin/python").exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_environment_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
+    (tmp_path / ".venv").symlink_to(tmp_path / "other")
+    done = entry_point("install_python", cwd=tmp_path)
+    assert done.returncode == agent.REFUSED
+    assert ".venv is a link, which could lead into another checkout: remove it" in done.stderr

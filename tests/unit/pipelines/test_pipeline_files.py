@@ -277,18 +277,21 @@ SEEDS = {
         "    stricter: ${{ parameters.stricter }}\n",
         "stages: []\n",
     ),
-    "the template is of whatever branch": Seed("trusted", PIPELINE, "ref: refs/heads/main", "ref: main"),
+    "the template is of whatever branch": Seed("trusted", PIPELINE, "ref: refs/heads/trusted", "ref: trusted"),
+    "the template is of a ref that a run can be of": Seed(
+        "trusted", PIPELINE, "ref: refs/heads/trusted", "ref: refs/heads/main"
+    ),
     "a job with rights runs what a pull request changed": Seed(
         "trusted", f"{T}plan.yml", "$(trusted)/pipelines preview", "pipelines preview"
     ),
     "a job with rights takes its steps by a name that a pull request declares": Seed(
         "trusted",
         f"{T}checkouts.yml",
-        "git://${{ variables['System.TeamProject'] }}/app-one@refs/heads/main",
+        "git://app-one/app-one@refs/heads/trusted",
         "trusted",
     ),
     "a job with rights takes its steps from another branch": Seed(
-        "trusted", f"{T}checkouts.yml", "app-one@refs/heads/main", "app-one@refs/heads/topic"
+        "trusted", f"{T}checkouts.yml", "app-one@refs/heads/trusted", "app-one@refs/heads/topic"
     ),
     "a job with rights has its own commit alone": Seed(
         "trusted", f"{T}drift.yml", "- template: checkouts.yml", "- {checkout: self, persistCredentials: 'false'}"
@@ -378,7 +381,7 @@ SEEDS = {
     "a fork gets secrets": Seed(
         "fork",
         f"{T}pull-request.yml",
-        "ne(variables['System.PullRequest.IsFork'], 'True'), ",
+        "eq(variables['System.PullRequest.IsFork'], 'False'), ",
         "",
     ),
     "a script has several lines": Seed(
@@ -405,9 +408,7 @@ SEEDS = {
     "an output is of a job that is not there": Seed(
         "output", f"{T}deploy.yml", ".preview.outputs", ".previews.outputs"
     ),
-    "a token stays in .git/config": Seed(
-        "checkout", f"{T}checkouts.yml", "persistCredentials: 'false'", "clean: 'true'"
-    ),
+    "a token stays in .git/config": Seed("checkout", f"{T}checkouts.yml", "    persistCredentials: 'false'\n", ""),
     "a failure is waved through": Seed(
         "checkout", f"{T}deploy.yml", "displayName: Log in to ECR", "continueOnError: 'true'"
     ),
@@ -589,8 +590,8 @@ SEEDS = {
     "a secret is in a template's condition": Seed(
         "secret",
         STAGES,
-        "${{ if eq(variables['Build.Reason'], 'Schedule') }}:",
-        "${{ if variables['System.AccessToken'] }}:",
+        "${{ if and(eq(variables['Build.Reason'], 'Schedule'), ",
+        "${{ if and(variables['System.AccessToken'], ",
     ),
     "variables are read by a computed name": Seed(
         "secret",
@@ -639,15 +640,18 @@ SEEDS = {
         "cache", f"{T}toolchain.yml", "path: $(pluginArchives)", "path: $(PULUMI_HOME)/plugins"
     ),
     "a cache takes what another key has": Seed(
-        "cache", f"{T}toolchain.yml", "path: $(UV_CACHE_DIR)", "path: $(UV_CACHE_DIR)\n      restoreKeys: uv"
+        "cache", f"{T}toolchain.yml", "path: $(UV_CACHE_DIR)", "path: $(UV_CACHE_DIR)\n          restoreKeys: uv"
     ),
     "all jobs share a cache": Seed("cache", f"{T}toolchain.yml", "key: uv-${{ parameters.rights }}", "key: uv"),
     "the build of a pull request shares a cache with what pushes": Seed(
         "cache", f"{T}build.yml", "rights: none", "rights: push"
     ),
     "a deployment shares a cache with the checks": Seed("cache", f"{T}deploy.yml", "rights: push", "rights: none"),
-    "a preview of main shares a cache with a pull request's": Seed(
-        "cache", f"{T}preview.yml", "rights: reader", "rights: pull-request"
+    "a preview of main shares a cache with what pushes": Seed(
+        "cache", f"{T}preview.yml", "rights: reader", "rights: push"
+    ),
+    "a pull request's job with rights restores what its checks may have written": Seed(
+        "cache", f"{T}toolchain.yml", "- ${{ if ne(parameters.rights, 'pull-request') }}:", "- ${{ if true }}:"
     ),
     "the engine may fetch what a state names": Seed(
         "fixed", f"{T}variables.yml", "ACQUISITION\n    value: 'true'", "ACQUISITION\n    value: 'false'"
@@ -700,16 +704,18 @@ SEEDS = {
     "the guard against forks is inverted": Seed(
         "fork",
         f"{T}pull-request.yml",
-        "ne(variables['System.PullRequest.IsFork']",
         "eq(variables['System.PullRequest.IsFork']",
+        "ne(variables['System.PullRequest.IsFork']",
     ),
     "the guard against forks is one of two ways": Seed(
-        "fork", f"{T}pull-request.yml", "and(succeeded(), ne(variables", "or(succeeded(), ne(variables"
+        "fork", f"{T}pull-request.yml", "and(succeeded(), eq(variables", "or(succeeded(), eq(variables"
     ),
     "a fork's comment gets a token": Seed(
-        "fork", f"{T}unchecked.yml", "ne(variables['System.PullRequest.IsFork'], 'True')", "true"
+        "fork", f"{T}unchecked.yml", "eq(variables['System.PullRequest.IsFork'], 'False')", "true"
     ),
-    "the guard against forks compares with another word": Seed("fork", f"{T}pull-request.yml", "'True'), ", "'Yes'), "),
+    "the guard against forks compares with another word": Seed(
+        "fork", f"{T}pull-request.yml", "'False'), ", "'Yes'), "
+    ),
     "a branch is deployed": Seed(
         "main", f"{T}deploy.yml", "eq(variables['Build.SourceBranch'], 'refs/heads/main'),", "true,"
     ),
@@ -811,9 +817,9 @@ SEEDS = {
     ),
     "a job has no time for the signals": Seed("cancel", f"{T}variables.yml", "value: '240000'", "value: '290000'"),
     "a schedule starts no drift": Seed("nightly", STAGES, "'Schedule'", "'Scheduled'"),
-    "a push starts drift alone": Seed("nightly", STAGES, "if eq(variables", "if ne(variables"),
+    "a push starts drift alone": Seed("nightly", STAGES, "and(eq(variables", "and(ne(variables"),
     "drift is never looked for": Seed(
-        "nightly", f"{T}drift.yml", "condition: and(succeeded(), ", "condition: and(succeeded(), false, "
+        "nightly", f"{T}drift.yml", "and(succeeded(), eq(", "and(succeeded(), false, eq("
     ),
     "an output has another name": Seed("output", f"{T}preview.yml", "variable=artifact;", "variable=artefact;"),
     "an output that is read has another name": Seed("output", f"{T}deploy.yml", "'plan.artifact'", "'plan.artefact'"),
@@ -882,7 +888,7 @@ SEEDS = {
         "    branches:\n      include: [topic]\n    always",
     ),
     "a quiet day has no night": Seed("starts", PIPELINE, "    always: 'true'\n", "    always: 'false'\n"),
-    "there is no schedule": Seed("starts", PIPELINE, "schedules:\n  - cron: 17 3 * * *\n", "variables:\n  - x: y\n"),
+    "there is no schedule": Seed("starts", PIPELINE, "schedules:\n  - cron: 17 3 * * *\n", "x:\n  - x: y\n"),
     "a schedule has four fields": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * *"),
     "a schedule has a minute too many": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 60 3 * * *"),
     "a schedule has a month that is none": Seed("schedule", PIPELINE, "cron: 17 3 * * *", "cron: 17 3 * 0 *"),

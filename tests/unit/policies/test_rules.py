@@ -174,6 +174,15 @@ ON_RESOURCES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]], 
         {"variables": UNKNOWN},
     ),
     "devops-connection-by-token": ({"useOidc": True}, [({}, "key")], {"useOidc": UNKNOWN}),
+    "devops-pinned-template": (
+        {"requiredTemplates": [{"repositoryRef": "refs/tags/1", "templatePath": "run.yml"}]},
+        [
+            ({}, "names no template"),
+            ({"requiredTemplates": [{"repositoryRef": "main", "templatePath": "run.yml"}]}, "run.yml at main"),
+            ({"requiredTemplates": [{"repositoryRef": "refs/tags/1"}]}, "of no name"),
+        ],
+        {"requiredTemplates": UNKNOWN},
+    ),
     "devops-named-branches": (
         {"allowedBranches": "refs/heads/main,refs/pull/*"},
         [({}, "(*)"), ({"allowedBranches": "refs/heads/main, refs/heads/*"}, "(refs/heads/*)")],

@@ -19,7 +19,8 @@ stages:
     environment: ENVIRONMENT
     strategy: {runOnce: {deploy: {steps: [{bash: echo}]}}}
 """
-DECLARED = "resources: {repositories: [{repository: t, type: git, name: app-one, ref: REF}]}\n"
+DECLARED = "resources: {repositories: [{repository: t, type: git, name: app-one/app-one, ref: REF}]}\n"
+EXTENDS = "extends: {template: run.yml@t}"
 _numbers = itertools.count(1)
 
 Result = Callable[..., tuple[str, str]]
@@ -84,6 +85,9 @@ def test_a_run_that_extends_the_template_at_its_ref_goes_on(stage: Result) -> No
         # of the right repository and path, but of the branch's own commit or of another ref
         DECLARED.replace("REF", "refs/heads/other") + "extends: {template: run.yml@t}",
         DECLARED.replace("REF", "refs/heads/trusted") + "stages: [{template: run.yml@t}]",
+        # the same repository by another name: nothing says that the service knows it
+        DECLARED.replace("REF", "refs/heads/trusted").replace("app-one/app-one", "app-one") + EXTENDS,
+        DECLARED.replace("REF", "trusted") + EXTENDS,
         # what is extended extends the template in turn: the root may hand it anything
         DECLARED.replace("REF", "refs/heads/trusted") + "extends: {template: middle.yml}",
     ],
