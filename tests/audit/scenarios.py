@@ -88,8 +88,8 @@ STAGES = (
                     "credential-created": 1,
                     "pipeline-authorized": 2,  # for the variable group, and for the environment
                     # The stack and its five components; repository, lifecycle, group, user, variable group, image;
-                    # environment with its three checks, the group's check, two branch policies.
-                    "change": 19,
+                    # environment with its four checks, the group's two, two branch policies.
+                    "change": 21,
                 },
             ),
             Scenario(
@@ -101,9 +101,9 @@ STAGES = (
                     "credential-created": 2,
                     "pipeline-authorized": 4,  # for three variable groups, and for the environment
                     # The stack and its nine components; repository, lifecycle, two groups, two users, three variable
-                    # groups; environment with its three checks, a check of each variable group, another of the one that
+                    # groups; environment with its four checks, two of each variable group, another of the one that
                     # holds the key that pushes, two branch policies.
-                    "change": 29,
+                    "change": 33,
                 },
                 FOUNDATION,
             ),
@@ -115,8 +115,8 @@ STAGES = (
                     "credential-created": 2,  # two service connections
                     "pipeline-authorized": 6,  # for these too
                     # The stack and its twelve components; repository, lifecycle, three variable groups; environment
-                    # with its three checks, one of each variable group, three of the connections, two branch policies.
-                    "change": 30,
+                    # with its four checks, two of each variable group, five of the connections, two branch policies.
+                    "change": 36,
                 },
                 FOUNDATION | OIDC,
             ),
@@ -143,9 +143,9 @@ STAGES = (
                     "trust-changed": 3,  # two issuers, and the role that trusts them
                     "credential-created": 1,
                     "pipeline-authorized": 1,
-                    # Federation, role and connection as components; the connection's approval and branch control; the
-                    # variables that name role and connection.
-                    "change": 6,
+                    # Federation, role and connection as components; the connection's approval, branch control and
+                    # required template; the variables that name role and connection.
+                    "change": 7,
                 },
                 OIDC | {"keepAccessKey": "true"},
             ),
@@ -182,9 +182,9 @@ STAGES = (
                     "loss-repository-deleted": 1,
                     "loss-variable-group": 1,
                     "loss-credential": 2,
-                    # Approval, lock, two branch controls, two branch policies.
-                    "guard-weakened": 6,
-                    "loss-resource": 9,  # these six again, the pipeline, its environment, the user
+                    # Approval, lock, two branch controls, two required templates, two branch policies.
+                    "guard-weakened": 8,
+                    "loss-resource": 11,  # these eight again, the pipeline, its environment, the user
                     "access-narrowed": 4,  # the push policy and its attachment, the pipeline's two authorisations
                     # The stack and its five components; lifecycle policy, group, image.
                     "change": 9,

@@ -169,6 +169,17 @@ def test_up_makes_an_environment_with_an_approval_by_others_a_lock_and_a_branch_
         "Approval": 7 * 24 * 60,
         "ExclusiveLock": 24 * 60,
         "Task Check": 5,
+        "ExtendsCheck": 30 * 24 * 60,
+    }
+    assert checks["ExtendsCheck"]["settings"] == {
+        "extendsChecks": [
+            {
+                "repositoryType": "git",
+                "repositoryName": "app-one/app-one",
+                "repositoryRef": "refs/heads/trusted",
+                "templatePath": "pipelines/templates/run.yml",
+            }
+        ]
     }
     approval = checks["Approval"]["settings"]
     approvers = [approver["id"] for approver in approval.pop("approvers")]
@@ -245,8 +256,11 @@ def test_another_pipeline_is_refused_the_group_and_another_branch_the_environmen
 ) -> None:
     # The service reads what a run uses from its branch's YAML, when the run is queued.
     group = "variables:\n- group: app-one\n"
-    for branch, text in (("refs/heads/main", group + DEPLOYMENT), ("refs/heads/without", DEPLOYMENT)):
-        organization.push({"azure-pipelines.yml": text}, branch)
+    files = {"azure-pipelines.yml": (CHECKOUT / "azure-pipelines.yml").read_text(encoding="utf-8")}
+    wired = "parameters: [{name: stricter, type: string}]\n" + group + DEPLOYMENT
+    organization.push({**files, "pipelines/templates/run.yml": wired}, "refs/heads/trusted")
+    organization.push(files, "refs/heads/main")
+    organization.push({"azure-pipelines.yml": DEPLOYMENT}, "refs/heads/without")
     own, other = int(first.outputs()["pipeline_id"]), organization.create_pipeline("another")
     with pytest.raises(Refused, match="Variable group app-one was not found or is not authorized for use"):
         organization.queue(other, "refs/heads/main")
@@ -571,19 +585,24 @@ def test_what_the_pipeline_needs_is_named_before_anything_is_touched(
     first: Workstation, setting: str, value: str, named: str
 ) -> None:
     before = sorted(first.record())  # a failed run orders the state anew
-    first.config(**{setting: value})
+    own = {
+        "requiredTemplateRepository": "app-one/app-one"
+    }  # else the file's template is another's, which is said first
+    first.config(**{setting: value}, **own)
     said = errors(first.up(expect=None))
-    first.pulumi("config", "rm", f"app-one:{setting}")
+    for name in (setting, *own):
+        first.pulumi("config", "rm", f"app-one:{name}")
     assert re.search(named, said), said
     assert sorted(first.record()) == before
 
 
 def test_an_unknown_project_is_named_and_the_next_up_converges(first: Workstation) -> None:
-    first.config(azureDevOpsProject="nowhere")
+    first.config(azureDevOpsProject="nowhere", requiredTemplateRepository="app-one/app-one")
     done = first.up(expect=None)
     assert done.returncode != 0
     assert "nowhere" in done.stdout + done.stderr
-    first.pulumi("config", "rm", "app-one:azureDevOpsProject")
+    for name in ("azureDevOpsProject", "requiredTemplateRepository"):
+        first.pulumi("config", "rm", f"app-one:{name}")
     first.up("--expect-no-changes")
 
 
