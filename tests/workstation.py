@@ -6,6 +6,7 @@ import base64
 import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+RESOURCES = int(re.findall(r"`make up` makes (\d+) resources", (CHECKOUT / "README.md").read_text(encoding="utf-8"))[0])
+"""That a first `make up` makes, as README says."""
 EMPTY = "empty"
 """The state of a sandbox in which nothing was done but `up`."""
 

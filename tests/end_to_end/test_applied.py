@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workstation import CHECKOUT, Sandbox, Workstation
+from tests.workstation import CHECKOUT, RESOURCES, Sandbox, Workstation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def test_an_update_does_what_its_preview_showed_and_a_program_that_does_more_out
     first = updated(station)
     # The engine masks the group's values in both logs: the one thing of which nobody can say that it is the same.
     assert (first.returncode, first.stderr) == (4, ""), first.stdout
-    assert "steps    1 of 26 resources" in first.stdout
+    assert f"steps    1 of {RESOURCES} resources" in first.stdout
     assert "variables: masked on both sides, so whether it is what was previewed cannot be told" in first.stdout
     page = station.folder / "app/views/home.handlebars"
     page.write_text(page.read_text(encoding="utf-8") + "<!-- more -->\n", encoding="utf-8")

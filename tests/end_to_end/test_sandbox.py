@@ -20,7 +20,7 @@ import requests
 
 from sandbox import docker_engine, processes
 from tests.end_to_end.registry import login, pull, push
-from tests.workstation import CHECKOUT, Sandbox, Workstation, with_children
+from tests.workstation import CHECKOUT, RESOURCES, Sandbox, Workstation, with_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
-RESOURCES = int(re.findall(r"`make up` makes (\d+) resources", (CHECKOUT / "README.md").read_text(encoding="utf-8"))[0])
-"""That a first `make up` makes, as README says."""
 LOOPBACK = socket.inet_aton("127.0.0.1")[::-1].hex().upper()
 
 
