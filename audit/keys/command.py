@@ -10,7 +10,8 @@ from audit.report.model import Report
 from audit.secrets.environment import known
 
 if TYPE_CHECKING:
-    from audit.keys.survey import Inventory, Key
+    from audit.keys.key import Key
+    from audit.keys.survey import Inventory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from audit.errors import AuditError
 from audit.state import Resource, StackState
 
 if TYPE_CHECKING:
-    from audit.keys.survey import Key
+    from audit.keys.key import Key
 
 YOUNGEST = timedelta(minutes=10)
 """An engine writes down what was made at once; a key younger than this may be of an update that still goes on."""
