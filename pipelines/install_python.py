@@ -24,13 +24,14 @@ LOCKED = ("--require-hashes", "--no-build")
 
 
 def uv() -> list[str]:
-    """The command that runs uv."""
+    """The command that runs uv, as if here: it reads the settings of its user, and of no other checkout."""
+    here = ["--directory", str(agent.TOP)]
     if found := shutil.which("uv"):
-        return [found, "--no-config"]
+        return [found, *here]
     pip = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
     if agent.call([*pip, "-r", str(UV)]):
         raise agent.Stop("uv could not be installed: see the log above")
-    return [sys.executable, "-P", "-m", "uv", "--no-config"]
+    return [sys.executable, "-P", "-m", "uv", *here]
 
 
 def install(tool: list[str], checkout: Path, lock: Path) -> Path:
@@ -41,7 +42,7 @@ def install(tool: list[str], checkout: Path, lock: Path) -> Path:
     python = environment / "bin" / "python"
     if not python.exists() and agent.call([*tool, "venv", "--quiet", "--python", sys.executable, str(environment)]):
         raise agent.Stop(f"{environment} could not be made: see the log above")
-    if agent.call([*tool, "pip", "install", *LOCKED, "--python", str(python), "-r", str(lock)]):
+    if agent.call([*tool, "pip", "install", *LOCKED, "--python", str(python), "-r", str(lock.resolve())]):
         raise agent.Stop(f"the packages of {lock} could not be installed: see the log above")
     return environment
 
