@@ -7,6 +7,7 @@ from datetime import datetime
 import pulumi
 import pulumi_azuredevops as azuredevops
 
+from infra import pipeline_extends
 from infra.access import (
     KeyAccess,
     KeyArgs,
@@ -363,7 +364,8 @@ def _required_template(settings: Settings) -> RequiredTemplate | None:
         return None
     return RequiredTemplate(
         path=settings.required_template,
-        repository=settings.required_template_repository
-        or f"{settings.azure_dev_ops_project}/{settings.pipeline_repository}",
+        repository=pipeline_extends.repository(
+            settings.required_template_repository, settings.azure_dev_ops_project, settings.pipeline_repository
+        ),
         ref=settings.required_template_ref,
     )

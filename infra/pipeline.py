@@ -73,7 +73,7 @@ class RequiredTemplate:
     repository: str
     """In Azure Repos, PROJECT/REPOSITORY."""
     ref: str
-    """Whole, such as refs/heads/main."""
+    """Whole, such as refs/heads/trusted."""
 
 
 @dataclass(frozen=True, kw_only=True)

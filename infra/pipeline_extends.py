@@ -65,7 +65,13 @@ def mismatches(file: str, extended: Extended | None, read: Mapping[str, Any]) ->
         return
     rows = (
         ("requiredTemplate", read["required_template"], extended.path),
-        ("requiredTemplateRepository", repository(read), extended.repository),
+        (
+            "requiredTemplateRepository",
+            repository(
+                read["required_template_repository"], read["azure_dev_ops_project"], read["pipeline_repository"]
+            ),
+            extended.repository,
+        ),
         ("requiredTemplateRef", read["required_template_ref"], extended.ref),
     )
     for key, wanted, found in rows:
@@ -74,7 +80,6 @@ def mismatches(file: str, extended: Extended | None, read: Mapping[str, Any]) ->
             yield key, f"{file} extends {shown}, and its runs have to extend {wanted}", EXAMPLES[key]
 
 
-def repository(read: Mapping[str, Any]) -> str:
-    """The required template's repository, PROJECT/REPOSITORY. read: fields of the settings."""
-    own = f"{read['azure_dev_ops_project']}/{read['pipeline_repository']}"
-    return str(read["required_template_repository"] or own)
+def repository(chosen: str, project: str, pipeline_repository: str) -> str:
+    """The required template's repository, PROJECT/REPOSITORY: the one that the setting names, else the pipeline's."""
+    return chosen or f"{project}/{pipeline_repository}"

@@ -149,12 +149,14 @@ class Local:
         path = f"_apis/git/repositories/{names.PROJECT}/refs?filter=heads/trusted"
         known = {one["name"]: one["objectId"] for one in self.ask("GET", path)["value"]}
         if way != "pull-request" or TRUSTED not in known:
-            before = self._git("rev-parse", "--verify", "--quiet", "HEAD^", fails=True)
-            held = before and self._git("ls-tree", "--name-only", before, "--", WIRING)
-            commit = before if way == "pull-request" and held else self._git("rev-parse", "HEAD")
-            self._push(TRUSTED, commit)
-            known[TRUSTED] = commit
+            known[TRUSTED] = (self._before() if way == "pull-request" else "") or self._git("rev-parse", "HEAD")
+            self._push(TRUSTED, known[TRUSTED])
         self.screen.say(f"Wiring, and steps with rights, are those of trusted at {known[TRUSTED][:12]}")
+
+    def _before(self) -> str:
+        """The commit before HEAD, if there is one and it has the wiring; else nothing."""
+        before = self._git("rev-parse", "--verify", "--quiet", "HEAD^", fails=True)
+        return before if before and self._git("ls-tree", "--name-only", before, "--", WIRING) else ""
 
     def _push(self, branch: str, commit: str = "HEAD") -> None:
         """Push a commit, whatever is there: the repository is the sandbox's own."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 ALIAS = "trusted"
 """The repository whose template the pipeline extends, and the folder of its checkout."""
-CHECKOUTS = (("self", "s"), ("git://{project}/{name}@{ref}", ALIAS))
-"""What a job with rights checks out first, and where."""
 OURS = "exec python3 "
 
 

@@ -18,7 +18,6 @@ from sandbox.azure_devops import git
 
 if TYPE_CHECKING:
     from azure_pipelines.documents import Located
-    from azure_pipelines.expand import File
     from azure_pipelines.model import Pipeline, Step
     from sandbox.azure_devops.git_storage import Bare
     from sandbox.azure_devops.protocol import Call
@@ -113,7 +112,7 @@ def _named(call: Call, run: Json, pipeline: Pipeline, step: Step, job: str) -> C
 
 def extended(pipeline: Pipeline, self_: Committed) -> Json | None:
     """Return what the pipeline extends, as it names it and a required template check would; None for nothing."""
-    file: File | None = pipeline.extends
+    file = pipeline.extends
     if file is None:
         return None
     entry = pipeline.repositories.get(file.repository.lower())
