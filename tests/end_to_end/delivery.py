@@ -57,6 +57,8 @@ class Delivery:
     """Secrets that steps derived, as they told the agent."""
     deployed: str = ""
     """The commit of the last run that deployed."""
+    previews: bool = False
+    """Whether pull requests are previewed, behind an environment with an approval."""
     _runs: int = 0
 
     @classmethod
@@ -139,6 +141,16 @@ class Delivery:
         path = self.operator.folder / file
         path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
         return self.commit(f"Change {file}")
+
+    def preview_pull_requests(self, *, on: bool) -> None:
+        """Switch previews of pull requests on or off, as operators do: the foundation, and the list of stacks."""
+        if self.previews == on:
+            return
+        self.operator.config(pullRequestPreview=str(on).lower())
+        self.operator.up()
+        off_and_on = ("preview: ''", "preview: app-one-dev-preview")
+        self.edit(STACKS, lambda text: text.replace(*(off_and_on if on else off_and_on[::-1])))
+        self.previews = on
 
     def run(
         self,
