@@ -46,11 +46,13 @@ FOREIGN = (
     "VSTS_",
 )
 """Beginnings of variables that an agent sets for a step, the sandbox for its shell, a person for their clouds."""
+OF_MAKE = frozenset({"AS", "GNUMAKEFLAGS", "PYTEST_ARGS", "PYTHON", "STATE"})
+"""What a person gives `make`, which hands it on to all that it starts. E2E is for the tests themselves."""
 OF_THE_MACHINE = ("AWS_CA_BUNDLE",)
 
 # A test says what it needs of them. The checks of a pipeline run the tests within a step.
 for _name in list(os.environ):
-    if _name.startswith(FOREIGN) and _name not in OF_THE_MACHINE:
+    if _name in OF_MAKE or (_name.startswith(FOREIGN) and _name not in OF_THE_MACHINE):
         del os.environ[_name]
 
 # Where this is set, each of the tests' processes compiles the SDKs anew: two seconds of CPU for every preview.

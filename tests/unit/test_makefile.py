@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -13,9 +12,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 def said(*arguments: str) -> str:
     """What `make` would run, without the virtual environment's own steps."""
-    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "AS", "STATE")}
     command = ["make", "--dry-run", "--old-file=venv", *arguments]
-    done = subprocess.run(command, cwd=CHECKOUT, env=clean, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
     return done.stdout
 
 

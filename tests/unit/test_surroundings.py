@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,12 @@ GIVEN = {
     "DOCKER_HOST": "unix:///none",
     "PULUMI_BACKEND_URL": "file:///none",
     "SANDBOX_HOME": "/none",
+    "AS": "nightly",
+    "GNUMAKEFLAGS": "--no-print-directory",
+    "MAKEFLAGS": " -- STATE=--none AS=nightly",
+    "PYTEST_ARGS": "-p randomly",
+    "PYTHON": "python3.13",
+    "STATE": "--none",
 }
 
 
@@ -36,6 +43,14 @@ def test_nothing_that_a_step_or_a_shell_was_given_reaches_a_test() -> None:
     left = json.loads(done.stdout)
     assert left.keys().isdisjoint(GIVEN)
     assert left["AWS_CA_BUNDLE"] == "/kept"
+
+
+def test_every_word_that_a_person_gives_make_is_among_them() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    words = set(re.findall(r"^(?:export )?(\w+) \?=|\$\(origin (\w+)\)", makefile, re.MULTILINE))
+    given = {first or second for first, second in words}
+    assert given - {"E2E"} == {"AS", "PYTEST_ARGS", "PYTHON", "STATE"}  # E2E is read by the tests themselves
+    assert GIVEN.keys() >= given - {"E2E"}
 
 
 def test_this_very_process_has_none_of_them() -> None:

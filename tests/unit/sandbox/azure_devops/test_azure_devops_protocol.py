@@ -154,12 +154,14 @@ def test_a_project_is_given_with_what_the_plugin_reads_of_it(service: Service) -
 
 
 def test_a_project_is_created_by_an_operation(service: Service) -> None:
+    before = {one["name"] for one in service.get("_apis/projects")["value"]}
     body = {"name": "another", "description": "d", "capabilities": {}}
     answer = service.ask("POST", "_apis/projects", body)
     assert answer.status_code == 202
     assert service.get(f"_apis/operations/{answer.json()['id']}")["status"] == "succeeded"
     assert service.get("another/_apis/git/repositories/another")["defaultBranch"] == "refs/heads/main"
-    assert {one["name"] for one in service.get("_apis/projects")["value"]} == {"app-one", "another"}
+    assert {one["name"] for one in service.get("_apis/projects")["value"]} == before | {"another"}
+    assert "another" not in before
     status, key, _ = service.refused("POST", "_apis/projects", body)
     assert (status, key) == (400, "ProjectAlreadyExistsException")
 
