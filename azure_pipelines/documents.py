@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,6 +65,19 @@ class Folder:
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is no UTF-8"
             raise PipelineError(f"{name} cannot be read: {why}") from None
+
+
+@dataclass(frozen=True)
+class Kept(Folder):
+    """A checkout on disk of which each file is read once, for as long as this is used."""
+
+    _texts: dict[str, str] = field(default_factory=dict, compare=False)
+
+    def text(self, name: str) -> str:
+        """The text of a file by its path from the top. Raises PipelineError that names it."""
+        if name not in self._texts:
+            self._texts[name] = super().text(name)
+        return self._texts[name]
 
 
 def load(sources: Path | Sources, name: str, shown: str = "") -> Any:

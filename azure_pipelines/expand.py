@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -173,7 +174,12 @@ def _same(one: Path | Sources, other: Path | Sources) -> bool:
 
 def _named(item: Located, file: File) -> File:
     """The file that a reference to a template names. Raises PipelineError for a path that leaves the checkout."""
-    name, at, repository = str(item["template"]).partition("@")
+    return _target(str(item["template"]), file)
+
+
+@lru_cache(maxsize=1000)
+def _target(template: str, file: File) -> File:
+    name, at, repository = template.partition("@")
     path = PurePosixPath(name)
     # A path is relative to the including file; with a leading / or a repository it starts at the top.
     folder = PurePosixPath() if at or path.is_absolute() else file.path.parent
@@ -188,9 +194,11 @@ def _entry(name: str, value: Any, origin: Located) -> Located:
     return found
 
 
-def _seeing(seen: Mapping[str, str], node: Mapping[str, Any]) -> dict[str, str]:
+def _seeing(seen: Mapping[str, str], node: Mapping[str, Any]) -> Mapping[str, str]:
     """The variables that templates see below a node: those so far, and its own. Nobody redefines a predefined one."""
-    declared = node.get("variables") or []
+    declared = node.get("variables")
+    if not declared:
+        return seen
     if not isinstance(declared, Mapping):
         entries = [entry for entry in declared if isinstance(entry, Mapping) and "name" in entry]
         declared = {text(entry["name"]): entry.get("value") for entry in entries}
@@ -277,7 +285,7 @@ def expand(node: Any, scope: Scope, where: str) -> Any:
         return _text(node, scope, where)
     if isinstance(node, list):
         return list(_list(node, scope, where))
-    return _expanded(node, scope, where) if isinstance(node, Mapping) else node
+    return _expanded(node, scope, where) if isinstance(node, dict) else node
 
 
 def _expanded(node: Mapping[str, Any], scope: Scope, where: str) -> Located:
@@ -312,6 +320,8 @@ def _evaluate(expression: str, scope: Scope, where: str) -> Any:
 
 
 def _text(value: str, scope: Scope, where: str) -> Any:
+    if "${{" not in value:  # as nearly every text
+        return value
     whole = _EXPRESSION.fullmatch(value.strip())
     if whole and value.count("${{") == 1:
         return _evaluate(whole[1], scope, where)
@@ -331,73 +341,74 @@ def _list(items: list[Any], scope: Scope, where: str) -> Iterator[Any]:
                 yield value
             continue
         kind, rest, body = directive
-        for inner, part in _chosen(kind, rest, body, scope, _place(item, where), taken):
-            value = expand(part, inner, _place(item, where))
+        here = _place(item, where)
+        holds = _holds(kind, rest, scope, here, taken)
+        for inner in _scopes(kind, rest, scope, here) if holds else ():
+            value = expand(body, inner, here)
             if not isinstance(value, list):
-                raise PipelineError(f"{_place(item, where)}: {kind} in a list must hold a list")
+                raise PipelineError(f"{here}: {kind} in a list must hold a list")
             yield from value
-        taken = _taken(kind, rest, scope, _place(item, where), taken)
+        taken = _taken(kind, holds, taken)
 
 
 def _mapping(node: Mapping[str, Any], scope: Scope, where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     taken: bool | None = None
     for key, value in node.items():
-        match = _DIRECTIVE.match(key)
+        match = _DIRECTIVE.match(key) if "${{" in key else None
         if match is None:
             taken = None
             found[text(_text(key, scope, where))] = expand(value, scope, where)
             continue
         kind, rest = match[1], match[2]
-        for inner, part in _chosen(kind, rest, value, scope, where, taken):
-            merged = expand(part, inner, where)
+        holds = _holds(kind, rest, scope, where, taken)
+        for inner in _scopes(kind, rest, scope, where) if holds else ():
+            merged = expand(value, inner, where)
             if not isinstance(merged, Mapping):
                 raise PipelineError(f"{where}: {kind} in a mapping must hold a mapping")
             found.update(merged)
-        taken = _taken(kind, rest, scope, where, taken)
+        taken = _taken(kind, holds, taken)
     return found
 
 
 def _only_directive(item: Any) -> tuple[str, str, Any] | None:
-    if isinstance(item, Mapping) and len(item) == 1:
+    if isinstance(item, dict) and len(item) == 1:
         key, value = next(iter(item.items()))
-        if (match := _DIRECTIVE.match(key)) and match[1] != "insert":
+        if "${{" in key and (match := _DIRECTIVE.match(key)) and match[1] != "insert":
             return match[1], match[2], value
     return None
 
 
-def _chosen(
-    kind: str, rest: str, body: Any, scope: Scope, where: str, taken: bool | None
-) -> Iterator[tuple[Scope, Any]]:
-    """The bodies that a directive stands for, each with the scope that it is expanded in."""
-    if kind == "each":
-        match = _EACH.match(rest)
-        if match is None:
-            raise PipelineError(f"{where}: each needs `name in values`, not {rest.strip()!r}")
-        values = _evaluate(match[2], scope, where)
-        if values is not None and not isinstance(values, (Mapping, list)):
-            raise PipelineError(f"{where}: each goes over a list or an object; {match[2].strip()} is {text(values)!r}")
-        if isinstance(values, Mapping):
-            values = [{"key": key, "value": value} for key, value in values.items()]
-        for value in values or ():
-            yield Scope({**scope.names, match[1]: value}), body
-        return
+def _holds(kind: str, rest: str, scope: Scope, where: str, taken: bool | None) -> bool:
+    """Whether what a directive stands before is there. taken: whether a branch of its chain was so far."""
     if kind in ("elseif", "else") and taken is None:
         raise PipelineError(f"{where}: {kind} without an if before it")
     if kind == "else":
-        open_ = not taken
-    elif kind == "insert":
-        open_ = True
-    else:
-        open_ = (kind == "if" or not taken) and truth(_evaluate(rest, scope, where))
-    if open_:
-        yield scope, body
+        return not taken
+    if kind in ("insert", "each"):
+        return True
+    return (kind == "if" or not taken) and truth(_evaluate(rest, scope, where))
 
 
-def _taken(kind: str, rest: str, scope: Scope, where: str, before: bool | None) -> bool | None:
+def _scopes(kind: str, rest: str, scope: Scope, where: str) -> Iterator[Scope]:
+    """The scopes in which the body of a directive is expanded: one, but for each."""
+    if kind != "each":
+        yield scope
+        return
+    match = _EACH.match(rest)
+    if match is None:
+        raise PipelineError(f"{where}: each needs `name in values`, not {rest.strip()!r}")
+    values = _evaluate(match[2], scope, where)
+    if values is not None and not isinstance(values, (Mapping, list)):
+        raise PipelineError(f"{where}: each goes over a list or an object; {match[2].strip()} is {text(values)!r}")
+    if isinstance(values, Mapping):
+        values = [{"key": key, "value": value} for key, value in values.items()]
+    for value in values or ():
+        yield Scope({**scope.names, match[1]: value})
+
+
+def _taken(kind: str, held: bool, before: bool | None) -> bool | None:
     """Whether one branch of the chain of if, elseif and else was taken so far; None outside of a chain."""
     if kind == "if":
-        return truth(_evaluate(rest, scope, where))
-    if kind == "elseif":
-        return bool(before) or truth(_evaluate(rest, scope, where))
-    return None
+        return held
+    return bool(before) or held if kind == "elseif" else None

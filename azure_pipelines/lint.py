@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
 from azure_pipelines import rules
-from azure_pipelines.documents import Folder, Located, PipelineError, load
+from azure_pipelines.documents import Kept, Located, PipelineError, load
 from azure_pipelines.model import read
 from azure_pipelines.rules import SYSTEM, Context, Finding
 
@@ -64,10 +66,10 @@ Opener = Callable[["Path", str], Project]
 
 
 @dataclass(frozen=True)
-class Itself(Folder):
+class Itself(Kept):
     """The pipeline's own checkout, for a repository that nobody names a checkout of: it may be the same at a ref."""
 
-    alias: str
+    alias: str = ""
 
     def text(self, name: str) -> str:
         """The text of a file by its path from the top. Raises PipelineError where this is another repository."""
@@ -87,13 +89,17 @@ def opener(checkouts: Mapping[str, Path], own: Path) -> Callable[[Located], Path
     """
     known = {alias.lower(): folder for alias, folder in checkouts.items()}
 
+    @cache
+    def itself(alias: str) -> Itself:
+        return Itself(own, alias=alias)
+
     def open_(entry: Located) -> Path | Sources:
         alias = str(entry["repository"])
         if alias.lower() in known:
             return known[alias.lower()]
         if entry.get("type", "git") != "git":
             raise PipelineError(_unnamed(alias))
-        return Itself(own, alias)
+        return itself(alias)
 
     return open_
 
@@ -142,13 +148,15 @@ def check(
             for entry in _parameters(root, file)
             if isinstance(entry.get("default"), str)
         }
-        ways = [(way, chosen) for way in WAYS for chosen in choices(root, file)]
+        ways = list(product(WAYS, choices(root, file)))
     except PipelineError as error:
         return [Finding("expands", file, 0, str(error))]
+    # Each way reads the same files.
+    sources, others = Kept(root), opener(repositories or {}, root)
     for way, chosen in ways:
         given = predefined(WAYS[way])
         try:
-            pipeline = read(root, file, given, chosen, opener(repositories or {}, root))
+            pipeline = read(sources, file, given, chosen, others)
         except PipelineError as error:
             found[Finding("expands", file, 0, f"{error} ({way})")] = None
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,8 +70,16 @@ class Context:
 
     def names(self, *scopes: Iterable[Variable]) -> frozenset[str] | None:
         """The names in lower case that are defined for the whole pipeline and in scopes; None where any may be."""
-        found = set(SYSTEM | self.defined)
-        for entry in (*self.pipeline.variables, *(entry for scope in scopes for entry in scope)):
+        everywhere = self._everywhere
+        return None if everywhere is None else self._with(everywhere, (entry for scope in scopes for entry in scope))
+
+    @cached_property
+    def _everywhere(self) -> frozenset[str] | None:
+        return self._with(SYSTEM | self.defined, self.pipeline.variables)
+
+    def _with(self, names: frozenset[str], entries: Iterable[Variable]) -> frozenset[str] | None:
+        found = set(names)
+        for entry in entries:
             found.add(entry.name.lower())
             if entry.group:
                 held = self.groups.get(entry.group.lower())
@@ -155,21 +164,31 @@ def conditions(context: Context) -> Iterator[Finding]:
             rows += [(step.condition, step.raw, names) for step in job.steps]
     for text, raw, known in rows:
         try:
-            node = parse(text)
+            why_not, read = _by_itself(text)
         except ExpressionError as error:
             yield at("condition", raw, f"the condition does not parse: {error}")
             continue
-        for why in slips.never(node):
-            yield at("never", raw, f"the condition {text!r} never holds: {why}")
-        if "counter" in calls(node):
-            yield at("condition", raw, f"{text!r}: counter() is for the value of a variable in $[ ] only")
-        if not calls(node) & STATUS:
-            yield at("condition", raw, f"{text!r} runs whatever failed before: begin with and(succeeded(), ...)")
-        for path in paths(node):
-            if path in asked_whether_set(node):
-                continue
-            if known is not None and path[0] == "variables" and len(path) > 1 and path[1].lower() not in known:
-                yield at("condition", raw, f"no variable {path[1]} is defined: it would be empty")
+        for rule, why in why_not:
+            yield at(rule, raw, why)
+        for name in read:
+            if known is not None and name.lower() not in known:
+                yield at("condition", raw, f"no variable {name} is defined: it would be empty")
+
+
+@lru_cache(maxsize=1000)
+def _by_itself(text: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """What is wrong with a condition wherever it stands, by the rule's name, and the variables that it reads.
+
+    Kept for each text: most steps have the same. Raises ExpressionError for one that does not parse.
+    """
+    node = parse(text)
+    found = [("never", f"the condition {text!r} never holds: {why}") for why in slips.never(node)]
+    if "counter" in calls(node):
+        found.append(("condition", f"{text!r}: counter() is for the value of a variable in $[ ] only"))
+    if not calls(node) & STATUS:
+        found.append(("condition", f"{text!r} runs whatever failed before: begin with and(succeeded(), ...)"))
+    read = [path for path in paths(node) if path[0] == "variables" and len(path) > 1]
+    return found, [path[1] for path in read if path not in asked_whether_set(node)]
 
 
 def keys(context: Context) -> Iterator[Finding]:
@@ -201,7 +220,8 @@ def unmatched(context: Context) -> Iterator[tuple[str, Located, bool]]:
             continue
         rows = [(row.value, row.raw, False) for row in (*context.pipeline.variables, *stage.variables, *job.variables)]
         for step in job.steps:
-            rows += [(text, step.raw, text == step.script) for text in texts(step.raw)]
+            script = step.script
+            rows += [(text, step.raw, text == script) for text in texts(step.raw) if "$(" in text]
         for text, raw, in_script in rows:
             for name in MACRO.findall(text):
                 if name.lower() not in known:

@@ -5,7 +5,7 @@ The one part of this room that reads the language, and that no step of a run loa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from pipelines.rules import order, secrets, shape, structure, surroundings, trusted
@@ -36,7 +36,7 @@ class Ours:
 
     def check(self, context: rules.Context) -> Iterator[Finding]:
         """What our rules find in one expanded pipeline."""
-        own = Context(**vars(context), declared=self.declared)
+        own = Context(**{field.name: getattr(context, field.name) for field in fields(context)}, declared=self.declared)
         for rule in ALL:
             yield from rule(own)
 

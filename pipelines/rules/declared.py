@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from azure_pipelines import rules
-from azure_pipelines.documents import PipelineError, load
+from azure_pipelines.documents import Folder, PipelineError, load
 from azure_pipelines.rules import Finding, texts
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Declared:
 
     access_key, secret_key, account: names in the group that the program declares. state: names in the group of the
     state, and whether each is secret. stacks: by the name that pulumi has for them. literals: texts that the root file
-    hands to its templates and that a shell would not take as one word.
+    hands to its templates and that a shell would not take as one word. files: the texts of the root file and of our
+    templates, by their paths.
     """
 
     access_key: str
@@ -76,6 +78,7 @@ class Declared:
     state: Mapping[str, bool]
     stacks: Mapping[str, Stack]
     literals: frozenset[str]
+    files: Mapping[str, str]
 
     @property
     def group_names(self) -> frozenset[str]:
@@ -95,7 +98,11 @@ class Declared:
 
     def is_secret(self, name: str) -> bool:
         """Whether a variable is secret; names have no case."""
-        return name.lower() in {secret.lower() for secret in self.secrets}
+        return name.lower() in self._secrets
+
+    @cached_property
+    def _secrets(self) -> frozenset[str]:
+        return frozenset(secret.lower() for secret in self.secrets)
 
     @property
     def groups(self) -> Mapping[str, frozenset[str]]:
@@ -113,6 +120,11 @@ class Context(rules.Context):
     """One expanded pipeline of ours to check."""
 
     declared: Declared
+
+    @cached_property
+    def lowered(self) -> dict[str, str]:
+        """The variables that the templates saw, by their names in lower case."""
+        return {name.lower(): value for name, value in self.predefined.items()}
 
 
 Rule = Callable[[Context], Iterable[Finding]]
@@ -156,6 +168,7 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
         }
     except (KeyError, TypeError, FileNotFoundError) as error:
         raise PipelineError(f"{file}: an entry of stacks cannot be read: {error!r}") from None
+    templates = sorted(str(path.relative_to(root)) for path in root.glob("pipelines/templates/*.yml"))
     return Declared(
         access_key=config["accessKeyVariable"]["default"],
         secret_key=config["secretKeyVariable"]["default"],
@@ -165,4 +178,5 @@ def declared(root: Path, file: str = "azure-pipelines.yml") -> Declared:
         literals=frozenset(
             text for part in handed for text in texts(part) if "${{" not in text and not PLAIN.fullmatch(text)
         ),
+        files={name: Folder(root).text(name) for name in (file, *templates)},
     )

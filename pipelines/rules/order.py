@@ -39,7 +39,7 @@ def runs(context: Context, stage: Stage, job: Job, ended: str, **variables: str)
     variables: named with _ for the dot. A condition that cannot be evaluated is reported by another rule.
     """
     changed = {name.replace("_", ".").lower(): value for name, value in variables.items()}
-    given = {name.lower(): value for name, value in context.predefined.items()} | changed
+    given = context.lowered | changed
     before = {name: {"result": ended.capitalize(), "outputs": {}} for name in stage.depends_on}
     names: Mapping[str, Any] = {"variables": given, "dependencies": before, "stageDependencies": {}}
     # A job asks of the jobs that it depends on, which are of its own stage, and of the whole run being cancelled.

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from azure_pipelines import documents
-from azure_pipelines.documents import Folder, Located
+from azure_pipelines.documents import Located
 from azure_pipelines.expressions import paths
 from azure_pipelines.lint import CHOSEN, NOT_CHOSEN
 from azure_pipelines.model import SHORTHANDS
@@ -16,7 +16,7 @@ from pipelines.rules.declared import CONNECTION, ROLE, USERS
 from pipelines.rules.structure import modules, option, scripts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from azure_pipelines.model import Job, Stage, Variable
     from azure_pipelines.rules import Finding
@@ -230,9 +230,8 @@ def secrets_stay_in_env(context: Context) -> Iterator[Finding]:
     """A secret stands nowhere but as `NAME: $(X)` in a step's env: in no script, input, variable or expression."""
     yield from _macros(context.pipeline.raw, context)
     # Expressions of templates are gone when they are expanded.
-    templates = sorted(context.root.glob("pipelines/templates/*.yml"))
-    for file in (context.pipeline.raw.file, *(str(path.relative_to(context.root)) for path in templates)):
-        for place, text, path in _variables_read(Folder(context.root).text(file), file):
+    for file, content in context.declared.files.items():
+        for place, text, path in _variables_read(content, file):
             if len(path) != 2:
                 yield at("secret", place, f"{text!r} reads variables by no name that we could look up")
             elif context.declared.is_secret(path[1]):
@@ -241,7 +240,7 @@ def secrets_stay_in_env(context: Context) -> Iterator[Finding]:
 
 def _macros(node: object, context: Context, place: Located | None = None) -> Iterator[Finding]:
     if isinstance(node, str):
-        for name in MACRO.findall(node):
+        for name in MACRO.findall(node) if "$(" in node else ():
             if place is not None and context.declared.is_secret(name):
                 yield at("secret", place, f"$({name}) stands in {node[:60]!r}: map it with env:")
     elif isinstance(node, dict):
@@ -285,13 +284,23 @@ def _expressions(
             yield from _expressions(entry, place)
 
 
-def resolved(text: str, context: Context, stage: Stage, job: Job) -> str:
-    """The text, in lower case, with the pipeline's own variables replaced; those of the system and of groups stay."""
+def resolver(context: Context, stage: Stage, job: Job) -> Callable[[str], str]:
+    """What gives a text of a job, in lower case, with the pipeline's own variables replaced.
+
+    Variables of the system and of groups stay.
+    """
     entries = (*context.pipeline.variables, *stage.variables, *job.variables)
     own = {entry.name.lower(): entry.value.lower() for entry in entries if entry.name}
-    for _ in range(10):
-        text = MACRO.sub(lambda match: own.get(match[1].lower(), match[0]), text.lower())
-    return text
+
+    def resolved(text: str) -> str:
+        text = text.lower()
+        for _ in range(10):
+            before, text = text, MACRO.sub(lambda match: own.get(match[1], match[0]), text)
+            if text == before:
+                break
+        return text
+
+    return resolved
 
 
 def artifacts(context: Context) -> Iterator[Finding]:
@@ -303,7 +312,7 @@ def artifacts(context: Context) -> Iterator[Finding]:
         if step.task != "PublishPipelineArtifact@1":
             continue
         path = step.argument if step.kind == "publish" else step.inputs.get("targetPath", "")
-        if resolved(path, context, stage, job) not in allowed:
+        if resolver(context, stage, job)(path) not in allowed:
             yield at("artifact", step.raw, f"{path} is no folder of reports: it may hold raw plans or credentials")
         name = step.inputs.get("artifact") or step.inputs.get("artifactName", "")
         if "Attempt)" not in name:
@@ -312,28 +321,30 @@ def artifacts(context: Context) -> Iterator[Finding]:
 
 def private(context: Context) -> Iterator[Finding]:
     """What nobody else may read is written into the job's private folder, which the cleanup removes."""
-    for stage, job, step in context.pipeline.steps():
-        texts_of = [option(step, name) for name in PRIVATE]
-        if modules([step]):
-            texts_of += ["$(DOCKER_CONFIG)", "$(PULUMI_CREDENTIALS_PATH)"]
-        for text in filter(None, texts_of):
-            if not re.fullmatch(
-                r"\$\(agent\.tempdirectory\)/app-one(/\w[\w.-]*)*", resolved(text, context, stage, job)
-            ):
-                yield at("private", step.raw, f"{text} is not below $(private), which the cleanup removes")
+    for stage, job in context.pipeline.jobs():
+        resolved = resolver(context, stage, job)
+        for step in job.steps:
+            texts_of = [option(step, name) for name in PRIVATE]
+            if modules([step]):
+                texts_of += ["$(DOCKER_CONFIG)", "$(PULUMI_CREDENTIALS_PATH)"]
+            for text in filter(None, texts_of):
+                if not re.fullmatch(r"\$\(agent\.tempdirectory\)/app-one(/\w[\w.-]*)*", resolved(text)):
+                    yield at("private", step.raw, f"{text} is not below $(private), which the cleanup removes")
 
 
 def free_text(context: Context) -> Iterator[Finding]:
     """A script holds no text that somebody chooses: of a branch, of a commit, of a group, or a literal with blanks."""
-    for stage, job, step in scripts_of(context):
+    for stage, job in context.pipeline.jobs():
+        resolved = resolver(context, stage, job)
         entries = (*context.pipeline.variables, *stage.variables, *job.variables)
         outputs = {entry.name.lower() for entry in entries if entry.value.strip().startswith("$[")}
-        for name in MACRO.findall(resolved(step.argument, context, stage, job)):
-            if name not in NOT_CHOSEN | outputs:
-                yield at("free-text", step.raw, f'$({name}) in a script: map it with env: and write "$NAME"')
-        for literal in (*context.declared.literals, CHOSEN):
-            if literal in step.argument:
-                yield at("free-text", step.raw, f'{literal!r} in a script: map it with env: and write "$NAME"')
+        for step in scripts_of(job):
+            for name in MACRO.findall(resolved(step.argument)):
+                if name not in NOT_CHOSEN | outputs:
+                    yield at("free-text", step.raw, f'$({name}) in a script: map it with env: and write "$NAME"')
+            for literal in (*context.declared.literals, CHOSEN):
+                if literal in step.argument:
+                    yield at("free-text", step.raw, f'{literal!r} in a script: map it with env: and write "$NAME"')
 
 
 ALL: tuple[Rule, ...] = (

@@ -7,6 +7,7 @@ all, and what must, in `shape`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from azure_pipelines.documents import load
@@ -17,7 +18,7 @@ from azure_pipelines.rules import MACRO, at, parsed, unmatched
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from azure_pipelines.model import Job, Stage, Step
+    from azure_pipelines.model import Job, Step
     from azure_pipelines.rules import Finding
     from pipelines.rules.declared import Context, Declared, Rule
 
@@ -56,18 +57,28 @@ def secrets_of(step: Step, declared: Declared) -> set[str]:
 def modules(steps: Iterable[Step]) -> list[str]:
     """The modules that steps run, in their order, such as pipelines.preview."""
     scripts = (step.argument for step in steps if step.kind in ("bash", "script"))
-    return [".".join(found) for script in scripts for found in _MODULE.findall(script)]
+    return [module for script in scripts for module in _modules(script)]
+
+
+@lru_cache(maxsize=1000)
+def _modules(script: str) -> list[str]:
+    return [".".join(found) for found in _MODULE.findall(script)]
 
 
 def option(step: Step, name: str) -> str:
     """The value of an option in a step's script, empty where it has none."""
-    found = re.search(rf"{name} (\S+)", step.argument)
+    return _option(step.argument, name)
+
+
+@lru_cache(maxsize=10_000)
+def _option(script: str, name: str) -> str:
+    found = re.search(rf"{name} (\S+)", script)
     return found[1] if found else ""
 
 
-def scripts_of(context: Context) -> Iterator[tuple[Stage, Job, Step]]:
+def scripts_of(job: Job) -> list[Step]:
     """The steps that are scripts."""
-    return (row for row in context.pipeline.steps() if row[2].kind in ("bash", "script"))
+    return [step for step in job.steps if step.kind in ("bash", "script")]
 
 
 def deployments(context: Context) -> Iterator[Finding]:
@@ -126,7 +137,7 @@ def _logs_out(step: Step) -> bool:
 
 def scripts(context: Context) -> Iterator[Finding]:
     """YAML only wires: a script runs one entry point by exec with plain words, or names an output, and is one line."""
-    for _, _, step in scripts_of(context):
+    for step in (step for _, job in context.pipeline.jobs() for step in scripts_of(job)):
         entry = _ENTRY_POINT.fullmatch(step.argument.strip())
         if not entry and not _OUTPUT.fullmatch(step.argument.strip()):
             yield at(

@@ -54,10 +54,10 @@ def caches(context: Context) -> Iterator[Finding]:
 
 def fixed(context: Context) -> Iterator[Finding]:
     """Every job has the variables of `FIXED` with their values."""
+    found = {name: [row.value for row in context.pipeline.variables if row.name == name] for name in FIXED}
     for _, job in context.pipeline.jobs():
         for name, value in FIXED.items():
-            found = [row for row in context.pipeline.variables if row.name == name]
-            if [row.value for row in found] != [value]:
+            if found[name] != [value]:
                 yield at("fixed", job.raw, f"{job.id} needs {name}: {value!r} among the pipeline's variables")
     for stage in context.pipeline.stages:
         for row in (*stage.variables, *(row for job in stage.jobs for row in job.variables)):

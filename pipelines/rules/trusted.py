@@ -56,12 +56,13 @@ def checkouts(context: Context) -> Iterator[Finding]:
 
 def steps(context: Context) -> Iterator[Finding]:
     """Steps of ours are `$(trusted)/pipelines STEP` in a job with rights, and `pipelines STEP` in any other."""
-    for stage, job, step in scripts_of(context):
+    for stage, job in context.pipeline.jobs():
         rights = has_rights(stage, job)
         folder = f"$({ALIAS})/pipelines " if rights else "pipelines "
-        if step.argument.startswith(OURS) and not step.argument.startswith(f"{OURS}{folder}"):
-            why = "has rights, and a pull request may change what else lies there" if rights else "has no rights"
-            yield at("trusted", step.raw, f"{step.title!r} runs {folder}STEP: {job.id} {why}")
+        for step in scripts_of(job):
+            if step.argument.startswith(OURS) and not step.argument.startswith(f"{OURS}{folder}"):
+                why = "has rights, and a pull request may change what else lies there" if rights else "has no rights"
+                yield at("trusted", step.raw, f"{step.title!r} runs {folder}STEP: {job.id} {why}")
 
 
 ALL: tuple[Rule, ...] = (extends, checkouts, steps)
