@@ -18,5 +18,7 @@ if TYPE_CHECKING:
 def delivery(running: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
     """A delivery in the session's sandbox, emptied before: every other test brings it into a state of its own."""
     sandbox = running.empty()
-    yield Delivery.make(sandbox, tmp_path_factory.mktemp("delivery"))
+    made = Delivery.make(sandbox, tmp_path_factory.mktemp("delivery"))
+    yield made
+    made.discarded()
     running.made.update(sandbox.made)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +62,8 @@ class Delivery:
     previews: bool = False
     """Whether pull requests are previewed, behind an environment with an approval."""
     _runs: int = 0
+    _remover: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1), repr=False)
+    _removing: list[Future[None]] = field(default_factory=list, repr=False)
 
     @classmethod
     def make(cls, sandbox: Sandbox, root: Path) -> Delivery:
@@ -186,6 +190,16 @@ class Delivery:
         if outcome.stages.get("deploy_dev") == SUCCEEDED:
             self.deployed = self.organization.build(run.build)["sourceVersion"]
 
+    def discard(self, run: PipelineRun) -> None:
+        """Remove the folders of a run's jobs, beside what comes next: a busy disk takes seconds for one."""
+        self._removing += [self._remover.submit(shutil.rmtree, folder) for folder in run.agent.results.workspaces]
+
+    def discarded(self) -> None:
+        """Wait until everything that was discarded is gone."""
+        self._remover.shutdown()
+        for removal in self._removing:
+            removal.result()
+
     def _machine(self) -> Machine:
         self._runs += 1
         agent = self.root / "agent"
@@ -255,12 +269,16 @@ class Delivery:
 
     def state(self) -> dict[str, Any]:
         """Inputs and outputs of both stacks' recorded resources by URN, without secrets: they are encrypted anew."""
-        rows = [*self.operator.resources(), *self.image_stack.resources()]
-        return {row["urn"]: _plain([row.get("inputs"), row.get("outputs")]) for row in rows}
+        return _by_urn([*self.operator.resources(), *self.image_stack.resources()])
 
     def image(self) -> Any:
         """The recorded image, None before the first release."""
-        return next((value for urn, value in self.state().items() if "docker:index/image:Image::" in urn), None)
+        recorded = _by_urn(self.image_stack.resources())
+        return next((value for urn, value in recorded.items() if "docker:index/image:Image::" in urn), None)
+
+
+def _by_urn(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {row["urn"]: _plain([row.get("inputs"), row.get("outputs")]) for row in rows}
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,6 @@ After every run: the cleanup ran, nothing is left on the agent's disk, and no se
 from __future__ import annotations
 
 import json
-import shutil
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -46,8 +45,7 @@ def started(delivery: Delivery) -> Iterator[Start]:
         delivery.finish(made)
         assert delivery.traces(made) == []
         assert delivery.leftovers(made) == []
-        for folder in made.agent.results.workspaces:
-            shutil.rmtree(folder)
+        delivery.discard(made)
 
 
 @pytest.fixture

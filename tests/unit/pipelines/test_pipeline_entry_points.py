@@ -809,24 +809,19 @@ def test_a_release_out_of_reach_is_one_clear_error(release_host: Path, tmp_path:
         install_pulumi.install("9.9.9", tmp_path / "cli")
 
 
-def test_no_file_of_a_checkout_but_its_lock_has_a_say_in_what_is_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As in a job with rights: the current folder is a pull request's, and uv is not on PATH."""
+@pytest.fixture
+def two_checkouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path, list[list[str]]]:
+    """As in a job with rights: the checkout of the steps, that of a pull request, which is the current folder, and
+    what is called. uv is not on PATH, and no package is fetched."""
     trusted, theirs = tmp_path / "trusted", tmp_path / "theirs"
     for checkout in (trusted, theirs):
         checkout.mkdir()
-        (checkout / "requirements.txt").write_text("", encoding="utf-8")
-    for name in ("pip", "uv"):
-        (theirs / name).mkdir()
-        (theirs / name / "__init__.py").write_text("", encoding="utf-8")
-        (theirs / name / "__main__.py").write_text("raise SystemExit('a module of theirs was run')", encoding="utf-8")
-    (theirs / "uv.toml").write_text("a setting of theirs: no TOML at all", encoding="utf-8")
+        (checkout / "requirements.txt").write_text("# the lock of both\n", encoding="utf-8")
     calls: list[list[str]] = []
 
     def called(argv: list[str], **_: object) -> int:
         calls.append([str(word) for word in argv])
-        if "venv" not in argv:  # nothing is fetched here
+        if "venv" not in argv:
             return 0
         done = subprocess.run(argv, cwd=theirs, capture_output=True, text=True, check=False)
         assert "of theirs" not in done.stderr
@@ -837,13 +832,57 @@ def test_no_file_of_a_checkout_but_its_lock_has_a_say_in_what_is_installed(
     monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.chdir(theirs)
     monkeypatch.setattr(sys, "argv", ["install_python"])
+    return trusted, theirs, calls
+
+
+def locks_installed(calls: list[list[str]]) -> list[str]:
+    return [call[-1] for call in calls if "--no-build" in call]
+
+
+def test_no_file_of_a_checkout_but_its_lock_has_a_say_in_what_is_installed(
+    two_checkouts: tuple[Path, Path, list[list[str]]],
+) -> None:
+    trusted, theirs, calls = two_checkouts
+    for name in ("pip", "uv"):
+        (theirs / name).mkdir()
+        (theirs / name / "__init__.py").write_text("", encoding="utf-8")
+        (theirs / name / "__main__.py").write_text("raise SystemExit('a module of theirs was run')", encoding="utf-8")
+    (theirs / "uv.toml").write_text("a setting of theirs: no TOML at all", encoding="utf-8")
+    (theirs / "requirements.txt").write_text("# a lock of theirs\n", encoding="utf-8")
     install_python.main()
     tool = [sys.executable, "-P", "-m", "uv", "--directory", str(trusted)]
     assert [call[: len(tool)] for call in calls[1:]] == [tool] * 4
     installs = [call for call in calls if call[len(tool) : len(tool) + 2] == ["pip", "install"]]
-    assert [call[-1] for call in installs] == [str(one / "requirements.txt") for one in (theirs, trusted)]
+    assert [call[-1] for call in installs] == [str(one / "requirements.txt") for one in (trusted, theirs)]
     assert all({"--require-hashes", "--no-build"} <= set(call) for call in installs)
     assert (trusted / ".venv/bin/python").exists()
+
+
+def test_two_checkouts_of_one_lock_have_its_packages_once(two_checkouts: tuple[Path, Path, list[list[str]]]) -> None:
+    trusted, theirs, calls = two_checkouts
+
+    def found_by(checkout: Path) -> str:
+        script = "import importlib.util as u; print(getattr(u.find_spec('installed'), 'origin', None))"
+        done = subprocess.run([checkout / ".venv/bin/python", "-c", script], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    install_python.main()
+    (packages,) = (trusted / ".venv").glob("lib/python*/site-packages")
+    (packages / "installed.py").write_text("", encoding="utf-8")
+    assert locks_installed(calls) == [str(trusted / "requirements.txt")]
+    assert found_by(theirs) == found_by(trusted) == str(packages / "installed.py")
+
+    # Another lock, and one that is the same once more: packages of its own stay its own.
+    (theirs / "requirements.txt").write_text("# another lock\n", encoding="utf-8")
+    install_python.main()
+    assert locks_installed(calls)[1:] == [str(one / "requirements.txt") for one in (trusted, theirs)]
+    assert found_by(theirs) == "None"
+    (own,) = (theirs / ".venv").glob("lib/python*/site-packages")
+    (own / "installed-1.dist-info").mkdir()
+    (theirs / "requirements.txt").write_text("# the lock of both\n", encoding="utf-8")
+    install_python.main()
+    assert locks_installed(calls)[3:] == [str(one / "requirements.txt") for one in (trusted, theirs)]
+    assert found_by(theirs) == "None"
 
 
 def test_an_environment_that_is_a_link_is_refused(tmp_path: Path) -> None:
