@@ -2,7 +2,7 @@
 
 The engine starts it, reads its port from standard output and calls it over gRPC (pulumirpc.LanguageRuntime). As the
 official one does, it runs each program in a process of its own (sandbox.run_program); programs and plugins run in this
-interpreter: that of the virtual environment which Pulumi.yaml names.
+interpreter: that of the virtual environment which Pulumi.yaml names. The sandbox's fork server starts them, if it runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import grpc
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 from pulumi.runtime.proto.codegen import loader_pb2
 
-from sandbox import program_code
+from sandbox import fork_client, program_code
 from sandbox.lifetime import Lifetime
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC)
         """Run the program's directory as `python DIRECTORY` would; what it prints goes where this process prints."""
-        command = [sys.executable, "-P", "-u", "-m", "sandbox.run_program", self.engine_address]
+        command = fork_client.command("sandbox.run_program", self.engine_address)
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             context.add_callback(lambda: process.send_signal(signal.SIGINT))  # as the official host cancels
             process.communicate(request.SerializeToString())
@@ -115,7 +115,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)
         """Run a plugin that is a Python program (a policy pack, a provider) and stream what it prints."""
         if request.kind == "analyzer":
-            command = [sys.executable, "-u", "-m", "pulumi.policy", *request.args, request.info.program_directory]
+            command = fork_client.command("pulumi.policy", *request.args, request.info.program_directory)
         else:
             command = [sys.executable, "-u", request.info.program_directory, *request.args]
         environment = dict(entry.split("=", 1) for entry in request.env) or None

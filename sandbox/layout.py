@@ -58,6 +58,11 @@ class Layout:
         return self.home / "run"
 
     @property
+    def fork_server(self) -> Path:
+        """The socket of the server that starts plugins."""
+        return self.run / "fork-server.sock"
+
+    @property
     def logs(self) -> Path:
         """What those processes print."""
         return self.home / "logs"

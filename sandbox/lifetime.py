@@ -29,3 +29,4 @@ class Lifetime:
         """Tell the engine the port, which it reads from the first line of output, and return when it is over."""
         print(port, flush=True)
         select.select([self._interrupted.fileno(), self._engine], [], [])
+        signal.set_wakeup_fd(-1)  # a second interrupt is no news

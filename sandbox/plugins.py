@@ -8,28 +8,31 @@ import shlex
 import sys
 from pathlib import Path
 
+from sandbox import fork_client
 from sandbox.engine import VERSION
 from sandbox.errors import SandboxError
 from sandbox.files import write
-from sandbox.layout import CHECKOUT
 
 PROVIDERS = {"aws": "pulumi-aws", "azuredevops": "pulumi-azuredevops", "docker": "pulumi-docker"}
 """Provider plugin -> the SDK distribution whose version it has."""
 
 
-def install(pulumi_home: Path, engine: Path) -> str:
+def install(pulumi_home: Path, engine: Path, fork_server: Path) -> str:
     """Put every plugin that the program needs where the engine looks; say in one line which they are.
 
     SANDBOX_PLUGINS names a folder of real ones: `pulumi-resource-NAME` (and, if wanted, `pulumi-language-python`).
+    fork_server: the socket of the server that starts the stand-ins.
     """
     folder = os.environ.get("SANDBOX_PLUGINS")
     real = _real(Path(folder)) if folder else {}
     for name, distribution in PROVIDERS.items():
-        command = real.get(f"pulumi-resource-{name}")
+        provider = real.get(f"pulumi-resource-{name}")
         version = importlib.metadata.version(distribution)
-        _place(pulumi_home, f"resource-{name}-v{version}", f"pulumi-resource-{name}", command, f"providers.{name}")
+        command = [str(provider)] if provider else _stand_in(fork_server, f"providers.{name}")
+        _place(pulumi_home, f"resource-{name}-v{version}", f"pulumi-resource-{name}", command)
     language = real.get("pulumi-language-python") or _beside(engine)
-    _place(pulumi_home, f"language-python-v{VERSION}", "pulumi-language-python", language, "language_host")
+    command = [str(language)] if language else _stand_in(fork_server, "language_host")
+    _place(pulumi_home, f"language-python-v{VERSION}", "pulumi-language-python", command)
     providers = f"real providers of {folder}" if folder else "stand-in providers"
     return f"{providers}, {'real' if language else 'stand-in'} language host"
 
@@ -56,12 +59,15 @@ def _beside(engine: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def _place(pulumi_home: Path, folder: str, file: str, command: Path | None, module: str) -> None:
-    """A plugin's folder as `pulumi plugin install` lays it out, with a script that starts the command or our module."""
-    # -P: the engine starts plugins in the program's folder, whose own sandbox/ is not to be taken for this one.
-    stand_in = ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-P", "-m", f"sandbox.{module}")
-    started = shlex.join([str(command)] if command else stand_in)
-    script = f'#!/bin/sh\nexec {started} "$@"\n'
+def _stand_in(fork_server: Path, module: str) -> list[str]:
+    """The command of one of this repository's."""
+    # -I: the engine starts plugins in the program's folder, whose own modules are not to be taken for these.
+    return [sys.executable, "-I", "-S", fork_client.__file__, str(fork_server), f"sandbox.{module}"]
+
+
+def _place(pulumi_home: Path, folder: str, file: str, command: list[str]) -> None:
+    """A plugin's folder as `pulumi plugin install` lays it out, with a script that starts the command."""
+    script = f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'
     path = pulumi_home / "plugins" / folder / file
     if not path.exists() or path.read_text(encoding="utf-8") != script:
         write(path, script, mode=0o755)

@@ -29,7 +29,12 @@ ALREADY_TOLD = 32
 """The exit status that says: the user has read an error by now, add none."""
 
 
-def main(request: language_pb2.RunRequest, engine_address: str) -> int:
+def main(arguments: list[str]) -> int:
+    """Entry point; arguments: the engine's address."""
+    return run(language_pb2.RunRequest.FromString(sys.stdin.buffer.read()), arguments[0])
+
+
+def run(request: language_pb2.RunRequest, engine_address: str) -> int:
     """Run the program of a request; return the exit status."""
     directory = request.info.program_directory or request.pwd
     os.chdir(request.pwd or directory)
@@ -80,4 +85,4 @@ def _traceback(error: Exception, directory: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(language_pb2.RunRequest.FromString(sys.stdin.buffer.read()), sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -6,8 +6,10 @@ import hashlib
 import os
 import shutil
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox import (
@@ -30,15 +32,14 @@ from sandbox.progress import say, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sandbox.layout import Layout
     from sandbox.ports import Ports
 
 PRIVATE_ENGINE = "docker"
-OWN = ("aws", "azure-devops", "console")
+OWN = ("aws", "azure-devops", "console", "fork-server")
 """Services that are programs of this checkout."""
-SERVICES = ("registry", "aws", "azure-devops", "console")
+SERVICES = ("registry", *OWN)
 
 
 def up(layout: Layout) -> dict[str, str]:
@@ -60,7 +61,7 @@ def _up(layout: Layout) -> dict[str, str]:
     pulumi = building.result()
     _link(layout.bin / "pulumi", pulumi)
     _docker_command(layout)
-    used = plugins.install(layout.pulumi_home, pulumi)
+    used = plugins.install(layout.pulumi_home, pulumi, layout.fork_server)
     environment = variables.variables(layout, key_store, chosen, docker.result())
     complete = variables.full(environment)
     stack.unlock(layout, say)
@@ -96,7 +97,9 @@ def _services(layout: Layout, chosen: Ports) -> None:
     for name, argv, ready in _commands(layout, chosen):
         if processes.serving(layout.run, name) is None:
             say(f"starting {name}")
-            environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+            # A fork is given the environment of its client, and is to hold nobody else's.
+            inherited = {} if name == "fork-server" else os.environ
+            environment = {**inherited, "PYTHONPATH": str(CHECKOUT)}
             started = processes.start(name, argv, run=layout.run, logs=layout.logs, ready=ready, env=environment)
             starting.append(started)
     for each in starting:
@@ -108,6 +111,8 @@ def _services(layout: Layout, chosen: Ports) -> None:
 def _code() -> str:
     """A digest of what our own services are made of: after a change of it they are started anew."""
     digest = hashlib.sha256()
+    for distribution in sorted(Path(sysconfig.get_path("purelib")).glob("*.dist-info")):  # their names hold versions
+        digest.update(f"{distribution.name}\0".encode())
     for room in ("azure_pipelines", "iam", "sandbox"):
         for file in sorted((CHECKOUT / room).rglob("*")):
             if file.is_file() and file.suffix != ".pyc":
@@ -128,6 +133,8 @@ def _commands(layout: Layout, chosen: Ports) -> Iterator[tuple[str, list[str], p
     console += ["--azure-devops", f"http://127.0.0.1:{chosen.azure_devops}/{names.ORGANIZATION}"]
     console += ["--project", names.PROJECT, "--aws", f"http://127.0.0.1:{chosen.aws}", "--region", names.REGION]
     yield "console", [sys.executable, "-m", "sandbox.console", *console], processes.ReadyPipe()
+    forks = ["--socket", str(layout.fork_server)]
+    yield "fork-server", [sys.executable, "-P", "-u", "-m", "sandbox.fork_server", *forks], processes.ReadyPipe()
     command = registry.prepare(layout.registry, layout.keys, chosen.registry, layout.cache, say)
     yield "registry", command, processes.ReadyPort(chosen.registry)
 

@@ -8,7 +8,6 @@ on every output of the same name. The bridged plugins do the same.
 from __future__ import annotations
 
 import contextlib
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent import futures
@@ -539,14 +538,14 @@ def _partly_made(error: PartlyMadeError, reason: str) -> _Status:
     return _Status(grpc.StatusCode.UNKNOWN, reason, metadata)
 
 
-def serve(provider: type[Provider[Any]]) -> None:
+def serve(provider: type[Provider[Any]], arguments: list[str]) -> None:
     """Run a provider as the engine's plugin: print the port on the first line, serve until the engine ends it."""
-    arguments = [each for each in sys.argv[1:] if not each.startswith("-")]
+    addresses = [each for each in arguments if not each.startswith("-")]
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=16),
         options=[("grpc.max_receive_message_length", _MESSAGE_LIMIT), ("grpc.max_send_message_length", _MESSAGE_LIMIT)],
     )
-    servicer = provider(arguments[0] if arguments else "")
+    servicer = provider(addresses[0] if addresses else "")
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

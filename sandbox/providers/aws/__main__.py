@@ -2,4 +2,4 @@
 
 from sandbox.providers.plugin import run
 
-run("sandbox.providers.aws.provider", "AwsProvider")
+run("aws")

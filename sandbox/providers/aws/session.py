@@ -60,6 +60,16 @@ def _loader(data_path: str | None) -> Any:
     return botocore.loaders.create_loader(data_path)
 
 
+def read_ahead() -> None:
+    """Import and read what the clients of every stack need: for processes that are forked from this one."""
+
+    loader = _loader(None)
+    loader.load_data("endpoints")
+    for service in ("ecr", "iam", "sts"):
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            loader.load_service_model(service, kind)
+
+
 class AwsSession:
     """Clients that are made when they are first used; one per service and region."""
 

@@ -23,6 +23,7 @@ from pulumi.runtime.proto import (
 )
 
 from sandbox import language_host
+from tests import forks
 from tests.workstation import CHECKOUT
 
 if TYPE_CHECKING:
@@ -67,9 +68,20 @@ def engine() -> Iterator[tuple[Engine, str]]:
     server.stop(grace=None).wait()
 
 
-@pytest.fixture
-def host(engine: tuple[Engine, str]) -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
+@pytest.fixture(scope="module")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Its socket."""
+    with forks.serving(tmp_path_factory.mktemp("server")) as (path, _):
+        yield path
+
+
+@pytest.fixture(params=["a process", "a fork"])
+def host(engine: tuple[Engine, str], request: pytest.FixtureRequest) -> Iterator[language_pb2_grpc.LanguageRuntimeStub]:
+    """The host, and with it the programs and policy packs that it runs: processes of their own, or forks."""
     command = [sys.executable, "-m", "sandbox.language_host", "--root=/x", engine[1]]
+    if request.param == "a fork":
+        socket = request.getfixturevalue("fork_server")
+        command = forks.command(socket, "sandbox.language_host", "--root=/x", engine[1])
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
         assert process.stdout is not None

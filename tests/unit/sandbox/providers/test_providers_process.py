@@ -11,20 +11,43 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.forks import command, serving
 from tests.unit.sandbox.providers.plugin_client import CHECKOUT, PluginError, running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NAMES = ("aws", "azuredevops", "docker")
 
 
+@pytest.fixture(scope="module")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Of a fork server."""
+    with serving(tmp_path_factory.mktemp("server")) as (path, _):
+        yield path
+
+
+@pytest.fixture(params=["a process", "a fork"])
+def started(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
+    """The command that starts a module of the sandbox as a plugin, in each of the two ways."""
+
+    def command_of(module: str) -> list[str]:
+        if request.param == "a process":
+            return [sys.executable, "-m", f"sandbox.{module}", "127.0.0.1:1"]
+        return command(request.getfixturevalue("socket"), f"sandbox.{module}", "127.0.0.1:1")
+
+    return command_of
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shell", ["", "trap '' INT QUIT; "], ids=["foreground", "background"])
-def test_a_plugin_says_its_port_and_ends_at_the_engines_interrupt_without_a_word(name: str, shell: str) -> None:
-    command = ["sh", "-c", f'{shell}exec "$0" -m sandbox.providers.{name} 127.0.0.1:1', sys.executable]
+def test_a_plugin_says_its_port_and_ends_at_the_engines_interrupt_without_a_word(
+    name: str, shell: str, started: Callable[[str], list[str]]
+) -> None:
+    shelled = ["sh", "-c", f'{shell}exec "$@"', "sh", *started(f"providers.{name}")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=CHECKOUT, text=True, **pipes) as plugin:  # type: ignore[call-overload]
+    with subprocess.Popen(shelled, cwd=CHECKOUT, text=True, **pipes) as plugin:  # type: ignore[call-overload]
         try:
             assert plugin.stdout.readline().strip().isdecimal()
             plugin.send_signal(signal.SIGINT)
@@ -38,18 +61,24 @@ def test_a_plugin_says_its_port_and_ends_at_the_engines_interrupt_without_a_word
 @pytest.mark.parametrize(
     "reads", ["plugin.stdout.readline()", ""], ids=["that knew its port", "before it knew its port"]
 )
-def test_a_plugin_whose_engine_was_killed_ends_too(module: str, reads: str) -> None:
+def test_a_plugin_whose_engine_was_killed_ends_too(
+    module: str, reads: str, started: Callable[[str], list[str]]
+) -> None:
     # The parent stands for the engine: it starts the plugin, tells its process id, and is killed.
     engine = (
         "import subprocess, sys\n"
-        f"plugin = subprocess.Popen([sys.executable, '-m', 'sandbox.{module}', '127.0.0.1:1'],"
+        "plugin = subprocess.Popen(sys.argv[1:],"
         " stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)\n"
         f"{reads}\n"
         "print(plugin.pid, flush=True)\n"
         "sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", engine], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", engine, *started(module)],
+        cwd=CHECKOUT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as parent:
         assert parent.stdout is not None
         plugin = os.pidfd_open(int(parent.stdout.readline()))

@@ -1,0 +1,110 @@
+"""What the engine starts for a plugin: one forked by the sandbox's fork server, else an interpreter of its own.
+
+`python -I -S sandbox/fork_client.py SOCKET MODULE [ARGUMENT...]`, as the script of each plugin says. It gives the
+server its descriptors, folder, umask and environment, passes signals on, and ends as the plugin ends. Where no server
+answers, or one that has imported something else than lies here now, it becomes `python -m MODULE`: the same, slower.
+
+A request is the length of the rest, and with it the descriptors 0, 1 and 2; the rest are texts that end with NUL:
+module, folder, umask, number of arguments, the arguments, and NAME=VALUE of each variable. Each byte after it is a
+signal to pass on; the answers are TAKEN and, in the end, STATUS. This file imports little, as it is started so often.
+"""
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+
+ENVIRONMENT = "SANDBOX_FORK_SERVER"
+"""Tells a plugin the server's socket, for what it starts itself."""
+LENGTH = struct.Struct("!I")
+STATUS = struct.Struct("!i")
+"""The exit status, or minus the number of the signal that ended the plugin."""
+TAKEN = b"+"
+HANDLED = (signal.SIGINT, signal.SIGTERM)
+"""The signals by which plugins are ended; they are passed on."""
+_CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (pathlib is 10 ms)
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module for a plugin: through the server that started it, if one did."""
+    if server := os.environ.get(ENVIRONMENT):
+        return [sys.executable, "-I", "-S", __file__, server, module, *arguments]
+    return [sys.executable, "-P", "-u", "-m", module, *arguments]
+
+
+def connect(path: str) -> socket.socket | None:
+    """A connection to a socket, however long its path is; None where nobody listens."""
+    folder, name = os.path.split(path)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            connection.connect(f"/proc/self/fd/{descriptor}/{name}")
+        finally:
+            os.close(descriptor)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def main(path: str, module: str, arguments: list[str]) -> int:
+    """Run the plugin; return its exit status."""
+    environment = {**os.environ, "PYTHONPATH": _CHECKOUT, ENVIRONMENT: path}
+    told, told_by = socket.socketpair()
+    told_by.setblocking(False)
+    signal.set_wakeup_fd(told_by.fileno())
+    for number in HANDLED:
+        signal.signal(number, lambda *_: None)
+    connection = connect(path)
+    if connection is None or not _taken(connection, module, arguments, environment):
+        for number in HANDLED:
+            signal.signal(number, signal.SIG_DFL)
+        os.execve(sys.executable, [sys.executable, "-P", "-u", "-m", module, *arguments], environment)  # noqa: S606
+    return _follow(connection, told)
+
+
+def _taken(connection: socket.socket, module: str, arguments: list[str], environment: dict[str, str]) -> bool:
+    """Ask the server for the plugin."""
+    try:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        texts = [module, os.getcwd(), str(umask), str(len(arguments)), *arguments]  # noqa: PTH109 (pathlib is 10 ms)
+        texts += [f"{name}={value}" for name, value in environment.items()]
+        content = os.fsencode("".join(f"{text}\0" for text in texts))
+        socket.send_fds(connection, [LENGTH.pack(len(content))], [0, 1, 2])
+        connection.sendall(content)
+        return connection.recv(len(TAKEN)) == TAKEN
+    except OSError:  # the server has ended meanwhile, or the folder is gone
+        return False
+
+
+def _follow(connection: socket.socket, told: socket.socket) -> int:
+    """Pass signals on until the plugin ends. An engine that was killed interrupts nobody: then this does."""
+    engine = os.pidfd_open(os.getppid())
+    watched: list[socket.socket | int] = [connection, told, engine]
+    while True:
+        ready = select.select(watched, [], [])[0]
+        if connection in ready:
+            break
+        if told in ready:
+            connection.send(told.recv(64))
+        if engine in ready:
+            watched.remove(engine)
+            connection.send(bytes([signal.SIGTERM]))
+    answer = connection.recv(STATUS.size)
+    if len(answer) < STATUS.size:
+        print("the sandbox's fork server has ended, and this plugin with it", file=sys.stderr)
+        return 1
+    (status,) = STATUS.unpack(answer)
+    if status < 0:
+        if -status in HANDLED:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
