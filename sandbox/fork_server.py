@@ -52,8 +52,8 @@ def _language_host() -> Entry:
 def _program() -> Entry:
     from sandbox import run_program
 
-    for module in SDK_MODULES:
-        importlib.import_module(module)
+    for name in SDK_MODULES:
+        hasattr(importlib.import_module(name), "Provider")  # those of pulumi_aws are read when first something is asked
     return run_program.main
 
 

@@ -120,11 +120,11 @@ def test_services_of_code_that_has_changed_since_are_started_anew_and_no_others(
     done = run("up", sandbox.home)
     assert done.returncode == 0, done.stderr
     changed = {name for name, pid in ids(sandbox.home).items() if pid != before[name]}
-    assert changed == {"aws", "azure-devops", "console"}
+    assert changed == {"aws", "azure-devops", "console", "fork-server"}
     assert "aws ran other code than is here now" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["aws", "azure-devops", "registry", "console"])
+@pytest.mark.parametrize("name", ["aws", "azure-devops", "registry", "console", "fork-server"])
 def test_a_killed_service_is_missed_by_status_and_comes_back_with_its_state(
     sandbox: Sandbox, engine: Any, name: str
 ) -> None:
