@@ -173,16 +173,16 @@ def leaks(output: str, secret: str) -> bool:
     encoded = [secret.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
     raw = encoded[0]
     runs, of_base32, of_base64 = _decoded(output)
-    return (
-        any(raw.hex() in run for run in runs)
-        or any(raw[:-4] in content for content in of_base32)
-        or any(form in content for content in of_base64 for form in encoded)
-    )
+    return raw.hex() in runs or raw[:-4] in of_base32 or any(form in of_base64 for form in encoded)
+
+
+_APART = b"\xff\xff\xff\xff"
+"""Stands in no text: neither in UTF-8 nor in UTF-16."""
 
 
 @lru_cache(maxsize=1)
-def _decoded(output: str) -> tuple[list[str], list[bytes], list[bytes]]:
-    """The runs of letters and digits, in small letters, and what they hold as base32 and as base64."""
+def _decoded(output: str) -> tuple[str, bytes, bytes]:
+    """The runs of letters and digits, in small letters, and what they hold as base32 and as base64; each joined."""
     parts = set(re.findall(r"[A-Za-z0-9+/_-]{12,}", output))
     of_base32, of_base64 = [], []
     for part in parts:
@@ -195,7 +195,7 @@ def _decoded(output: str) -> tuple[list[str], list[bytes], list[bytes]]:
             cut = plain[start : start + (len(plain) - start) // 4 * 4 + 4]
             cut = cut[: len(cut) // 4 * 4] if len(cut) % 4 == 1 else cut + "=" * (-len(cut) % 4)
             of_base64.append(base64.b64decode(cut))
-    return [part.lower() for part in parts], of_base32, of_base64
+    return " ".join(parts).lower(), _APART.join(of_base32), _APART.join(of_base64)
 
 
 @lru_cache(maxsize=1)
@@ -203,14 +203,20 @@ def _views(output: str) -> set[str]:
     views = {output, unquote(output), unquote(unquote(output)), html.unescape(output)}
     backslashes = everything = output
     for _ in range(5):  # three of JSON, one of the report's own, one to spare
+        before = backslashes, everything
         backslashes = _without_backslashes(backslashes)
         everything = _without_backslashes(html.unescape(unquote(everything)))
+        if before == (backslashes, everything):
+            break
         views |= {backslashes, everything, unquote(backslashes), html.unescape(backslashes)}
     return views
 
 
 def _without_backslashes(text: str) -> str:
-    text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+    if "\\" not in text:
+        return text
+    if "\\u" in text:
+        text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
     return text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n")
 
 
@@ -219,15 +225,16 @@ def _without_backslashes(text: str) -> str:
 
 def places(value: Any) -> list[tuple[Any, Any]]:
     """Every (container, key) in a JSON value."""
-    found, todo = [], [value]
+    found: list[tuple[Any, Any]] = []
+    todo = [value]
     while todo:
         item = todo.pop()
-        pairs = (
-            list(item.items()) if isinstance(item, dict) else list(enumerate(item)) if isinstance(item, list) else []
-        )
-        for key, child in pairs:
-            found.append((item, key))
-            todo.append(child)
+        if isinstance(item, dict):
+            found += [(item, key) for key in item]
+            todo += [child for child in item.values() if isinstance(child, (dict, list))]
+        else:
+            found += [(item, key) for key in range(len(item))]
+            todo += [child for child in item if isinstance(child, (dict, list))]
     return found
 
 
@@ -290,10 +297,10 @@ def damage(text: str, chance: random.Random) -> bytes:
 def run(count: int, seed: int) -> Iterator[tuple[int, str]]:
     """Runs `count` mutated previews; gives (number, "read" or "refused") for each. Raises AssertionError for a leak
     or a crash."""
-    bases = base_previews()
+    bases = [json.dumps(base) for base in base_previews()]
     for number in range(count):
         chance = random.Random(f"{seed}-{number}")  # noqa: S311 - repeatable on purpose
-        preview = copy.deepcopy(chance.choice(bases))
+        preview = json.loads(chance.choice(bases))
         secrets = [random_secret(chance) for _ in range(chance.randrange(1, 4))]
         mutate(preview, chance)
         for secret, known in secrets:
