@@ -36,6 +36,11 @@ class Clause:
         return frozenset(glob.literal for glob in self.patterns if glob.is_literal)
 
     @cached_property
+    def identities(self) -> frozenset[tuple[object, ...]]:
+        """What makes its patterns the same as those of another clause, in whatever order."""
+        return frozenset(glob.identity for glob in self.patterns)
+
+    @cached_property
     def globs(self) -> tuple[Glob, ...]:
         """The other patterns."""
         return tuple(glob for glob in self.patterns if not glob.is_literal)

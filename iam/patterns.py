@@ -137,6 +137,12 @@ class Glob:
         return any(isinstance(part, Variable) for part in self.parts)
 
     @cached_property
+    def identity(self) -> tuple[object, ...]:
+        """What makes two globs the same: their parts; also their text where it holds an invalid variable."""
+        unclear = any(isinstance(part, Variable) and part.key is None for part in self.parts)
+        return ("glob", self.parts, self.fold, self.text if unclear else "")
+
+    @cached_property
     def is_literal(self) -> bool:
         """Whether exactly one text matches (of those that differ in more than case)."""
         return all(isinstance(part, str) for part in self.parts)

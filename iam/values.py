@@ -25,10 +25,9 @@ _TRUE, _FALSE = Glob("true", ("true",), fold=True), Glob("false", ("false",), fo
 
 
 def identity(kind: str, glob: Glob) -> tuple[object, ...]:
-    """What makes two elements the same comparison: their parts; also their text where it holds an invalid variable."""
-    unclear = any(isinstance(part, Variable) and part.key is None for part in glob.parts)
-    text = glob.text if unclear or kind not in ("eq", "eqi", "like", "arn", "glob") else ""
-    return (kind, glob.parts, glob.fold, text)
+    """What makes two elements the same comparison: that their globs are, for texts; else their text too."""
+    _, parts, fold, unclear = glob.identity
+    return (kind, parts, fold, unclear if kind in ("eq", "eqi", "like", "arn", "glob") else glob.text)
 
 
 def subsets(mask: int, budget: Budget) -> Iterator[int]:

@@ -1,16 +1,11 @@
 """What of a statement others cover, as far as their texts tell: cheap, and enough for what a change leaves alone."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from iam.automaton import Budget
 from iam.keys import condition_identity
 from iam.model import Clause, Policy, Principals, Statement
-from iam.patterns import Glob
 from iam.touch import Touching
-from iam.values import identity
-
-Names = frozenset[tuple[object, ...]]
 
 
 @dataclass(frozen=True)
@@ -19,9 +14,7 @@ class _Text:
 
     statement: Statement
     principals: tuple[frozenset[tuple[str, str]], bool] | None
-    actions: Names
-    resources: Names
-    conditions: Names
+    conditions: frozenset[tuple[object, ...]]
 
 
 class Written:
@@ -43,9 +36,12 @@ class Written:
         budget.spend(len(self._texts))
         left = statement
         outers = [outer for outer in self._texts if _admits(outer, inner)]
-        for outer in sorted(outers, key=lambda text: text.actions != inner.actions):  # the same statement first
+        for outer in sorted(outers, key=lambda text: _actions(text) != _actions(inner)):  # the same statement first
             other = outer.statement
-            actions, resources = self._left(other.actions, left.actions), self._left(other.resources, left.resources)
+            actions = self._left(other.actions, left.actions)
+            if actions is left.actions:
+                continue  # whatever its resources are
+            resources = self._left(other.resources, left.resources)
             if actions is None and resources is None:
                 return None
             if resources is None and actions is not None:
@@ -61,14 +57,16 @@ class Written:
         if inner is None:
             return Clause((), negated=True)  # everything
         if outer.negated or inner.negated:
-            same = outer.negated and inner.negated and _names(outer.patterns) <= _names(inner.patterns)
+            same = outer.negated and inner.negated and outer.identities <= inner.identities
             everything = not outer.negated and any(glob.text == "*" for glob in outer.patterns)
             return None if same or everything else inner
         found = self._covering.get(id(outer))
         if found is None:
             found = self._covering[id(outer)] = Touching(outer)
-        names = _names(outer.patterns)
-        left = tuple(g for g in inner.patterns if identity("glob", g) not in names and not found.covers(g))
+        names = outer.identities
+        left = tuple(g for g in inner.patterns if g.identity not in names and not found.covers(g))
+        if len(left) == len(inner.patterns):
+            return inner
         return Clause(left, negated=False) if left else None
 
 
@@ -76,8 +74,6 @@ def _text(statement: Statement) -> _Text:
     return _Text(
         statement,
         _principals(statement.principals),
-        _names(statement.actions.patterns),
-        _names(statement.resources.patterns) if statement.resources else frozenset(),
         frozenset(condition_identity(condition) for condition in statement.conditions),
     )
 
@@ -86,8 +82,8 @@ def _principals(source: Principals | None) -> tuple[frozenset[tuple[str, str]], 
     return None if source is None else (frozenset(source.entries), source.negated)
 
 
-def _names(patterns: Iterable[Glob]) -> Names:
-    return frozenset(identity("glob", glob) for glob in patterns)
+def _actions(text: _Text) -> frozenset[tuple[object, ...]]:
+    return text.statement.actions.identities
 
 
 def _admits(outer: _Text, inner: _Text) -> bool:
