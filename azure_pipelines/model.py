@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.documents import Located, PipelineError
@@ -76,23 +77,40 @@ class Step:
         """Minutes after which it fails, 0 for never. Raises PipelineError for what is no number."""
         return whole(self.raw, "timeoutInMinutes", 0, f"{self.raw.file}:{self.raw.line}")
 
-    @property
+    @cached_property
     def env(self) -> Mapping[str, str]:
         """Variables that are mapped into the environment."""
         return {key: str(value) for key, value in (self.raw.get("env") or {}).items()}
 
-    @property
+    @cached_property
     def script(self) -> str:
         """The inline script that the step runs, empty for any other step."""
         if self.kind in SCRIPTS:
             return self.argument
         return self.inputs.get("script", "") if self.kind == "task" else ""
 
-    @property
+    @cached_property
     def inputs(self) -> Mapping[str, str]:
         """A task's inputs; for a shorthand its other keys."""
         given = self.raw.get("inputs") or {key: value for key, value in self.raw.items() if not isinstance(value, dict)}
         return {str(key): str(value) for key, value in given.items()}
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Every text in it, keys left out."""
+        return tuple(texts(self.raw))
+
+
+def texts(raw: object) -> Iterator[str]:
+    """Every text in a value, keys left out."""
+    if isinstance(raw, str):
+        yield raw
+    elif isinstance(raw, dict):
+        for value in raw.values():
+            yield from texts(value)
+    elif isinstance(raw, list):
+        for value in raw:
+            yield from texts(value)
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,7 @@ def unmatched(context: Context) -> Iterator[tuple[str, Located, bool]]:
         rows = [(row.value, row.raw, False) for row in (*context.pipeline.variables, *stage.variables, *job.variables)]
         for step in job.steps:
             script = step.script
-            rows += [(text, step.raw, text == script) for text in texts(step.raw) if "$(" in text]
+            rows += [(text, step.raw, text == script) for text in step.texts if "$(" in text]
         for text, raw, in_script in rows:
             for name in MACRO.findall(text):
                 if name.lower() not in known:
@@ -246,18 +246,6 @@ def set_by(step: Step) -> Iterator[tuple[str, bool]]:
         given = {key.strip().lower(): value.strip() for key, _, value in pairs}
         if "variable" in given:
             yield given["variable"], given.get("isoutput", "").lower() == "true"
-
-
-def texts(raw: object) -> Iterator[str]:
-    """Every text in a value, keys left out."""
-    if isinstance(raw, str):
-        yield raw
-    elif isinstance(raw, dict):
-        for value in raw.values():
-            yield from texts(value)
-    elif isinstance(raw, list):
-        for value in raw:
-            yield from texts(value)
 
 
 def results(context: Context) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -11,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 
 from tests import bare
@@ -61,6 +63,9 @@ sys.dont_write_bytecode = False
 
 # The search for circular garbage comes seldom, from the collection on: pytest_collection_finish says why.
 gc.set_threshold(100_000)
+
+# A session of the AWS SDK reads the descriptions of its services anew; those of one process share what was read.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # A shell that starts a command in the background has it ignore these, and every process below it: the tests' too, which
 # are about what an interrupt does.

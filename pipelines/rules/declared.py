@@ -12,7 +12,8 @@ import yaml
 
 from azure_pipelines import rules
 from azure_pipelines.documents import Folder, PipelineError, load
-from azure_pipelines.rules import Finding, texts
+from azure_pipelines.model import texts
+from azure_pipelines.rules import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from azure_pipelines.documents import Located
 from azure_pipelines.expressions import paths
 from azure_pipelines.lint import CHOSEN, NOT_CHOSEN
 from azure_pipelines.model import SHORTHANDS
-from azure_pipelines.rules import MACRO, at, parsed, texts
+from azure_pipelines.rules import MACRO, at, parsed
 from pipelines.rules.declared import CONNECTION, ROLE, USERS
 from pipelines.rules.structure import modules, option, scripts_of
 
@@ -190,7 +190,7 @@ def names_of_groups(context: Context) -> Iterator[Finding]:
     """Names mapped from a group are the program's, letter by letter."""
     known = {name.lower(): name for name in context.declared.group_names | context.declared.own_names}
     for _, _, step in context.pipeline.steps():
-        for text in texts(step.raw):
+        for text in step.texts:
             for name in MACRO.findall(text):
                 if known.get(name.lower(), name) != name:
                     yield at("group-names", step.raw, f"$({name}) is {known[name.lower()]} in the program")

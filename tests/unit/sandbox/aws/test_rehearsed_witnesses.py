@@ -3,6 +3,8 @@ else is."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -10,10 +12,12 @@ import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import jsonschema
 import pytest
 
+from audit.command import entry
 from tests.unit.sandbox.aws.support import ACCOUNT, ADMIN, CHECKOUT, REGION, Service, allow, repository_arn
 
 if TYPE_CHECKING:
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GOLDEN = CHECKOUT / "tests" / "audit" / "golden"
-SCHEMA = json.loads((CHECKOUT / "docs" / "audit-report.schema.json").read_text())
+SCHEMA = jsonschema.Draft202012Validator(json.loads((CHECKOUT / "docs" / "audit-report.schema.json").read_text()))
 POLICY_URN = "urn:pulumi:dev::app-one::aws:iam/policy:Policy::push"
 NOTHING: Mapping[str, str] = {}
 Run = subprocess.CompletedProcess[str]
@@ -44,9 +48,20 @@ def variables(aws: Service, key: Mapping[str, str] = ADMIN, more: Mapping[str, s
 
 
 def audit(aws: Service, *words: str, key: Mapping[str, str] = ADMIN, environment: Mapping[str, str] = NOTHING) -> Run:
-    """`python -m audit` as whoever has the key."""
-    command, env = [sys.executable, "-m", "audit", *words], variables(aws, key, environment)
-    return subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False)
+    """`audit` as whoever has the key, with no variable but theirs; in this process, which has loaded the SDK."""
+    usual = signal.getsignal(signal.SIGTERM)  # which the command changes
+    with (
+        patch.dict(os.environ, variables(aws, key, environment), clear=True),
+        contextlib.chdir(CHECKOUT),
+        contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) as said,
+        contextlib.redirect_stderr(io.StringIO()) as complained,
+    ):
+        try:
+            code = entry(words)
+        finally:
+            signal.signal(signal.SIGTERM, usual)
+    said.seek(0)
+    return subprocess.CompletedProcess(words, code, said.read(), complained.getvalue())
 
 
 def document(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +105,7 @@ def rehearsed(run: Run) -> list[dict[str, Any]]:
     """What the run wrote beside every witness of a report that follows the published schema."""
     assert not run.stderr, run.stderr
     report = json.loads(run.stdout)
-    jsonschema.validate(report, SCHEMA)
+    SCHEMA.validate(report)
     return [
         witness["rehearsed"]
         for finding in report["findings"]
