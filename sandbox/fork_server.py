@@ -99,16 +99,19 @@ class Task:
     def receive(cls, connection: socket.socket) -> Task:
         """Read a request. Raises OSError or ValueError for one that is not whole."""
         first, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 3)
-        content, length = b"", LENGTH.unpack(first.ljust(LENGTH.size, b"\0"))[0]
-        while len(content) < length and (more := connection.recv(length - len(content))):
-            content += more
-        if len(descriptors) < 3 or len(content) < length:
+        try:
+            content, length = b"", LENGTH.unpack(first.ljust(LENGTH.size, b"\0"))[0]
+            while len(content) < length and (more := connection.recv(length - len(content))):
+                content += more
+            if len(descriptors) < 3 or len(content) < length:
+                raise ValueError("a client has ended before it had said what it wants")
+            module, folder, umask, count, *rest = os.fsdecode(content).split("\0")[:-1]
+            environment = dict(each.split("=", 1) for each in rest[int(count) :])
+            return cls(module, folder, int(umask), rest[: int(count)], environment, list(descriptors))
+        except (OSError, ValueError):
             for descriptor in descriptors:
                 os.close(descriptor)
-            raise ValueError("a client has ended before it had said what it wants")
-        module, folder, umask, count, *rest = os.fsdecode(content).split("\0")[:-1]
-        environment = dict(each.split("=", 1) for each in rest[int(count) :])
-        return cls(module, folder, int(umask), rest[: int(count)], environment, list(descriptors))
+            raise
 
     def run(self) -> int:
         """Become the plugin: in a fork, which does nothing else. The exit status."""
@@ -167,8 +170,7 @@ class Server:
             connection.close()
             return None
         child = -1
-        if task.module in MODULES and self._up_to_date():
-            MODULES[task.module]()
+        if self._up_to_date() and _imported(task.module):
             self._remember()
             gc.freeze()  # the memory that all forks share stays as it is
             child = os.fork()
@@ -234,6 +236,15 @@ class Server:
         """Whether what is imported is what lies here now; the packages are known by their versions."""
         changed = any(_changed(path) != before for path, before in self._imported.items())
         return not changed and _packages() == self._packages
+
+
+def _imported(module: str) -> bool:
+    """Import what a module needs. What cannot be imported, the client's own process says, where somebody reads it."""
+    try:
+        MODULES[module]()
+    except Exception:  # noqa: BLE001 (whatever a package raises)
+        return False
+    return True
 
 
 def _packages() -> set[str]:

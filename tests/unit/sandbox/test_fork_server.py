@@ -34,6 +34,7 @@ def probe(arguments):
 
 pid = os.getpid()
 fork_server.MODULES["probe"] = lambda: probe
+fork_server.MODULES["broken"] = lambda: __import__("nothing_of_this_name")
 fork_server._ROOM = sys.argv.pop(1)
 sys.exit(fork_server.main())
 """
@@ -162,6 +163,16 @@ def test_without_a_server_a_client_becomes_the_module(tmp_path: Path) -> None:
     done = ask((tmp_path / "socket", 0), "x")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("No module named probe\n")  # that of this folder's checkout, and of no other folder
+
+
+@pytest.mark.parametrize("module", ["broken", "unknown"])
+def test_what_the_server_cannot_import_the_client_does_itself_and_says_so(
+    server: tuple[Path, int], module: str
+) -> None:
+    done = subprocess.run(command(server[0], module), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"No module named {module}\n")
+    assert ask(server, "pass").stderr == "forked\n"
 
 
 @pytest.mark.parametrize("what", ["other code", "gone"])
