@@ -15,10 +15,14 @@ class PipelineError(ValueError):
 
 
 class Located(dict[str, Any]):
-    """A mapping that knows its file and line (from 1)."""
+    """A mapping that knows its file and line (from 1).
+
+    plain: whether it was read, and no template expression stands in it: it expands to a copy of itself.
+    """
 
     file: str = ""
     line: int = 0
+    plain: bool = False
 
 
 class _Loader(yaml.SafeLoader):
@@ -37,7 +41,14 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
         while key in found:  # a second `${{ else }}` of a second chain: both are kept
             key += " "
         found[str(key)] = loader.construct_object(value_node, deep=True)
+    found.plain = all("${{" not in key and _plain(value) for key, value in found.items())
     return found
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return "${{" not in value
+    return value.plain if isinstance(value, Located) else isinstance(value, list) and all(map(_plain, value))
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)

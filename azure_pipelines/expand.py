@@ -285,7 +285,21 @@ def expand(node: Any, scope: Scope, where: str) -> Any:
         return _text(node, scope, where)
     if isinstance(node, list):
         return list(_list(node, scope, where))
+    if isinstance(node, Located) and node.plain:
+        return _copied(node)
     return _expanded(node, scope, where) if isinstance(node, dict) else node
+
+
+def _copied(node: Any) -> Any:
+    """What a value without any expression expands to."""
+    if isinstance(node, list):
+        return [_copied(item) for item in node]
+    if not isinstance(node, Located):
+        return node
+    first = ("variables",) if "variables" in node and LEVELS & node.keys() else ()
+    found = Located({key: _copied(node[key]) for key in (*first, *node)})
+    found.file, found.line = node.file, node.line
+    return found
 
 
 def _expanded(node: Mapping[str, Any], scope: Scope, where: str) -> Located:
