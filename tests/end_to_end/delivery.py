@@ -94,8 +94,11 @@ class Delivery:
         """Leave out types and tests, which take minutes: `make test` makes them of these very files.
 
         In the entry point, not in the YAML: the lint among the checks refuses a pipeline that leaves one out. A stage
-        of checks or builds may be skipped here, as nobody may in the real files.
+        of checks or builds may be skipped here, as nobody may in the real files. The tests' files, and what imports
+        them, are left out too: each job would check them out twice.
         """
+        for folder in ("tests", "benchmarks"):
+            shutil.rmtree(self.operator.folder / folder)
         for template in ("checks.yml", "build.yml"):
             path = self.operator.folder / "pipelines/templates" / template
             text = path.read_text(encoding="utf-8")
@@ -230,7 +233,9 @@ class Delivery:
         results, ended = run.outcome(), run.agent.machine.ended
         texts = [*results.unmasked(), ("the log", results.log()), ("the issues", str(results.issues))]
         texts += [("a summary", page) for page in results.summaries]
-        found = [name for name, text in texts if any(form in text.encode() for form in wanted)]
+        every = "\n".join(text for _, text in texts).encode()
+        written = [form for form in wanted if form in every]
+        found = [name for name, text in texts if any(form in text.encode() for form in written)]
         committed = self._committed()
         for file in _files(ended):
             content = file.read_bytes()
@@ -308,9 +313,10 @@ def _places_of_state(sandbox: Sandbox) -> tuple[str, str, str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every file under a folder, links and packages left out."""
+    """Every file under a folder, links and packages left out, and git's objects: they are compressed."""
     for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != ".venv" and not Path(root, name).is_symlink()]
+        left_out = {".venv"} | ({"objects"} if Path(root).name == ".git" else set())
+        folders[:] = [name for name in folders if name not in left_out and not Path(root, name).is_symlink()]
         for name in names:
             file = Path(root, name)
             if file.is_file() and not file.is_symlink():
