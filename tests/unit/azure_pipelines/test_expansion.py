@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from azure_pipelines.documents import PipelineError
+from azure_pipelines.documents import Folder, PipelineError
+from azure_pipelines.lint import check
 from azure_pipelines.model import read
 
 if TYPE_CHECKING:
@@ -35,3 +36,34 @@ def test_a_pipeline_that_cannot_be_read_is_an_error_that_says_where(tmp_path: Pa
     (tmp_path / "pipeline.yml").write_text(text, encoding="utf-8")
     with pytest.raises(PipelineError, match=message):
         read(tmp_path, "pipeline.yml", {}, {})
+
+
+def test_a_template_without_an_expression_is_another_copy_each_time(tmp_path: Path) -> None:
+    (tmp_path / "steps.yml").write_text("steps: [{bash: echo a}]", encoding="utf-8")
+    (tmp_path / "jobs.yml").write_text("jobs: [{job: a, steps: [{template: steps.yml}], variables: {b: c}}]", "utf-8")
+    (tmp_path / "pipeline.yml").write_text("jobs: [{template: jobs.yml}, {job: d}]", encoding="utf-8")
+    first, second = (read(tmp_path, "pipeline.yml", {}, {}).raw for _ in range(2))
+    assert first["jobs"] == [{"job": "a", "steps": [{"bash": "echo a"}], "variables": {"b": "c"}}, {"job": "d"}]
+    assert (first["jobs"][0].file, first["jobs"][0].line) == ("jobs.yml", 1)
+    first["jobs"][0]["steps"][0]["bash"] = first["jobs"][0]["variables"]["b"] = "changed"
+    assert second["jobs"][0] == {"job": "a", "steps": [{"bash": "echo a"}], "variables": {"b": "c"}}
+    assert read(tmp_path, "pipeline.yml", {}, {}).raw == second
+
+
+def test_the_lint_reads_a_file_once_for_all_ways_and_anew_for_the_next_lint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    text = Folder.text
+
+    def counted(folder: Folder, name: str) -> str:
+        asked.append(name)
+        return text(folder, name)
+
+    monkeypatch.setattr(Folder, "text", counted)
+    (tmp_path / "pipeline.yml").write_text("steps: [{template: a.yml}]", encoding="utf-8")
+    for command, findings in (("echo", 0), ("echo $(b.c)", 1)):
+        (tmp_path / "a.yml").write_text(f"steps: [{{bash: {command}}}]", encoding="utf-8")
+        asked.clear()
+        assert len(check(tmp_path, "pipeline.yml")) == findings
+        assert asked.count("a.yml") == 1
