@@ -73,7 +73,7 @@ class Itself(Kept):
 
     def text(self, name: str) -> str:
         """The text of a file by its path from the top. Raises PipelineError where this is another repository."""
-        if not (self.root / name).is_file():
+        if name not in self._texts and not (self.root / name).is_file():
             raise PipelineError(_unnamed(self.alias))
         return super().text(name)
 
