@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,9 +60,9 @@ class Delivery:
     """The commit of the last run that deployed."""
     previews: bool = False
     """Whether pull requests are previewed, behind an environment with an approval."""
+    discarded: list[Path] = field(default_factory=list, repr=False)
+    """Folders of jobs that nobody looks at any more."""
     _runs: int = 0
-    _remover: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1), repr=False)
-    _removing: list[Future[None]] = field(default_factory=list, repr=False)
 
     @classmethod
     def make(cls, sandbox: Sandbox, root: Path) -> Delivery:
@@ -192,16 +191,6 @@ class Delivery:
         outcome = run.outcome()
         if outcome.stages.get("deploy_dev") == SUCCEEDED:
             self.deployed = self.organization.build(run.build)["sourceVersion"]
-
-    def discard(self, run: PipelineRun) -> None:
-        """Remove the folders of a run's jobs, beside what comes next: a busy disk takes seconds for one."""
-        self._removing += [self._remover.submit(shutil.rmtree, folder) for folder in run.agent.results.workspaces]
-
-    def discarded(self) -> None:
-        """Wait until everything that was discarded is gone."""
-        self._remover.shutdown()
-        for removal in self._removing:
-            removal.result()
 
     def _machine(self) -> Machine:
         self._runs += 1
