@@ -12,6 +12,7 @@ nothing.
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -43,6 +44,12 @@ def uv() -> list[str]:
 def make(tool: list[str], checkout: Path) -> Path:
     """A checkout's .venv, made if it is missing. Raises Stop where that fails."""
     environment = checkout / ".venv"
+    listed = ["git", "-C", str(checkout), "ls-files", "--", environment.name]
+    if subprocess.run(listed, capture_output=True, check=False).stdout:  # nothing in a folder that is no checkout
+        raise agent.Stop(
+            f"{environment} is committed: its programs would be run, and its links followed; take it out of the commit",
+            agent.REFUSED,
+        )
     if environment.is_symlink():
         raise agent.Stop(f"{environment} is a link, which could lead into another checkout: remove it", agent.REFUSED)
     if not _python(environment).exists() and agent.call(

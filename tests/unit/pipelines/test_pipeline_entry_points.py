@@ -891,3 +891,22 @@ def test_an_environment_that_is_a_link_is_refused(tmp_path: Path) -> None:
     done = entry_point("install_python", cwd=tmp_path)
     assert done.returncode == agent.REFUSED
     assert ".venv is a link, which could lead into another checkout: remove it" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["bin/python", "lib", "pyvenv.cfg", ""], ids=["program", "link", "file", "whole"])
+def test_an_environment_that_is_committed_is_refused_before_anything_of_it_is_used(tmp_path: Path, what: str) -> None:
+    (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
+    path = tmp_path / ".venv" / what
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if what in ("lib", ""):
+        path.symlink_to(tmp_path / "trusted")
+    else:
+        path.write_text("#!/bin/sh\ntouch ran\n", encoding="utf-8")
+        path.chmod(0o755)
+    for command in (["init", "-q"], ["add", "--force", ".venv"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    done = entry_point("install_python", cwd=tmp_path)
+    assert done.returncode == agent.REFUSED
+    assert ".venv is committed: its programs would be run" in done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "trusted").exists()
