@@ -22,6 +22,8 @@ LENGTH = struct.Struct("!I")
 STATUS = struct.Struct("!i")
 """The exit status, or minus the number of the signal that ended the plugin."""
 TAKEN = b"+"
+USUAL = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED"})
+"""Of the variables that set up an interpreter, those that change nothing here."""
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 """The signals by which plugins are ended; they are passed on."""
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (pathlib is 10 ms)
@@ -31,7 +33,14 @@ def command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module for a plugin: through the server that started it, if one did."""
     if server := os.environ.get(ENVIRONMENT):
         return [sys.executable, "-I", "-S", __file__, server, module, *arguments]
-    return [sys.executable, "-P", "-u", "-m", module, *arguments]
+    return process(module, *arguments)
+
+
+def process(module: str, *arguments: str) -> list[str]:
+    """The command of a process of its own."""
+    # The engine starts plugins in the program's folder, whose sandbox/ is not to be taken for this one.
+    safe = ["-P"] if module.startswith("sandbox.") else []
+    return [sys.executable, *safe, "-u", "-m", module, *arguments]
 
 
 def connect(path: str) -> socket.socket | None:
@@ -52,38 +61,50 @@ def connect(path: str) -> socket.socket | None:
 
 def main(path: str, module: str, arguments: list[str]) -> int:
     """Run the plugin; return its exit status."""
-    environment = {**os.environ, "PYTHONPATH": _CHECKOUT, ENVIRONMENT: path}
+    engine = os.pidfd_open(os.getppid())
     told, told_by = socket.socketpair()
     told_by.setblocking(False)
     signal.set_wakeup_fd(told_by.fileno())
     for number in HANDLED:
         signal.signal(number, lambda *_: None)
-    connection = connect(path)
-    if connection is None or not _taken(connection, module, arguments, environment):
+    environment = {**os.environ, "PYTHONPATH": _CHECKOUT, ENVIRONMENT: path}
+    # An interpreter that is set up otherwise is none of the server's.
+    usual = all(not name.startswith("PYTHON") or name in USUAL for name in environment)
+    connection = connect(path) if usual else None
+    if connection is None or not _taken(connection, told, engine, [module, *arguments], environment):
         for number in HANDLED:
             signal.signal(number, signal.SIG_DFL)
-        os.execve(sys.executable, [sys.executable, "-P", "-u", "-m", module, *arguments], environment)  # noqa: S606
-    return _follow(connection, told)
+        either: list[socket.socket | int] = [told, engine]
+        meanwhile = select.select(either, [], [], 0)[0]
+        if told in meanwhile:
+            _end_by(told.recv(1)[0])
+        if engine in meanwhile:
+            return 1
+        os.execve(sys.executable, process(module, *arguments), environment)  # noqa: S606
+    return _follow(connection, told, engine)
 
 
-def _taken(connection: socket.socket, module: str, arguments: list[str], environment: dict[str, str]) -> bool:
-    """Ask the server for the plugin."""
+def _taken(
+    connection: socket.socket, told: socket.socket, engine: int, asked: list[str], environment: dict[str, str]
+) -> bool:
+    """Ask the server for the plugin, and wait for its answer, a signal, or the engine's end."""
     try:
         umask = os.umask(0o077)
         os.umask(umask)
-        texts = [module, os.getcwd(), str(umask), str(len(arguments)), *arguments]  # noqa: PTH109 (pathlib is 10 ms)
+        texts = [asked[0], os.getcwd(), str(umask), str(len(asked) - 1), *asked[1:]]  # noqa: PTH109 (pathlib is 10 ms)
         texts += [f"{name}={value}" for name, value in environment.items()]
         content = os.fsencode("".join(f"{text}\0" for text in texts))
         socket.send_fds(connection, [LENGTH.pack(len(content))], [0, 1, 2])
         connection.sendall(content)
-        return connection.recv(len(TAKEN)) == TAKEN
+        awaited: list[socket.socket | int] = [connection, told, engine]
+        ready = select.select(awaited, [], [])[0]
+        return connection in ready and connection.recv(len(TAKEN)) == TAKEN
     except OSError:  # the server has ended meanwhile, or the folder is gone
         return False
 
 
-def _follow(connection: socket.socket, told: socket.socket) -> int:
+def _follow(connection: socket.socket, told: socket.socket, engine: int) -> int:
     """Pass signals on until the plugin ends. An engine that was killed interrupts nobody: then this does."""
-    engine = os.pidfd_open(os.getppid())
     watched: list[socket.socket | int] = [connection, told, engine]
     while True:
         ready = select.select(watched, [], [])[0]
@@ -100,10 +121,15 @@ def _follow(connection: socket.socket, told: socket.socket) -> int:
         return 1
     (status,) = STATUS.unpack(answer)
     if status < 0:
-        if -status in HANDLED:
-            signal.signal(-status, signal.SIG_DFL)
-        os.kill(os.getpid(), -status)
+        _end_by(-status)
     return int(status)
+
+
+def _end_by(number: int) -> None:
+    """End as a process does that does not handle a signal."""
+    if number in HANDLED:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import ctypes
 import functools
 import gc
 import importlib
@@ -39,8 +40,13 @@ if TYPE_CHECKING:
 SDK_MODULES = ("pulumi_aws.ecr", "pulumi_aws.iam", "pulumi_azuredevops", "pulumi_docker")
 """Of the SDKs, what the program uses: pulumi_aws imports of itself only what is asked for."""
 _ROOM = str(Path(__file__).parent) + os.sep
-READ_LIMIT = 30.0
-"""Seconds for a client to say what it wants; it does so at once."""
+READ_LIMIT = 5.0
+"""Seconds for a client to say what it wants; it does so at once, and else starts its plugin itself."""
+_NEVER = -1
+"""What no file was changed at."""
+_HANDLED = (signal.SIGINT, signal.SIGTERM)
+_PR_SET_PDEATHSIG = 1
+"""Of linux/prctl.h."""
 
 
 def _language_host() -> Entry:
@@ -61,6 +67,7 @@ def _policies() -> Entry:
     importlib.import_module("pulumi.policy")
 
     def main(arguments: list[str]) -> int:  # noqa: ARG001 (it reads sys.argv)
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
         runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
         return 0
 
@@ -115,7 +122,6 @@ class Task:
 
     def run(self) -> int:
         """Become the plugin: in a fork, which does nothing else. The exit status."""
-        os.setpgid(0, 0)
         for number, descriptor in enumerate(self.descriptors):
             os.dup2(descriptor, number)
             os.close(descriptor)
@@ -142,7 +148,7 @@ class Server:
         self._packages = _packages()
         self._imported: dict[str, int] = {}
         """By path: when it was changed last (ns), as of its import."""
-        self._remember()
+        self._remember(time.time_ns())
 
     def serve(self) -> Task | None:
         """Return None when it is to end; and in each fork, what that one is to run."""
@@ -157,29 +163,33 @@ class Server:
                         return task
                 elif key.fd == key.data:
                     self._ended(key.data)
-                elif key.data in self._forks:
+                elif key.data in self._forks and self._forks[key.data][1] is key.fileobj:  # numbers are used again
                     self._pass_on(key.data)
 
     def _fork(self) -> Task | None:
         """Take a request; in the fork, return it. A client that gets no answer starts its plugin itself."""
-        connection, _ = self._listener.accept()
-        connection.settimeout(READ_LIMIT)
         try:
+            connection, _ = self._listener.accept()
+        except OSError as error:  # no descriptor is left, say: the others go on
+            print(f"a client could not be answered: {error}", file=sys.stderr)
+            return None
+        try:
+            connection.settimeout(READ_LIMIT)
             task = Task.receive(connection)
         except (OSError, ValueError):
             connection.close()
             return None
-        child = -1
-        if self._up_to_date() and _imported(task.module):
-            self._remember()
-            gc.freeze()  # the memory that all forks share stays as it is
-            child = os.fork()
-            if child == 0:
-                self._leave(connection)
-                return task
+        try:
+            child = self._child(task)
+        except OSError as error:
+            print(f"{task.module} could not be forked: {error}", file=sys.stderr)
+            child = None
+        if child == 0:
+            self._leave(connection)
+            return task
         for descriptor in task.descriptors:
             os.close(descriptor)
-        if child < 0:
+        if child is None:
             connection.close()
             return None
         handle = os.pidfd_open(child)
@@ -189,6 +199,30 @@ class Server:
         with suppress(OSError):  # it has ended meanwhile: its end of the connection says so next
             connection.send(TAKEN)
         return None
+
+    def _child(self, task: Task) -> int | None:
+        """Import what a task needs, and fork: the id of the child, 0 in it, None where the client has to do without."""
+        if not self._up_to_date():
+            return None
+        begun = time.time_ns()
+        imported = _imported(task.module)
+        self._remember(begun)
+        if not imported:
+            return None
+        gc.freeze()  # the memory that all forks share stays as it is
+        server = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)  # none comes to the child before it takes them itself
+        child = os.fork()
+        if child == 0:
+            # As the process group of a plugin ends with the engine, so this one does with the server.
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != server:
+                os._exit(1)
+        with suppress(PermissionError, ProcessLookupError):  # both do it, so that it is done when either goes on
+            os.setpgid(child, child)
+        if child:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+        return child
 
     def _leave(self, connection: socket.socket) -> None:
         """In a fork: close what is the server's alone, and take signals as a new process does."""
@@ -201,18 +235,21 @@ class Server:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
 
     def _pass_on(self, handle: int) -> None:
-        """Signals of a client to its fork. One that was killed cannot pass on that: its fork is killed too."""
-        _, connection = self._forks[handle]
+        """Signals of a client to its fork. One that was killed can pass nothing on: then the fork's group is killed."""
+        child, connection = self._forks[handle]
         try:
             signals = connection.recv(64)
         except OSError:
             signals = b""
-        for number in signals or [signal.SIGKILL]:
+        for number in signals:
             _send(handle, number)
         if not signals:
             self._selector.unregister(connection)
+            with suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
 
     def _ended(self, handle: int) -> None:
         child, connection = self._forks.pop(handle)
@@ -225,12 +262,16 @@ class Server:
         connection.close()
         os.close(handle)
 
-    def _remember(self) -> None:
-        """When the files of this room that are imported by now were changed."""
+    def _remember(self, begun: int) -> None:
+        """When the files of this room that are imported by now were changed.
+
+        begun: when the import began (ns since the epoch); what was changed since may have been read before or after.
+        """
         for module in list(sys.modules.values()):
             path = getattr(module, "__file__", None) or ""
             if path.startswith(_ROOM) and path not in self._imported:
-                self._imported[path] = _changed(path)
+                changed = _changed(path)
+                self._imported[path] = changed if changed < begun else _NEVER
 
     def _up_to_date(self) -> bool:
         """Whether what is imported is what lies here now; the packages are known by their versions."""
@@ -252,10 +293,11 @@ def _packages() -> set[str]:
 
 
 def _changed(path: str) -> int:
+    """When a file was changed (ns since the epoch); 0 for one that is gone."""
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
-        return -1
+        return 0
 
 
 def _send(handle: int, number: int) -> None:
@@ -286,7 +328,8 @@ def _end(status: int) -> NoReturn:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        if not stream.closed:
+            stream.flush()
     os._exit(status)
 
 

@@ -78,7 +78,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC)
         """Run the program's directory as `python DIRECTORY` would; what it prints goes where this process prints."""
-        command = fork_client.command("sandbox.run_program", self.engine_address)
+        directory = Path(request.info.program_directory or request.pwd)
+        start = fork_client.process if _shadows(directory) else fork_client.command
+        command = start("sandbox.run_program", self.engine_address)
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
             context.add_callback(lambda: process.send_signal(signal.SIGINT))  # as the official host cancels
             process.communicate(request.SerializeToString())
@@ -133,6 +135,21 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         reader.join()
         yield language_pb2.RunPluginResponse(stderr=b"".join(errors))
         yield language_pb2.RunPluginResponse(exitcode=process.wait())
+
+
+def _shadows(directory: Path) -> bool:
+    """Whether a program has a module of the name of an installed one: which of them an import finds, depends on what is
+    imported before, and that is to be what it is everywhere."""
+    names = {path.stem for path in directory.glob("*.py")} | {
+        path.parent.name for path in directory.glob("*/__init__.py")
+    }
+    installed, rooms = sysconfig.get_path("purelib"), str(Path(__file__).resolve().parents[1])
+    for name in names - {"__main__"}:
+        found = importlib.util.find_spec(name)
+        origin = (found.origin or "") if found else rooms
+        if origin.startswith(installed) or not origin.startswith(rooms):
+            return True
+    return False
 
 
 def required_packages() -> Iterator[Any]:

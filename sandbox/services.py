@@ -40,6 +40,8 @@ PRIVATE_ENGINE = "docker"
 OWN = ("aws", "azure-devops", "console", "fork-server")
 """Services that are programs of this checkout."""
 SERVICES = ("registry", *OWN)
+INTERPRETERS = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE")
+"""Variables that Python itself may need."""
 
 
 def up(layout: Layout) -> dict[str, str]:
@@ -88,7 +90,7 @@ def _docker(layout: Layout) -> str:
 
 
 def _services(layout: Layout, chosen: Ports) -> None:
-    """The registry, the two clouds and the console: all are started before the first is waited for."""
+    """The registry, the two clouds, the console and the fork server: all are started before the first is waited for."""
     starting = []
     code, recorded = _code(), layout.run / "code"
     if not recorded.exists() or recorded.read_text(encoding="utf-8") != code:
@@ -97,9 +99,9 @@ def _services(layout: Layout, chosen: Ports) -> None:
     for name, argv, ready in _commands(layout, chosen):
         if processes.serving(layout.run, name) is None:
             say(f"starting {name}")
-            # A fork is given the environment of its client, and is to hold nobody else's.
-            inherited = {} if name == "fork-server" else os.environ
-            environment = {**inherited, "PYTHONPATH": str(CHECKOUT)}
+            # A fork is given the environment of its client, and is to hold nobody else's secrets.
+            kept = {each: value for each, value in os.environ.items() if name != "fork-server" or each in INTERPRETERS}
+            environment = {**kept, "PYTHONPATH": str(CHECKOUT)}
             started = processes.start(name, argv, run=layout.run, logs=layout.logs, ready=ready, env=environment)
             starting.append(started)
     for each in starting:

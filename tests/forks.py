@@ -19,10 +19,13 @@ SERVER = ("-m", "sandbox.fork_server")
 
 
 @contextmanager
-def serving(folder: Path, started: tuple[str, ...] = SERVER, path: str = "") -> Iterator[tuple[Path, int]]:
+def serving(
+    folder: Path, started: tuple[str, ...] = SERVER, path: str = "", ends: tuple[int, ...] = (0,)
+) -> Iterator[tuple[Path, int]]:
     """A server's socket and process id.
 
-    started: what Python is to run, in place of the server as it is; path: a folder more that it imports from.
+    started: what Python is to run, in place of the server as it is; path: a folder more that it imports from; ends: the
+    statuses that it may end with.
     """
     socket = folder / ("x" * 120) / "socket"  # longer than an address of a socket may be
     socket.parent.mkdir(parents=True)
@@ -37,7 +40,7 @@ def serving(folder: Path, started: tuple[str, ...] = SERVER, path: str = "") -> 
             yield socket, process.pid
         finally:
             process.terminate()
-    assert process.returncode == 0
+    assert process.returncode in ends
 
 
 def command(socket: Path, module: str, *arguments: str) -> list[str]:

@@ -124,6 +124,19 @@ def test_services_of_code_that_has_changed_since_are_started_anew_and_no_others(
     assert "aws ran other code than is here now" in done.stdout + done.stderr
 
 
+def test_what_the_engine_starts_as_a_plugin_is_a_fork_of_the_fork_server(sandbox: Sandbox) -> None:
+    (script,) = sandbox.home.glob("pulumi-home/plugins/language-python-*/pulumi-language-python")
+    with subprocess.Popen(
+        [script, "127.0.0.1:1"], env=sandbox.environment, stdout=subprocess.PIPE, text=True
+    ) as plugin:
+        assert plugin.stdout is not None
+        listens = int(plugin.stdout.readline())
+        server = ids(sandbox.home)["fork-server"]
+        assert listens in set().union(*(processes.listening(fork) for fork in with_children({server})))
+        plugin.terminate()
+    assert plugin.returncode == 0
+
+
 @pytest.mark.parametrize("name", ["aws", "azure-devops", "registry", "console", "fork-server"])
 def test_a_killed_service_is_missed_by_status_and_comes_back_with_its_state(
     sandbox: Sandbox, engine: Any, name: str

@@ -151,6 +151,17 @@ def test_a_program_ends_as_under_the_official_host(
     assert errors == ([logged.format(folder=tmp_path / "program")] if logged else [])
 
 
+def test_a_programs_own_module_comes_before_an_installed_one_of_its_name(
+    host: language_pb2_grpc.LanguageRuntimeStub, engine: tuple[Engine, str], tmp_path: Path
+) -> None:
+    request = request_of(tmp_path / "program", "import pulumi\nimport pulumi_docker\npulumi_docker.say()", engine[1])
+    (tmp_path / "program/pulumi_docker.py").write_text(
+        "import pulumi\ndef say():\n    raise pulumi.RunError('mine')", encoding="utf-8"
+    )
+    host.Run(request, timeout=120)
+    assert engine[0].errors == ["mine"]
+
+
 def test_a_program_that_is_cancelled_is_interrupted(
     host: language_pb2_grpc.LanguageRuntimeStub, engine: tuple[Engine, str], tmp_path: Path
 ) -> None:

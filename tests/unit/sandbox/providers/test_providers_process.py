@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.processes import listening
 from tests.forks import command, serving
 from tests.unit.sandbox.providers.plugin_client import CHECKOUT, PluginError, running
+from tests.workstation import with_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,10 +24,10 @@ NAMES = ("aws", "azuredevops", "docker")
 
 
 @pytest.fixture(scope="module")
-def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Of a fork server."""
-    with serving(tmp_path_factory.mktemp("server")) as (path, _):
-        yield path
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """Socket and process id of a fork server."""
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
 
 
 @pytest.fixture(params=["a process", "a fork"])
@@ -35,7 +37,7 @@ def started(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
     def command_of(module: str) -> list[str]:
         if request.param == "a process":
             return [sys.executable, "-m", f"sandbox.{module}", "127.0.0.1:1"]
-        return command(request.getfixturevalue("socket"), f"sandbox.{module}", "127.0.0.1:1")
+        return command(request.getfixturevalue("server")[0], f"sandbox.{module}", "127.0.0.1:1")
 
     return command_of
 
@@ -87,6 +89,18 @@ def test_a_plugin_whose_engine_was_killed_ends_too(
         assert select.select([plugin], [], [])[0] == [plugin]  # for as long as a test may take
     finally:
         os.close(plugin)
+
+
+@pytest.mark.parametrize("module", [*(f"providers.{name}" for name in NAMES), "language_host"])
+def test_a_plugin_of_the_fork_server_is_a_fork_of_it(module: str, server: tuple[Path, int]) -> None:
+    started = command(server[0], f"sandbox.{module}", "127.0.0.1:1")
+    with subprocess.Popen(started, stdout=subprocess.PIPE, text=True) as plugin:
+        assert plugin.stdout is not None
+        listens = int(plugin.stdout.readline())
+        forks = with_children({server[1]}) - {server[1]}
+        assert listens in set().union(*(listening(fork) for fork in forks))
+        plugin.send_signal(signal.SIGINT)
+    assert plugin.returncode == 0
 
 
 def test_a_plugin_does_not_import_the_sdk_of_its_provider(tmp_path: Path) -> None:
