@@ -63,8 +63,17 @@ def with_children(pids: set[int]) -> set[int]:
     found: set[int] = set()
     while pids:
         found |= pids
-        lists = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/children")]
-        pids = {int(child) for file in lists for child in file.read_text(encoding="utf-8").split()} - found
+        pids = set().union(*map(_children, pids)) - found
+    return found
+
+
+def _children(pid: int) -> set[int]:
+    """Those of all threads of a process; of one that ends meanwhile, some or none."""
+    found: set[int] = set()
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in list(Path(f"/proc/{pid}/task").iterdir()):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found |= {int(child) for child in (thread / "children").read_text(encoding="utf-8").split()}
     return found
 
 

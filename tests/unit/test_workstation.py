@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import urllib.parse
 from typing import TYPE_CHECKING
 
-from tests.workstation import Sandbox, Workstation
+from tests.workstation import Sandbox, Workstation, with_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,3 +42,14 @@ def test_the_search_finds_a_secret_that_is_planted_in_an_output_or_a_file_in_any
         f"pulumi-passphrase in {workstation.folder / 'url'}",
         f"the operator's secret key in {workstation.folder / 'state'}",
     }
+
+
+def test_processes_that_come_and_go_are_counted_or_not() -> None:
+    script = "import os\nwhile True:\n    os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)"
+    with subprocess.Popen([sys.executable, "-c", script]) as parent:
+        try:
+            found = [with_children({parent.pid}) for _ in range(500)]
+        finally:
+            parent.kill()
+    assert {len(each) for each in found} <= {1, 2}
+    assert all(parent.pid in each for each in found)

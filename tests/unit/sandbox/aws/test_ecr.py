@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -733,7 +734,10 @@ def test_a_deletion_that_the_registry_missed_is_made_up_for(tmp_path: Path, regi
 
 def listening(pid: int) -> set[str]:
     """The local addresses on which a process listens (proc(5), /proc/PID/net/tcp)."""
-    inodes = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it is closed meanwhile
+            inodes.add(str(descriptor.readlink()))
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
