@@ -22,8 +22,8 @@ LENGTH = struct.Struct("!I")
 STATUS = struct.Struct("!i")
 """The exit status, or minus the number of the signal that ended the plugin."""
 TAKEN = b"+"
-USUAL = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED"})
-"""Of the variables that set up an interpreter, those that change nothing here."""
+USUAL = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"})
+"""Of the variables that set up an interpreter, those that change nothing here, or that a fork obeys."""
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 """The signals by which plugins are ended; they are passed on."""
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (pathlib is 10 ms)

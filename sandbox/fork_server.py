@@ -128,6 +128,7 @@ class Task:
         os.environ.clear()
         os.environ.update(self.environment)
         time.tzset()
+        sys.dont_write_bytecode = bool(self.environment.get("PYTHONDONTWRITEBYTECODE"))
         os.chdir(self.folder)
         os.umask(self.umask)
         sys.argv = [self.module, *self.arguments]

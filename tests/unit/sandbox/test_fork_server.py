@@ -254,10 +254,22 @@ def test_what_a_failed_import_has_imported_is_not_older_than_what_lies_there(tmp
         assert "old" not in subprocess.run(asked, capture_output=True, text=True, check=False).stdout
 
 
-@pytest.mark.parametrize("name", ["PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE"])
+@pytest.mark.parametrize(("value", "obeyed"), [("1", True), ("", False)])
+def test_a_fork_writes_bytecode_unless_its_client_forbids_it(
+    server: tuple[Path, int], value: str, obeyed: bool
+) -> None:
+    asked = command(server[0], "probe", "print(sys.dont_write_bytecode)")
+    environment = {"PYTHONDONTWRITEBYTECODE": value}
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"{obeyed}\n", "forked\n")
+
+
+@pytest.mark.parametrize("name", ["PYTHONWARNINGS", "PYTHONOPTIMIZE"])
 def test_an_interpreter_that_is_set_up_otherwise_is_none_of_the_servers(server: tuple[Path, int], name: str) -> None:
     asked = command(server[0], "probe", "pass")
-    done = subprocess.run(asked, env={name: "error"}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        asked, env={name: "1" if name == "PYTHONOPTIMIZE" else "error"}, capture_output=True, text=True, check=False
+    )
     assert done.stderr.endswith("No module named probe\n")
 
 
