@@ -51,7 +51,7 @@ check: venv ## lint and types: what pipelines/checks.py lists
 
 test: check ## check, then every test: units, conformance, and end to end with the real engine
 	@tests/prepare.sh
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20 $(PYTEST_ARGS)
+	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 20 $(PYTEST_ARGS)
 
 bench: venv ## long random searches and what is measured, written into docs/iam.md; not part of `make test`
 	.venv/bin/python -m benchmarks.iam_report

@@ -22,7 +22,7 @@ LENGTH = struct.Struct("!I")
 STATUS = struct.Struct("!i")
 """The exit status, or minus the number of the signal that ended the plugin."""
 TAKEN = b"+"
-USUAL = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"})
+USUAL = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"})
 """Of the variables that set up an interpreter, those that change nothing here, or that a fork obeys."""
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 """The signals by which plugins are ended; they are passed on."""

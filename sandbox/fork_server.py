@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sandbox import collector
-from sandbox.fork_client import LENGTH, STATUS, TAKEN
+from sandbox.fork_client import HANDLED, LENGTH, STATUS, TAKEN
 from sandbox.providers import plugin
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ READ_LIMIT = 5.0
 """Seconds for a client to say what it wants; it does so at once, and else starts its plugin itself."""
 _NEVER = -1
 """What no file was changed at."""
-_HANDLED = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1
 """Of linux/prctl.h."""
 
@@ -129,6 +128,7 @@ class Task:
         os.environ.update(self.environment)
         time.tzset()
         sys.dont_write_bytecode = bool(self.environment.get("PYTHONDONTWRITEBYTECODE"))
+        sys.pycache_prefix = self.environment.get("PYTHONPYCACHEPREFIX") or None
         os.chdir(self.folder)
         os.umask(self.umask)
         sys.argv = [self.module, *self.arguments]
@@ -212,7 +212,7 @@ class Server:
             return None
         gc.freeze()  # the memory that all forks share stays as it is
         server = os.getpid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)  # none comes to the child before it takes them itself
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # none comes to the child before it takes them itself
         child = os.fork()
         if child == 0:
             # As the process group of a plugin ends with the engine, so this one does with the server.
@@ -222,7 +222,7 @@ class Server:
         with suppress(PermissionError, ProcessLookupError):  # both do it, so that it is done when either goes on
             os.setpgid(child, child)
         if child:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         return child
 
     def _leave(self, connection: socket.socket) -> None:
@@ -236,7 +236,7 @@ class Server:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
     def _pass_on(self, handle: int) -> None:
         """Signals of a client to its fork. One that was killed can pass nothing on: then the fork's group is killed."""

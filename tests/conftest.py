@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import botocore.session
 import pytest
 
-from tests import bare
+from tests import bare, discarded
 from tests.workstation import Sandbox, Workstation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 E2E = os.environ.get("E2E", "1") != "0"
-LONGEST = "tests/end_to_end/test_pipeline_runs.py"
+LONGEST = "tests/end_to_end/test_pipeline_"
 BROWSERS = frozenset({"browser", "chromium", "playwright_api"})
 """Fixtures that start a browser."""
 _LEFT_OUT = "left out by E2E=0"
@@ -101,7 +101,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Only an explicit E2E=0 leaves the end-to-end tests out.
 
-    Files go to the workers in this order (--dist loadfile --no-loadscope-reorder), the longest first: so both are busy
+    Files go to the workers in this order (--dist loadfile --no-loadscope-reorder), the longest first: so all are busy
     up to the end, and what a file's tests begin with is made by one worker.
     """
     items.sort(key=lambda item: 2 - bool(item.get_closest_marker("e2e")) - item.nodeid.startswith(LONGEST))
@@ -110,6 +110,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("e2e"):
             item.add_marker(pytest.mark.skip(reason=_LEFT_OUT))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """By the first unit test of a worker, all runs of the pipeline are over, or nearly so."""
+    if not item.get_closest_marker("e2e"):
+        discarded.begin()
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no folder of a job behind."""
+    discarded.finish()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -60,8 +60,6 @@ class Delivery:
     """The commit of the last run that deployed."""
     previews: bool = False
     """Whether pull requests are previewed, behind an environment with an approval."""
-    discarded: list[Path] = field(default_factory=list, repr=False)
-    """Folders of jobs that nobody looks at any more."""
     _runs: int = 0
 
     @classmethod

@@ -1,14 +1,12 @@
 """The real pipeline run by an agent against the sandbox, under the variable group's own key, with authorisation on.
 
 After every run: the cleanup ran, nothing is left on the agent's disk, and no secret is in any log, page or artefact.
+Here are pull requests, releases, and what no run may do; setbacks and identities have files of their own.
 """
 
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,63 +14,19 @@ import pytest
 from azure_pipelines import conditions as runs
 from sandbox.files import write
 from tests import states
-from tests.end_to_end.delivery import BUCKET, CHECKS, CHECKS_OF_PULL_REQUEST, IMAGE_BUCKET, STACKS, Delivery
+from tests.end_to_end.delivery import BUCKET, CHECKS, CHECKS_OF_PULL_REQUEST, IMAGE_BUCKET, Delivery
+from tests.end_to_end.pipeline_runs import change_the_app, cleaned, release, succeeded
 from tests.organization import PROJECT, Refused
-from tests.pipeline_run import Outcome, PipelineRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    Start = Callable[..., tuple[PipelineRun, Outcome]]
+    from tests.end_to_end.pipeline_runs import Start
+    from tests.pipeline_run import PipelineRun
 
 pytestmark = pytest.mark.e2e
 
 INCLUDED = "stages:\n  - {template: pipelines/templates/run.yml@trusted, parameters: {stricter: as-configured}}\n"
-CLEANUP = "Remove credentials and raw plans"
-
-
-@contextmanager
-def started(delivery: Delivery) -> Iterator[Start]:
-    """Start runs of the pipeline; whatever became of them, each is searched for what it may not leave."""
-    every: list[PipelineRun] = []
-
-    def run(**arguments: Any) -> tuple[PipelineRun, Outcome]:
-        every.append(delivery.run(**arguments))
-        return every[-1], every[-1].start()
-
-    yield run
-    for made in every:
-        delivery.finish(made)
-        assert delivery.traces(made) == []
-        assert delivery.leftovers(made) == []
-        delivery.discarded.extend(made.agent.results.workspaces)
-
-
-@pytest.fixture
-def start(delivery: Delivery) -> Iterator[Start]:
-    """Start runs of a test."""
-    with started(delivery) as run:
-        yield run
-
-
-def change_the_app(delivery: Delivery, words: str) -> str:
-    return delivery.edit("app/views/home.handlebars", lambda text: f"{text}<!-- {words} -->\n")
-
-
-def succeeded(results: Outcome) -> str:
-    """What went wrong, for an assertion's message."""
-    return "\n".join(f"{row.stage} {row.title}: {row.result}\n  " + "\n  ".join(row.log[-15:]) for row in results.steps)
-
-
-def cleaned(results: Outcome) -> bool:
-    """Whether the cleanup ran, and well, in every job that began and that touches a secret."""
-    rows = [row for row in results.steps if row.title == CLEANUP]
-    return bool(rows) and all(row.result == runs.SUCCEEDED for row in rows)
-
-
-def release(results: Outcome) -> dict[str, Any]:
-    name = next(name for name in results.artifacts if name.startswith("release-dev"))
-    return dict(json.loads((results.artifacts[name] / "release.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture
@@ -227,15 +181,6 @@ def test_main_releases_a_new_image_under_its_build_number_and_leaves_iam_alone(
     assert delivery.access() == access
 
 
-@pytest.fixture(scope="module")
-def released(delivery: Delivery) -> None:
-    """The stack of the image has an image."""
-    if delivery.image() is None:
-        with started(delivery) as start:
-            _, results = start(skip=CHECKS)
-        assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
-
-
 @pytest.mark.usefixtures("released")
 def test_a_change_between_approval_and_update_is_refused_before_anything_changes(
     delivery: Delivery, start: Start
@@ -313,115 +258,6 @@ def test_no_state_that_the_pipeline_can_read_holds_a_secret(delivery: Delivery) 
     assert states.found(foundation, secrets) == []
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """What one attempt of a deployment left: the run as it was then, ECR's tags, and what the stack recorded."""
-
-    results: Outcome
-    tags: set[str]
-    state: dict[str, Any]
-    image: Any
-
-
-@pytest.fixture(scope="module")
-def setbacks(delivery: Delivery) -> dict[str, Attempt]:
-    """A change that meets one setback after another until it is released: each test looks at its own part.
-
-    The broken build is mended by a new run; what comes after is met by one run, whose failed job runs again and again.
-    """
-    iam, attempts = delivery.sandbox.client("iam"), dict[str, Attempt]()
-    deny = {"Effect": "Deny", "Action": "ecr:PutImage", "Resource": "*"}
-    refusal = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
-    finding = {"image": "*", "name": "CVE-2026-0001", "severity": "HIGH", "description": "bad ##vso[task.complete]"}
-    seeded = delivery.sandbox.home / "aws" / "scan-findings.json"
-    now = ["before"]
-
-    def record(results: Outcome) -> None:
-        attempts[now[0]] = Attempt(deepcopy(results), delivery.tags(), delivery.state(), delivery.image())
-
-    def meet(run: PipelineRun, _stage: str, step: str, line: str) -> None:
-        if now[0] == "refused push" and step == "Is it what was approved?":
-            iam.put_user_policy(UserName="app-one-push", PolicyName="no-push", PolicyDocument=refusal)
-        if now[0] == "cancelled" and step == "Update dev-image" and "docker:index" in line:
-            run.cancel()
-
-    record(Outcome())
-    with started(delivery) as start:
-        broken = delivery.edit("Dockerfile", lambda text: f"{text}RUN echo the build is broken && exit 7\n")
-        now[0] = "broken build"
-        record(start(skip=CHECKS)[1])
-
-        delivery.revert(broken)
-        change_the_app(delivery, "released in the end")
-        now[0] = "refused push"
-        run, results = start(skip=CHECKS, on_line=meet)
-        iam.delete_user_policy(UserName="app-one-push", PolicyName="no-push")
-        record(results)
-
-        now[0] = "cancelled"
-        record(run.rerun_failed())
-
-        now[0] = "finding"
-        seeded.parent.mkdir(exist_ok=True)
-        seeded.write_text(json.dumps({"seconds": 0, "findings": [finding]}), encoding="utf-8")
-        results = run.rerun_failed()
-        seeded.unlink()
-        record(results)
-
-        now[0] = "released"
-        record(run.rerun_failed())
-    return attempts
-
-
-def test_a_failing_build_leaves_the_stack_as_it_was_and_the_next_run_goes_on(setbacks: dict[str, Attempt]) -> None:
-    before, broken, released = setbacks["before"], setbacks["broken build"], setbacks["released"]
-    assert broken.results.step("Update dev-image").result == runs.FAILED, succeeded(broken.results)
-    assert broken.results.step("Wait for ECR's findings").result == runs.SKIPPED
-    assert cleaned(broken.results)
-    assert broken.tags == before.tags
-    assert broken.image == before.image
-    assert released.results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(released.results)
-
-
-def test_a_failing_push_is_retried_by_running_the_failed_job_again(setbacks: dict[str, Attempt]) -> None:
-    broken, refused, released = setbacks["broken build"], setbacks["refused push"], setbacks["released"]
-    assert refused.results.step("Update dev-image").result == runs.FAILED, succeeded(refused.results)
-    assert cleaned(refused.results)
-    assert refused.tags == broken.tags
-    assert released.results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(released.results)
-    assert release(released.results)["tag"] in released.tags - refused.tags
-
-
-def test_a_cancelled_update_is_cleaned_up_and_gives_the_stacks_lock_back(setbacks: dict[str, Attempt]) -> None:
-    results = setbacks["cancelled"].results
-    assert results.stages["deploy_dev"] == runs.CANCELED, succeeded(results)
-    assert results.step("Update dev-image").result == runs.CANCELED
-    assert results.step("Summarise the release").result == runs.SKIPPED
-    assert cleaned(results)
-    assert [command for kind, command in results.issues if kind == "orphan"] == []
-    after = setbacks["finding"].results
-    assert after.step("Update dev-image").result == runs.SUCCEEDED, succeeded(after)
-
-
-def test_a_finding_in_the_image_stops_the_release_and_shows_as_a_failed_test(setbacks: dict[str, Attempt]) -> None:
-    results = setbacks["finding"].results
-    assert results.stages["deploy_dev"] == runs.FAILED, succeeded(results)
-    assert results.step("Wait for ECR's findings").result == runs.FAILED
-    assert ("ECR scan of dev", "CVE-2026-0001", False) in results.tests
-    assert not [name for name in results.artifacts if name.startswith("release")]
-    assert cleaned(results)
-    released = setbacks["released"].results
-    assert released.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(released)
-
-
-def test_a_finished_deployment_can_be_run_again_and_changes_nothing(setbacks: dict[str, Attempt]) -> None:
-    before, after = setbacks["finding"], setbacks["released"]
-    assert after.results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(after.results)
-    assert not any("applied before" in page for page in after.results.summaries)
-    assert "nothing is left to do" in "\n".join(after.results.step("Is it what was approved?").log)
-    assert (after.state, after.tags) == (before.state, before.tags)
-
-
 def test_a_change_of_rights_is_the_operators_and_no_run_makes_it(delivery: Delivery, start: Start) -> None:
     access = delivery.access()
     delivery.operator.config(allowPull="true")
@@ -487,46 +323,6 @@ def test_a_night_without_drift_is_green_and_one_without_the_image_says_so(delive
     assert any(digest in page for page in results.summaries)
     assert cleaned(results)
     assert delivery.state() == state
-
-
-@pytest.mark.usefixtures("released")
-def test_from_key_to_identity_tokens_and_back_with_a_release_at_every_stage(delivery: Delivery, start: Start) -> None:
-    organization, operator = delivery.organization, delivery.operator
-    instance = organization.give("GET", "_apis/connectionData")["instanceId"]
-    subject = f"sc://{organization.url.rpartition('/')[2]}/app-one/app-one"
-    issuer = f"https://vstoken.dev.azure.com/{instance}"
-    trust = json.dumps([{"issuer": issuer, "push": f"{subject}-push", "reader": f"{subject}-reader"}])
-
-    def released_by(what: str, approved: int = 2) -> None:
-        change_the_app(delivery, what)
-        _, results = start(skip=CHECKS)
-        assert results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(results)
-        assert release(results)["tag"] in delivery.tags()
-        assert len(results.approved) == approved
-        delivery.audit_states()
-
-    operator.config(pipelineIdentity="oidc", oidcTrust=trust, keepAccessKey="true")
-    operator.up()
-    released_by("the key, with roles beside it")
-    delivery.edit(STACKS, lambda text: text.replace("identity: key", "identity: oidc"))
-    # The environment's approval, the connection's own, and the group's while it holds the key.
-    released_by("an identity token, with the key beside it", approved=3)
-    operator.config(keepAccessKey="false")
-    operator.up()
-    users = delivery.access()["UserDetailList"]
-    assert [user["UserName"] for user in users if user["UserName"].startswith("app-one")] == []
-    released_by("an identity token alone")
-    assert not [row for row in operator.resources() if "accessKey" in row["type"]]
-    _, results = start(reason="schedule")
-    assert results.stages == {"drift_dev": runs.SUCCEEDED}, succeeded(results)
-
-    operator.config(keepAccessKey="true")
-    operator.up()
-    delivery.edit(STACKS, lambda text: text.replace("identity: oidc", "identity: key"))
-    released_by("the key again")
-    operator.config(pipelineIdentity="key", oidcTrust="[]", keepAccessKey="false")
-    operator.up()
-    released_by("the key alone")
 
 
 def test_nobody_skips_the_checks_by_hand(delivery: Delivery) -> None:

@@ -264,6 +264,13 @@ def test_a_fork_writes_bytecode_unless_its_client_forbids_it(
     assert (done.stdout, done.stderr) == (f"{obeyed}\n", "forked\n")
 
 
+@pytest.mark.parametrize("value", ["/elsewhere", ""])
+def test_a_fork_keeps_bytecode_where_its_client_says(server: tuple[Path, int], value: str) -> None:
+    asked = command(server[0], "probe", "print(sys.pycache_prefix)")
+    done = subprocess.run(asked, env={"PYTHONPYCACHEPREFIX": value}, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"{value or None}\n", "forked\n")
+
+
 @pytest.mark.parametrize("name", ["PYTHONWARNINGS", "PYTHONOPTIMIZE"])
 def test_an_interpreter_that_is_set_up_otherwise_is_none_of_the_servers(server: tuple[Path, int], name: str) -> None:
     asked = command(server[0], "probe", "pass")
