@@ -382,6 +382,14 @@ class Workstation:
         """`pulumi up` without questions."""
         return self.pulumi("up", "--yes", "--skip-preview", *arguments, expect=expect, env=env)
 
+    def small_image(self) -> None:
+        """From now on the image holds the app's files alone: for tests that neither run it nor look into it.
+
+        The base image is 200 MB, which the Docker engine packs anew for each repository that lacks it: six seconds of
+        CPU at every push into one that is new, emptied or replaced. `npm ci` comes on top.
+        """
+        (self.folder / "Dockerfile").write_text("FROM scratch\nCOPY app/ /\n", encoding="utf-8")
+
     def audit_state(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Hold what the stack's backend has against what the program may record, as an operator does before a run."""
         done = subprocess.run(

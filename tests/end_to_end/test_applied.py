@@ -38,6 +38,7 @@ def test_an_update_does_what_its_preview_showed_and_a_program_that_does_more_out
 ) -> None:
     """Over 10 s: three updates, the first of them of everything."""
     station = Workstation.make(tmp_path / "station", sandbox)
+    station.small_image()
     first = updated(station)
     # The engine masks the group's values in both logs: the one thing of which nobody can say that it is the same.
     assert (first.returncode, first.stderr) == (4, ""), first.stdout

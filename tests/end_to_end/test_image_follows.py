@@ -22,11 +22,12 @@ IMAGE = "urn:pulumi:dev::app-one::app-one:infra:Image$docker:index/image:Image::
 
 @pytest.fixture
 def stack(sandbox: Sandbox, tmp_path: Path) -> Workstation:
-    """A checkout whose stack has everything, and a repository that may be deleted with its images."""
+    """A checkout whose stack has everything, with a small image in a repository that may be deleted with it."""
 
     def make(folder: Path) -> None:
         workstation = Workstation.deployed(folder, sandbox)
         workstation.config(forceDelete="true")
+        workstation.small_image()
         workstation.up()
 
     folder = tmp_path / "follows"
@@ -94,7 +95,8 @@ def test_an_image_follows_a_repository_that_was_deleted_by_hand(stack: Workstati
     assert stack.steps() == {}
 
 
-def test_an_image_that_was_deleted_by_hand_is_named_with_what_brings_it_back(stack: Workstation) -> None:
+def test_an_image_that_was_deleted_by_hand_is_named_with_what_brings_it_back(sandbox: Sandbox, tmp_path: Path) -> None:
+    stack = Workstation.deployed(tmp_path / "app", sandbox)  # the app itself, whose answer the summary shows
     deleted = digest(stack)
     stack.sandbox.client("ecr").batch_delete_image(repositoryName=REPOSITORY, imageIds=[{"imageDigest": deleted}])
     assert stack.steps() == {}, "the provider does not look"
