@@ -22,8 +22,11 @@ LENGTH = struct.Struct("!I")
 STATUS = struct.Struct("!i")
 """The exit status, or minus the number of the signal that ended the plugin."""
 TAKEN = b"+"
-USUAL = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"})
-"""Of the variables that set up an interpreter, those that change nothing here, or that a fork obeys."""
+USUAL = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONVERSION"})
+"""Of the variables that could set up an interpreter, those that change nothing here, or that a fork obeys.
+
+PYTHONVERSION is the pipeline's own: which one its jobs ask for.
+"""
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 """The signals by which plugins are ended; they are passed on."""
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (pathlib is 10 ms)
@@ -68,8 +71,8 @@ def main(path: str, module: str, arguments: list[str]) -> int:
     for number in HANDLED:
         signal.signal(number, lambda *_: None)
     environment = {**os.environ, "PYTHONPATH": _CHECKOUT, ENVIRONMENT: path}
-    # An interpreter that is set up otherwise is none of the server's.
-    usual = all(not name.startswith("PYTHON") or name in USUAL for name in environment)
+    # An interpreter that is set up otherwise is none of the server's. Python takes an empty variable for none.
+    usual = all(not (name.startswith("PYTHON") and value) or name in USUAL for name, value in environment.items())
     connection = connect(path) if usual else None
     if connection is None or not _taken(connection, told, engine, [module, *arguments], environment):
         for number in HANDLED:

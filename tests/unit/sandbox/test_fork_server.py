@@ -271,13 +271,23 @@ def test_a_fork_keeps_bytecode_where_its_client_says(server: tuple[Path, int], v
     assert (done.stdout, done.stderr) == (f"{value or None}\n", "forked\n")
 
 
-@pytest.mark.parametrize("name", ["PYTHONWARNINGS", "PYTHONOPTIMIZE"])
-def test_an_interpreter_that_is_set_up_otherwise_is_none_of_the_servers(server: tuple[Path, int], name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "forked"),
+    [
+        ("PYTHONWARNINGS", "error", False),
+        ("PYTHONOPTIMIZE", "1", False),
+        # As a pipeline sets them, so that nobody who queues a run can.
+        ("PYTHONWARNINGS", "", True),
+        ("PYTHONHOME", "", True),
+        ("PYTHONVERSION", "3.12", True),
+    ],
+)
+def test_an_interpreter_that_is_set_up_otherwise_is_none_of_the_servers(
+    server: tuple[Path, int], name: str, value: str, forked: bool
+) -> None:
     asked = command(server[0], "probe", "pass")
-    done = subprocess.run(
-        asked, env={name: "1" if name == "PYTHONOPTIMIZE" else "error"}, capture_output=True, text=True, check=False
-    )
-    assert done.stderr.endswith("No module named probe\n")
+    done = subprocess.run(asked, env={name: value}, capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("forked\n" if forked else "No module named probe\n")
 
 
 def test_a_request_that_is_not_whole_is_none(server: tuple[Path, int]) -> None:
