@@ -8,13 +8,13 @@ The sandbox has to be up and to have run `make pipeline`; without FOLDER those i
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.audit.pictures import FLAGS, IMAGES, packed
+from tests.audit.pictures import IMAGES, packed
+from tests.browser import FLAGS, path as browser_path
 
 if TYPE_CHECKING:
     from playwright.sync_api import FloatRect, Page
@@ -29,9 +29,9 @@ def main() -> int:
     from playwright.sync_api import Error, sync_playwright
 
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
-    chromium = shutil.which("chromium")
+    chromium = browser_path()
     if chromium is None:
-        print("pictures need chromium on PATH", file=sys.stderr)
+        print("pictures need chromium-headless-shell or chromium on PATH", file=sys.stderr)
         return 2
     done = subprocess.run([sys.executable, "-m", "sandbox", "console"], capture_output=True, text=True, check=False)
     found = re.search(r"http://\S+", done.stdout)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.plan.report import from_file
 from audit.report import render
+from tests import browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,20 +25,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 IMAGES = HERE.parents[1] / "docs" / "images"
 PREVIEW = HERE / "golden" / "broadened-policy.json"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-lcd-text",
-]
-NEEDED = (
-    "the HTML tests need Debian's chromium (apt-get install --no-install-recommends chromium), or E2E=0 to "
-    "leave them out"
-)
 LARGEST = 150_000
 """Bytes of a picture."""
 SHOTS: dict[str, dict[str, Any]] = {
@@ -49,11 +36,11 @@ SHOTS: dict[str, dict[str, Any]] = {
 """Name and page of each; the last has the proportions of a sheet of A4."""
 
 
-def take(browser: Browser, report: Path, folder: Path) -> list[Path]:
+def take(started: Browser, report: Path, folder: Path) -> list[Path]:
     """Writes every picture of the report into the folder, and the report as it is printed (audit.pdf)."""
     made = []
     for name, options in SHOTS.items():
-        page: Page = browser.new_page(**options)
+        page: Page = started.new_page(**options)
         page.goto(report.as_uri())
         if name == "audit-print":
             page.emulate_media(media="print")
@@ -87,19 +74,19 @@ def main() -> int:
     from playwright.sync_api import sync_playwright
 
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
-    chromium = shutil.which("chromium")
+    chromium = browser.path()
     if chromium is None:
-        print("pictures need chromium on PATH", file=sys.stderr)
+        print("pictures need chromium-headless-shell or chromium on PATH", file=sys.stderr)
         return 2
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as api:
         report = Path(temporary) / "audit.html"
         report.write_text(render("html", from_file(str(PREVIEW))), encoding="utf-8")
-        browser = api.chromium.launch(executable_path=chromium, args=FLAGS)
-        for path in take(browser, report, Path(temporary)):
+        started = api.chromium.launch(executable_path=chromium, args=browser.FLAGS)
+        for path in take(started, report, Path(temporary)):
             shutil.copyfile(path, folder / path.name)
             print(f"{folder / path.name}: {path.stat().st_size:,} bytes")
-        browser.close()
+        started.close()
     return 0
 
 

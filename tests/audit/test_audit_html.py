@@ -3,7 +3,6 @@ network."""
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from audit.model import UNKNOWN
 from audit.plan.report import from_file
 from audit.report import render
 from tests.audit import pictures, previews as p
-from tests.audit.pictures import FLAGS, NEEDED
+from tests.browser import FLAGS, NEEDED, path as browser_path
 
 CONTRAST = """
 () => {
@@ -49,7 +48,7 @@ def playwright_api() -> Iterator[Playwright]:
 @pytest.fixture(scope="module")
 def browser(playwright_api: Playwright) -> Iterator[Browser]:
     """Debian's Chromium."""
-    path = shutil.which("chromium")
+    path = browser_path()
     if path is None:
         if os.environ.get("E2E") == "0":
             pytest.skip("E2E=0 and no chromium")

@@ -1,7 +1,6 @@
 """The pages of history and drift in a real Chromium: filter, expand, narrow, dark, accessible, and no network."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,15 @@ from audit.history.sources import open_source
 from audit.report import render
 from audit.secrets.redact import Redactor
 from tests.audit import histories
-from tests.audit.pictures import FLAGS, NEEDED
 from tests.audit.surveys import survey
 from tests.audit.test_audit_html import CONTRAST
+from tests.browser import FLAGS, NEEDED, path as browser_path
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
-    path = shutil.which("chromium")
+    path = browser_path()
     if path is None:
         if os.environ.get("E2E") == "0":
             pytest.skip("E2E=0 and no chromium")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.audit.pictures import FLAGS, NEEDED
+from tests.browser import FLAGS, NEEDED, path as browser_path
 from tests.workstation import CHECKOUT, Sandbox, Workstation
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def browser() -> Iterator[Any]:
     """Debian's Chromium."""
     from playwright import sync_api
 
-    path = shutil.which("chromium")
+    path = browser_path()
     if path is None:
         pytest.fail(NEEDED)
     with sync_api.sync_playwright() as api:
