@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from sandbox import environment, layout as names, stack
@@ -48,18 +45,9 @@ def make(layout: Layout, variables: Mapping[str, str], say: Callable[[str], None
     kept = f".pulumi/stacks/{names.PROJECT}/{IMAGE_STACK}.json"
     if not s3.list_objects_v2(Bucket=BUCKET, Prefix=kept).get("KeyCount"):
         say(f"The image's stack, {IMAGE_STACK}: it holds no secret, so its passphrase is empty")
-        _init(layout, given | {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": ""})
-
-
-def _init(layout: Layout, given: dict[str, str]) -> None:
-    """From a folder that holds Pulumi.yaml alone: the engine would write a salt into the checkout's stack file."""
-    given = {key: value for key, value in given.items() if key != "PULUMI_CONFIG_PASSPHRASE_FILE"}
-    command = ["pulumi", "stack", "init", IMAGE_STACK, "--non-interactive"]
-    with tempfile.TemporaryDirectory(prefix="app-one-stack-") as folder:
-        shutil.copy(layout.checkout / "Pulumi.yaml", folder)
-        done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SandboxError(f"the stack {IMAGE_STACK} could not be made: {done.stderr.strip()}")
+        own = {**given, "PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": ""}
+        del own["PULUMI_CONFIG_PASSPHRASE_FILE"]
+        stack.make(layout, IMAGE_STACK, own)
 
 
 def _s3(variables: Mapping[str, str]) -> Any:

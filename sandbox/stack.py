@@ -26,19 +26,28 @@ READS_STACK_FILE = {"up", "preview", "refresh", "destroy", "import", "watch"}
 
 
 def init(layout: Layout, environment: dict[str, str], say: Callable[[str], None]) -> None:
-    """Make the stack if there is none.
-
-    It is made from a folder that holds Pulumi.yaml alone: the engine writes the salt of a new stack into the stack
-    file, and the checkout's is not to change. The salt stands in the state too, and is read from there.
-    """
+    """Make the stack if there is none."""
     if (layout.state / ".pulumi" / "stacks" / names.PROJECT / f"{names.STACK}.json").exists():
         return
     say(f"making the stack {names.STACK}")
     layout.state.mkdir(parents=True, exist_ok=True)
+    make(layout, names.STACK, environment)
+
+
+def make(layout: Layout, name: str, environment: dict[str, str]) -> None:
+    """Make a stack. Raises SandboxError where the engine does not.
+
+    It is made from copies of Pulumi.yaml and the stack file: the engine writes the salt of a new stack into the stack
+    file, and the checkout's is not to change. The salt stands in the state too, and is read from there. One that the
+    checkout's file has, as after a command of the engine itself, or committed, is the stack's again.
+    """
+    file = layout.checkout / f"Pulumi.{name}.yaml"
     with tempfile.TemporaryDirectory(prefix="app-one-stack-") as folder:
         shutil.copy(layout.checkout / "Pulumi.yaml", folder)
+        if file.exists():
+            shutil.copy(file, folder)
         done = subprocess.run(
-            ["pulumi", "stack", "init", names.STACK, "--non-interactive"],
+            ["pulumi", "stack", "init", name, "--non-interactive"],
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -46,7 +55,10 @@ def init(layout: Layout, environment: dict[str, str], say: Callable[[str], None]
             check=False,
         )
     if done.returncode:
-        raise SandboxError(f"the stack {names.STACK} could not be made: {done.stderr.strip()}")
+        remedy = ""
+        if "incorrect passphrase" in done.stderr:
+            remedy = f"\nThe encryptionsalt in {file.name} is of another passphrase: take that line out"
+        raise SandboxError(f"the stack {name} could not be made: {done.stderr.strip()}{remedy}")
 
 
 def unlock(layout: Layout, say: Callable[[str], None]) -> None:

@@ -7,19 +7,22 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tarfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from sandbox import docker_engine, processes
+from sandbox import docker_engine, processes, stack
+from sandbox.errors import SandboxError
 from tests.end_to_end.registry import login, pull, push
 from tests.workstation import CHECKOUT, RESOURCES, Sandbox, Workstation, with_children
 
@@ -124,6 +127,39 @@ def test_services_of_code_that_has_changed_since_are_started_anew_and_no_others(
     changed = {name for name, pid in ids(sandbox.home).items() if pid != before[name]}
     assert changed == {"aws", "azure-devops", "console", "fork-server"}
     assert "aws ran other code than is here now" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["dev", "dev-image"])
+def test_the_salt_of_a_checkouts_stack_file_is_the_salt_of_the_next_stack_too(
+    sandbox: Sandbox, tmp_path: Path, name: str
+) -> None:
+    """After `pulumi` in the sandbox's shell, or a commit of its salt, `make down` and `make up`."""
+    file, state = tmp_path / f"Pulumi.{name}.yaml", tmp_path / "state"
+    layout = replace(sandbox.layout, checkout=tmp_path)
+    given = {**sandbox.environment, "PULUMI_BACKEND_URL": state.as_uri(), "PULUMI_STACK": name}
+    for source in (CHECKOUT / "Pulumi.yaml", CHECKOUT / file.name):
+        shutil.copy(source, tmp_path)
+
+    def made() -> str:
+        shutil.rmtree(state, ignore_errors=True)
+        state.mkdir()
+        stack.make(layout, name, given)
+        kept = json.loads((state / f".pulumi/stacks/app-one/{name}.json").read_text(encoding="utf-8"))
+        return str(kept["checkpoint"]["latest"]["secrets_providers"]["state"]["salt"])
+
+    before = file.read_text(encoding="utf-8")
+    salt = made()
+    assert made() != salt
+    assert file.read_text(encoding="utf-8") == before
+    file.write_text(f"{before}encryptionsalt: {salt}\n", encoding="utf-8")
+    assert made() == salt
+    expected = [sys.executable, "-m", "audit", "state", "--expect", "infra/state.yml", "--program", str(tmp_path)]
+    done = subprocess.run(expected, cwd=CHECKOUT, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    given = {key: value for key, value in given.items() if key != "PULUMI_CONFIG_PASSPHRASE_FILE"}
+    given["PULUMI_CONFIG_PASSPHRASE"] = "another"
+    with pytest.raises(SandboxError, match=f"The encryptionsalt in {file.name} is of another passphrase: take that"):
+        made()
 
 
 def test_what_the_engine_starts_as_a_plugin_is_a_fork_of_the_fork_server(sandbox: Sandbox) -> None:
