@@ -360,6 +360,7 @@ class CheckRequiredTemplate(_Check):
                 "templatePath": text(required=True, rule=not_blank),
             },
             required=True,
+            underlying="required_template",
         ),
     }
 

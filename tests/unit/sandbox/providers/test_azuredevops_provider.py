@@ -292,6 +292,7 @@ def test_a_required_template_is_of_azure_repos_by_the_plugins_word_for_it(azure:
     assert inputs["requiredTemplates"][0]["repositoryType"] == "azuregit"
     assert "timeout" not in inputs
     assert "timeout" not in outputs
+    assert outputs["__pulumi_raw_state_delta"]["obj"]["renamed"] == {"requiredTemplates": "required_template"}
     same_after(azure, TEMPLATE, own, outputs, inputs)
     changed = {**inputs["requiredTemplates"][0], "repositoryRef": "refs/tags/1"}
     wanted = {**inputs, "requiredTemplates": [changed]}
