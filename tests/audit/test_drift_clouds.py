@@ -58,7 +58,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     Service.status, Service.body, Service.headers_sent = 200, b"{}", {}
     Service.signed.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setenv("AZDO_ORG_SERVICE_URL", f"{url}/acme")

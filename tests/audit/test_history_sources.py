@@ -171,7 +171,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         stack[-1]["modified"] = f"2026-01-02T00:00:{version % 60:02d}.{version:03d}Z"
         Cloud.states[version] = {"manifest": {}, "resources": stack}
     with ThreadingHTTPServer(("127.0.0.1", 0), Cloud) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

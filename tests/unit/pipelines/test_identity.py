@@ -46,7 +46,7 @@ class Service(http.server.BaseHTTPRequestHandler):
 def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Service]]:
     """The service, and the environment of a step with identity tokens; nobody waits between two tries."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     Service.answers, Service.asked, Service.sends_to = [(200, {"oidcToken": TOKEN})], [], ""
     environment = {
         "PIPELINE_IDENTITY": "oidc",

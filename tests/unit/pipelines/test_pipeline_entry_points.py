@@ -755,7 +755,7 @@ def release_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
             """Silence."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         monkeypatch.setattr(install_pulumi, "RELEASE", f"http://127.0.0.1:{server.server_port}/{{file}}")
         pins = tmp_path / "pulumi.sha256"
         pins.write_text("# pins\n", encoding="utf-8")

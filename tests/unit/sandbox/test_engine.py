@@ -108,7 +108,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         rooms = tmp_path / "checkout" / "pipelines"
         rooms.mkdir(parents=True)
         for file in (*(CHECKOUT / "pipelines").glob("*.py"), CHECKOUT / "pipelines/pulumi.sha256"):

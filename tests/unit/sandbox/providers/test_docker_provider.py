@@ -262,7 +262,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     folder = tmp_path / "e"
     folder.mkdir()
     with Engine(folder) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server
         server.shutdown()
