@@ -12,7 +12,8 @@ export E2E ?= 1
 python := .venv/bin/python
 sandbox := $(python) -m sandbox
 # A state is code: what the stack records is looked at before an engine reads it.
-audited = eval "$$($(sandbox) env)" && $(python) -m audit state --expect infra/state.yml $(STATE)
+audited = eval "$$($(sandbox) env)" && \
+	$(python) -m audit state --expect infra/state.yml --secrets-provider passphrase $(STATE)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down pipeline preview status shell check test bench lock venv audit.pyz

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LAST_MOMENT = 2.0
 """Seconds that a killed engine may take to end."""
+_OF_A_KEY = ("secretsprovider:", "encryptedkey:")
 READS_STACK_FILE = {"up", "preview", "refresh", "destroy", "import", "watch"}
 
 
@@ -37,7 +38,7 @@ def init(layout: Layout, environment: dict[str, str], say: Callable[[str], None]
 def make(layout: Layout, name: str, environment: dict[str, str]) -> None:
     """Make a stack. Raises SandboxError where the engine does not.
 
-    It is made from copies of Pulumi.yaml and the stack file: the engine writes the salt of a new stack into the stack
+    It is made from Pulumi.yaml and a copy of the stack file: the engine writes the salt of a new stack into the stack
     file, and the checkout's is not to change. The salt stands in the state too, and is read from there. One that the
     checkout's file has, as after a command of the engine itself, or committed, is the stack's again.
     """
@@ -45,7 +46,7 @@ def make(layout: Layout, name: str, environment: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="app-one-stack-") as folder:
         shutil.copy(layout.checkout / "Pulumi.yaml", folder)
         if file.exists():
-            shutil.copy(file, folder)
+            Path(folder, file.name).write_text(settings(file), encoding="utf-8")
         done = subprocess.run(
             ["pulumi", "stack", "init", name, "--non-interactive"],
             cwd=folder,
@@ -59,6 +60,16 @@ def make(layout: Layout, name: str, environment: dict[str, str]) -> None:
         if "incorrect passphrase" in done.stderr:
             remedy = f"\nThe encryptionsalt in {file.name} is of another passphrase: take that line out"
         raise SandboxError(f"the stack {name} could not be made: {done.stderr.strip()}{remedy}")
+
+
+def settings(file: Path) -> str:
+    """A stack file without the key that encrypts the secrets of the real stack.
+
+    A team commits it with its stack (docs/azure-devops.md). The sandbox's KMS does not have that key: in the sandbox,
+    secrets are encrypted by the passphrase.
+    """
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(_OF_A_KEY))
 
 
 def unlock(layout: Layout, say: Callable[[str], None]) -> None:
@@ -103,12 +114,12 @@ def _is_engine(number: int) -> bool:
 def pulumi(layout: Layout, arguments: Sequence[str], environment: dict[str, str]) -> int:
     """Run the engine in the checkout; the exit status is the engine's.
 
-    Commands that read the stack file are given a copy: with a passphrase the engine would add a salt to it.
+    Commands that read the stack file are given a copy, `settings`: with a passphrase the engine would add a salt to it.
     """
     extra = {}
     if arguments and arguments[0] in READS_STACK_FILE:
         copy = layout.run / f"Pulumi.{names.STACK}.yaml"
-        write(copy, (layout.checkout / f"Pulumi.{names.STACK}.yaml").read_bytes())
+        write(copy, settings(layout.checkout / f"Pulumi.{names.STACK}.yaml"))
         extra["PULUMI_OPTION_CONFIG_FILE"] = str(copy)
     process = subprocess.Popen(["pulumi", *arguments], cwd=layout.checkout, env=environment | extra)
     while True:

@@ -24,6 +24,6 @@ def test_a_pipeline_is_run_as_a_pull_request_unless_another_way_is_named(way: st
 
 
 def test_the_rest_takes_its_defaults_from_no_variable_of_make_itself() -> None:
-    assert "audit state --expect infra/state.yml \n" in said("up") or "infra/state.yml\n" in said("up")
+    assert "--secrets-provider passphrase \n" in said("up") or "--secrets-provider passphrase\n" in said("up")
     assert "--durations 20 \n" in said("test") or "--durations 20\n" in said("test")
     assert "--value x=y" in said("up", "STATE=--value x=y")
