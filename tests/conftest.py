@@ -10,19 +10,21 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
 
 from tests import bare, discarded
+from tests.schedule import RUNS, Scheduling
 from tests.workstation import Sandbox, Workstation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from xdist.scheduler import LoadFileScheduling
+
 E2E = os.environ.get("E2E", "1") != "0"
-LONGEST = "tests/end_to_end/test_pipeline_"
 BROWSERS = frozenset({"browser", "chromium", "playwright_api"})
 """Fixtures that start a browser."""
 _LEFT_OUT = "left out by E2E=0"
@@ -101,15 +103,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Only an explicit E2E=0 leaves the end-to-end tests out.
 
-    Files go to the workers in this order (--dist loadfile --no-loadscope-reorder), the longest first: so all are busy
-    up to the end, and what a file's tests begin with is made by one worker.
+    Files go to the workers in this order (tests/schedule.py), the longest first: so all are busy up to the end, and
+    what a file's tests begin with is made by one worker.
     """
-    items.sort(key=lambda item: 2 - bool(item.get_closest_marker("e2e")) - item.nodeid.startswith(LONGEST))
+    items.sort(key=lambda item: 2 - bool(item.get_closest_marker("e2e")) - item.nodeid.startswith(RUNS))
     if E2E:
         return
     for item in items:
         if item.get_closest_marker("e2e"):
             item.add_marker(pytest.mark.skip(reason=_LEFT_OUT))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """As tests/schedule.py says; any other way of pytest-xdist stays its own."""
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -11,10 +11,11 @@ import shutil
 import subprocess
 import sys
 import urllib.parse
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -101,6 +102,8 @@ class Sandbox:
     printed: list[str] = field(default_factory=list, repr=False)
     checkouts: list[Path] = field(default_factory=list)
     made: dict[str, str] = field(default_factory=dict, repr=False)
+    restored: ClassVar[Counter[Path]] = Counter()
+    """By its folder, how often a sandbox was brought into another state: what was made before that is gone."""
 
     @classmethod
     def of(cls, home: Path) -> Sandbox:
@@ -175,6 +178,7 @@ class Sandbox:
         if not services.status(self.layout)[1] or any(locks.rglob("*.json")):
             self.up()
         saves.restore(self.layout, state)
+        self.restored[self.home] += 1
 
     def up(self) -> None:
         """`python -m sandbox up` once more: it starts what is not running."""

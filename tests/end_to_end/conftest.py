@@ -17,12 +17,25 @@ if TYPE_CHECKING:
     from tests.workstation import Sandbox
 
 
+@pytest.fixture(scope="session")
+def deliveries() -> list[tuple[int, Delivery]]:
+    """Those that were made, and how often the sandbox had been brought into another state by then."""
+    return []
+
+
 @pytest.fixture(scope="module")
-def delivery(running: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
-    """A delivery in the session's sandbox, emptied before: every other test brings it into a state of its own."""
-    sandbox = running.empty()
-    yield Delivery.make(sandbox, tmp_path_factory.mktemp("delivery"))
-    running.made.update(sandbox.made)
+def delivery(
+    running: Sandbox, tmp_path_factory: pytest.TempPathFactory, deliveries: list[tuple[int, Delivery]]
+) -> Iterator[Delivery]:
+    """A delivery in the session's sandbox, emptied before: every other test brings it into a state of its own.
+
+    The files of the pipeline's runs share one, as long as no test of another file has had the sandbox.
+    """
+    if not deliveries or deliveries[-1][0] != running.restored[running.home]:
+        made = Delivery.make(running.empty(), tmp_path_factory.mktemp("delivery"))
+        deliveries.append((running.restored[running.home], made))
+    yield deliveries[-1][1]
+    running.made.update(deliveries[-1][1].sandbox.made)
 
 
 @pytest.fixture
