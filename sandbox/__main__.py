@@ -150,7 +150,7 @@ def _summary(layout: Layout, variables: dict[str, str], complete_environment: di
     from sandbox import stack, summary
 
     outputs = stack.outputs(layout, complete_environment)
-    if "image_by_digest" not in outputs:
+    if "repository_name" not in outputs:
         raise SandboxError("the stack has no image yet: `make up` makes one")
     try:
         for line in summary.lines(outputs, variables):

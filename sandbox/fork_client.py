@@ -71,7 +71,8 @@ def main(path: str, module: str, arguments: list[str]) -> int:
     for number in HANDLED:
         signal.signal(number, lambda *_: None)
     environment = {**os.environ, "PYTHONPATH": _CHECKOUT, ENVIRONMENT: path}
-    # An interpreter that is set up otherwise is none of the server's. Python takes an empty variable for none.
+    # An interpreter that is set up otherwise is none of the server's. Python takes an empty variable for none
+    # (but PYTHONTZPATH, which a fork reads itself).
     usual = all(not (name.startswith("PYTHON") and value) or name in USUAL for name, value in environment.items())
     connection = connect(path) if usual else None
     if connection is None or not _taken(connection, told, engine, [module, *arguments], environment):

@@ -344,7 +344,7 @@ def main() -> int:
     told, telling = socket.socketpair()
     telling.setblocking(False)
     signal.set_wakeup_fd(telling.fileno())
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in HANDLED:
         signal.signal(number, lambda *_: None)
     server = Server(listen(options.socket), told)
     with os.fdopen(options.ready_fd, "w") as ready:

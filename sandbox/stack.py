@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _LAST_MOMENT = 2.0
 """Seconds that a killed engine may take to end."""
-_OF_A_KEY = ("secretsprovider:", "encryptedkey:")
+_OF_A_KEY = re.compile(r"^(?:secretsprovider|encryptedkey):.*\n?(?:[ \t].*\n?)*", re.MULTILINE)
 READS_STACK_FILE = {"up", "preview", "refresh", "destroy", "import", "watch"}
 
 
@@ -45,8 +46,7 @@ def make(layout: Layout, name: str, environment: dict[str, str]) -> None:
     file = layout.checkout / f"Pulumi.{name}.yaml"
     with tempfile.TemporaryDirectory(prefix="app-one-stack-") as folder:
         shutil.copy(layout.checkout / "Pulumi.yaml", folder)
-        if file.exists():
-            Path(folder, file.name).write_text(settings(file), encoding="utf-8")
+        Path(folder, file.name).write_text(settings(file), encoding="utf-8")
         done = subprocess.run(
             ["pulumi", "stack", "init", name, "--non-interactive"],
             cwd=folder,
@@ -58,18 +58,27 @@ def make(layout: Layout, name: str, environment: dict[str, str]) -> None:
     if done.returncode:
         remedy = ""
         if "incorrect passphrase" in done.stderr:
-            remedy = f"\nThe encryptionsalt in {file.name} is of another passphrase: take that line out"
-        raise SandboxError(f"the stack {name} could not be made: {done.stderr.strip()}{remedy}")
+            remedy = (
+                f"\nThe encryptionsalt in {file.name} is of another passphrase: take that line out; "
+                "if it is the one of your real stack, use a checkout without it"
+            )
+        raise SandboxError(f"the stack {name} could not be made with {file}: {done.stderr.strip()}{remedy}")
 
 
 def settings(file: Path) -> str:
     """A stack file without the key that encrypts the secrets of the real stack.
 
     A team commits it with its stack (docs/azure-devops.md). The sandbox's KMS does not have that key: in the sandbox,
-    secrets are encrypted by the passphrase.
+    secrets are encrypted by the passphrase, and what that key has encrypted (`secure`) cannot be read. Empty where
+    there is no file: such a stack has the project's defaults. Raises SandboxError for one that cannot be read.
     """
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(_OF_A_KEY))
+    try:
+        return _OF_A_KEY.sub("", file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no UTF-8"
+        raise SandboxError(f"{file} cannot be read: {why}") from None
 
 
 def unlock(layout: Layout, say: Callable[[str], None]) -> None:

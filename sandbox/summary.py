@@ -36,17 +36,18 @@ def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterato
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
-    yield f"Image          {outputs['image_by_digest']}"
-    name, digest = outputs["repository_name"], outputs["image_by_digest"].rpartition("@")[2]
+    name, image = outputs["repository_name"], outputs.get("image_by_digest", "")
+    yield f"Image          {image or 'the pipeline releases it (make pipeline AS=main): this stack is the foundation'}"
     try:
         pages = list(ecr.get_paginator("describe_images").paginate(repositoryName=name))
     except ecr.exceptions.RepositoryNotFoundException:
         raise SandboxError(f"the repository {name} is gone: {_REMAKE}") from None
-    images = [image for page in pages for image in page["imageDetails"]]
-    for image in images:
-        tags = ", ".join(image.get("imageTags", ["untagged"]))
-        yield f"  in ECR       {tags}  {image['imageDigest']}  {image['imageSizeInBytes'] / 1e6:.1f} MB"
-    if digest not in [image["imageDigest"] for image in images]:
+    images = [each for page in pages for each in page["imageDetails"]]
+    for each in images:
+        tags = ", ".join(each.get("imageTags", ["untagged"]))
+        yield f"  in ECR       {tags}  {each['imageDigest']}  {each['imageSizeInBytes'] / 1e6:.1f} MB"
+    digest = image.rpartition("@")[2]
+    if image and digest not in [each["imageDigest"] for each in images]:
         raise SandboxError(f"the image {digest} is not in ECR any more: {_PUSH_AGAIN}")
     group = variable_group(environment, outputs["variable_group_id"])
     yield f"Variable group {group['name']} ({group['id']})"
@@ -55,8 +56,9 @@ def lines(outputs: Mapping[str, Any], environment: Mapping[str, str]) -> Iterato
     if "pipeline_id" in outputs:
         pipeline = build_definition(environment, outputs["pipeline_id"])
         yield f"Pipeline       {pipeline['name']} ({pipeline['id']}) on {pipeline['process']['yamlFilename']}"
-    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-    yield f"The app says   {app_answer(outputs['image_by_digest'], token, environment['DOCKER_HOST'])}"
+    if image:
+        token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        yield f"The app says   {app_answer(image, token, environment['DOCKER_HOST'])}"
 
 
 def failures() -> tuple[type[Exception], ...]:

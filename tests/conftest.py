@@ -121,14 +121,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """By the first unit test of a worker, all runs of the pipeline are over, or nearly so."""
+    """By the first unit test of a worker, its own runs of the pipeline are over."""
     if not item.get_closest_marker("e2e"):
         discarded.begin()
-
-
-def pytest_sessionfinish() -> None:
-    """Leave no folder of a job behind."""
-    discarded.finish()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -141,6 +136,13 @@ def pytest_unconfigure() -> None:
     """Say last, and loudly, what was not run."""
     if _left_out:
         print(f"\nNOT RUN because of E2E=0: {_left_out} end-to-end tests. Nothing above proves the whole path.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def removal() -> Iterator[None]:
+    """No folder of a job stays behind. A fixture: what a worker's hooks raise at the end, pytest-xdist drops."""
+    yield
+    discarded.finish()
 
 
 @pytest.fixture(scope="session")

@@ -22,14 +22,17 @@ def begin() -> None:
     """Begin to remove what there is."""
     if FOLDERS:
         command = [sys.executable, "-c", _SCRIPT, *map(str, FOLDERS)]
-        _removals.append(subprocess.Popen(command, cwd=CHECKOUT))
+        # In a session of its own: an interrupt at the terminal is for the tests, which then wait for it.
+        removal = subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, start_new_session=True)
+        _removals.append(removal)
         FOLDERS.clear()
 
 
 def finish() -> None:
-    """Remove the rest, and wait for it."""
+    """Remove the rest, and wait for it. Raises RuntimeError where something cannot be removed."""
     begin()
     while _removals:
         removal = _removals.pop()
-        if removal.wait():
-            raise RuntimeError(f"{removal.args!r} failed: see its error above")
+        _, error = removal.communicate()
+        if removal.returncode:
+            raise RuntimeError(f"the folders of jobs were not removed:\n{error.decode()}")

@@ -32,7 +32,7 @@ class Attempt:
 
 
 @pytest.fixture(scope="module")
-def setbacks(delivery: Delivery) -> dict[str, Attempt]:
+def setbacks(delivery: Delivery, released: None) -> dict[str, Attempt]:  # noqa: ARG001 (an image is there before)
     """A change that meets one setback after another until it is released: each test looks at its own part.
 
     The broken build is mended by a new run; what comes after is met by one run, whose failed job runs again and again.
@@ -86,6 +86,7 @@ def test_a_failing_build_leaves_the_stack_as_it_was_and_the_next_run_goes_on(set
     assert broken.results.step("Update dev-image").result == runs.FAILED, succeeded(broken.results)
     assert broken.results.step("Wait for ECR's findings").result == runs.SKIPPED
     assert cleaned(broken.results)
+    assert before.image is not None
     assert broken.tags == before.tags
     assert broken.image == before.image
     assert released.results.stages["deploy_dev"] == runs.SUCCEEDED, succeeded(released.results)

@@ -1,4 +1,4 @@
-"""A lock of the stack is taken away when its owner has ended, however it ended, and only then."""
+"""A lock of the stack is taken away when its owner has ended, however it ended, and only then; and the stack file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import stack
+from sandbox.errors import SandboxError
 from sandbox.layout import CHECKOUT, Layout
 
 if TYPE_CHECKING:
@@ -128,3 +129,33 @@ def test_a_lock_that_names_nobody_is_taken_away(layout: Layout, content: str) ->
     lock = locked(layout, content)
     assert unlocked(layout) == ["process unknown ended without unlocking the stack: unlocking it"]
     assert not lock.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("config:\n  a:b: c\nencryptionsalt: v1:x\n", "config:\n  a:b: c\nencryptionsalt: v1:x\n"),
+        ("secretsprovider: awskms://a\nencryptedkey: AAAA\nconfig:\n  a:b: c\n", "config:\n  a:b: c\n"),
+        ("encryptedkey: >-\n  AAAA\n  BBBB\nconfig: {}\nsecretsprovider: awskms://a", "config: {}\n"),
+        ("\ufeffsecretsprovider: awskms://a\r\nconfig:\n  secretsprovider: x\n", "config:\n  secretsprovider: x\n"),
+    ],
+)
+def test_a_stack_file_is_taken_without_the_key_of_the_real_stack(tmp_path: Path, text: str, left: str) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_bytes(text.encode())
+    assert stack.settings(file) == left
+
+
+def test_a_stack_without_a_file_has_the_projects_defaults(tmp_path: Path) -> None:
+    assert stack.settings(tmp_path / "Pulumi.dev.yaml") == ""
+
+
+@pytest.mark.parametrize(("kind", "why"), [("folder", "Is a directory"), ("latin-1", "it is no UTF-8")])
+def test_a_stack_file_that_cannot_be_read_is_named(tmp_path: Path, kind: str, why: str) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    if kind == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes("# für\n".encode("latin-1"))
+    with pytest.raises(SandboxError, match=f"{file} cannot be read: {why}"):
+        stack.settings(file)

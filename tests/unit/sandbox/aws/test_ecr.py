@@ -709,7 +709,7 @@ class Relay(BaseHTTPRequestHandler):
 def test_a_deletion_that_the_registry_missed_is_made_up_for(tmp_path: Path, registry: str) -> None:
     with Breaking(("127.0.0.1", 0), Relay) as relay:
         relay.upstream = registry
-        thread = threading.Thread(target=relay.serve_forever)
+        thread = threading.Thread(target=relay.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         aws = make_service(tmp_path, f"http://127.0.0.1:{relay.server_port}")
         aws.start()

@@ -60,7 +60,7 @@ def published(issuer: str = ISSUER) -> dict[str, Any]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A cloud that trusts the issuer, with the role `push`."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     Issuer.published = published()
     folder = tmp_path_factory.mktemp("web-identity")
     made = make_service(folder, "http://127.0.0.1:1", "--issuers", f"http://127.0.0.1:{server.server_port}")
