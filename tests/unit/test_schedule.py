@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,15 +20,12 @@ FILES = {
 }
 
 
-class Worker(NamedTuple):
+@dataclass(eq=False)  # a worker is a key, by its identity
+class Worker:
     """What the scheduling uses of one."""
 
     gateway: SimpleNamespace
     send_runtest_some: Callable[[list[int]], None]
-
-    def __hash__(self) -> int:
-        """As any object has one."""
-        return id(self)
 
 
 def scheduling(monkeypatch: pytest.MonkeyPatch, *files: str) -> Any:
