@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import pytest
 
-from tests import bare, discarded
+from tests import bare, in_memory
 from tests.schedule import RUNS, Scheduling
 from tests.workstation import Sandbox, Workstation
 
@@ -29,6 +29,9 @@ BROWSERS = frozenset({"browser", "chromium", "playwright_api"})
 """Fixtures that start a browser."""
 _LEFT_OUT = "left out by E2E=0"
 _left_out = 0
+_TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+"""Below it pytest makes its folders."""
+_failed = False
 
 FOREIGN = (
     "AGENT_",
@@ -84,6 +87,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder))
     if path := bare.path(folder):
         os.environ["PATH"] = path
+    if config.option.basetemp is None and _TEMPORARY not in os.environ and (made := in_memory.folder()):
+        os.environ[_TEMPORARY] = str(made)
+        config.add_cleanup(lambda: None if _failed else shutil.rmtree(made))
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """What tests that failed have left is there to be looked at, up to the next run."""
+    global _failed  # noqa: PLW0603 (pytest's hooks share nothing else)
+    _failed = exitstatus != 0
 
 
 def pytest_collection_finish() -> None:
@@ -120,12 +132,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """By the first unit test of a worker, its own runs of the pipeline are over."""
-    if not item.get_closest_marker("e2e"):
-        discarded.begin()
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Count what was left out; with several workers only this process sees all reports."""
     global _left_out  # noqa: PLW0603 (pytest's hooks share nothing else)
@@ -136,13 +142,6 @@ def pytest_unconfigure() -> None:
     """Say last, and loudly, what was not run."""
     if _left_out:
         print(f"\nNOT RUN because of E2E=0: {_left_out} end-to-end tests. Nothing above proves the whole path.")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def removal() -> Iterator[None]:
-    """No folder of a job stays behind. A fixture: what a worker's hooks raise at the end, pytest-xdist drops."""
-    yield
-    discarded.finish()
 
 
 @pytest.fixture(scope="session")

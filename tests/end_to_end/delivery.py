@@ -199,11 +199,20 @@ class Delivery:
         environ = of_an_agent(self.sandbox.environment, home)
         # Each job makes its own environment at the same place: what it compiles of the SDKs the next one finds.
         environ["PYTHONPYCACHEPREFIX"] = str(self.root / "compiled")
-        # The uv of the tests' own environment: none is looked for on PATH.
-        asked = [sys.executable, "-m", "uv", "cache", "dir"]
-        cache = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
         tools = {"pulumi/plugins": Path(self.sandbox.environment["PULUMI_HOME"]) / "plugins"}
-        return Machine(agent / "work", ended, environ, Path(sys.executable).parent, {"uv": Path(cache)}, tools)
+        return Machine(agent / "work", ended, environ, Path(sys.executable).parent, {"uv": self._packages()}, tools)
+
+    def _packages(self) -> Path:
+        """A cache of uv on the file system of the jobs, which link its files then, instead of copying them."""
+        cache = self.root / "uv"
+        if not cache.exists():
+            # The uv of the tests' own environment: none is looked for on PATH.
+            asked = [sys.executable, "-m", "uv", "cache", "dir"]
+            own = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
+            if own.stat().st_dev == self.root.stat().st_dev:
+                return own
+            shutil.copytree(own, cache, symlinks=True)
+        return cache
 
     def secrets(self) -> set[str]:
         """What no log, page, artefact or disk of an agent may hold: of the operator, of the groups, of the steps."""
