@@ -206,12 +206,15 @@ def play(workstation: Workstation) -> Iterator[tuple[Scenario, str]]:
         if stage.up is not None:
             workstation.up()
         for scenario in stage.scenarios:
-            yield scenario, preview(workstation, scenario, base)
+            yield scenario, preview(workstation, scenario)
 
 
-def preview(workstation: Workstation, scenario: Scenario, base: dict[str, str]) -> str:
-    """What the engine prints for a scenario, whose stack was brought to its stage and has `base` for its settings."""
-    workstation.config(**scenario.settings)
+def preview(workstation: Workstation, scenario: Scenario) -> str:
+    """What the engine prints for a scenario, whose stack was brought to its stage; its settings end with it."""
+    stack_file = workstation.folder / "Pulumi.dev.yaml"
+    settings = stack_file.read_text(encoding="utf-8")
+    if scenario.settings:
+        workstation.config(**scenario.settings)
     path, before, after = scenario.edit or ("Pulumi.yaml", "", "")
     source = workstation.folder / path
     original = source.read_text(encoding="utf-8")
@@ -221,11 +224,7 @@ def preview(workstation: Workstation, scenario: Scenario, base: dict[str, str]) 
         return workstation.pulumi(*scenario.command, expect=None if scenario.fails else 0).stdout
     finally:
         source.write_text(original, encoding="utf-8")
-        for name in scenario.settings:
-            if name in base:
-                workstation.config(**{name: base[name]})
-            else:
-                workstation.pulumi("config", "rm", f"app-one:{name}")
+        stack_file.write_text(settings, encoding="utf-8")
 
 
 # --- what differs from machine to machine is replaced, so that a golden preview made again is the same

@@ -136,7 +136,7 @@ def audited(sandbox: Sandbox, tmp_path: Path) -> Audited:
 def test_a_live_preview_gets_the_classes_of_its_golden_one(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     (stage,) = [number for number, stage in enumerate(STAGES) if SCENARIOS[name] in stage.scenarios]
     workstation = at(stage, tmp_path / "live", sandbox)
-    printed = preview(workstation, SCENARIOS[name], BASE | (STAGES[stage].up or {}))
+    printed = preview(workstation, SCENARIOS[name])
     report = Audited(workstation, "", tmp_path).report("plan", printed)
     assert Counter(report["classes"]) == SCENARIOS[name].classes
 
