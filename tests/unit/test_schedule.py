@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -14,10 +15,12 @@ from tests.schedule import RUNS, Scheduling
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FILES = {
-    "tests/unit/test_one.py": {"tests/unit/test_one.py::test": False},
-    "tests/end_to_end/test_two.py": {"tests/end_to_end/test_two.py::test": False},
-}
+UNITS, RIGHTS, PROGRAM = (
+    "tests/unit/test_rooms.py",
+    "tests/end_to_end/test_rights.py",
+    "tests/end_to_end/test_program.py",
+)
+FILES = {file: {f"{file}::test": False} for file in (UNITS, RIGHTS, PROGRAM, RUNS)}
 
 
 @dataclass(eq=False)  # a worker is a key, by its identity
@@ -46,18 +49,32 @@ def first_of(made: Any, worker: str) -> str:
     return str(tests[sent[0]]).partition("::")[0]
 
 
-@pytest.mark.parametrize("order", [list(FILES), list(FILES)[::-1]])
-@pytest.mark.parametrize(("worker", "kind"), [("gw0", "end_to_end"), ("gw1", "end_to_end"), ("gw2", "unit")])
-def test_two_workers_begin_with_what_needs_a_sandbox(
-    monkeypatch: pytest.MonkeyPatch, order: list[str], worker: str, kind: str
+@pytest.mark.parametrize("order", list(itertools.permutations((UNITS, RIGHTS, PROGRAM))))
+@pytest.mark.parametrize(("worker", "file"), [("gw0", RIGHTS), ("gw1", PROGRAM), ("gw2", UNITS), ("gw3", UNITS)])
+def test_a_worker_begins_with_its_own_kind(
+    monkeypatch: pytest.MonkeyPatch, order: list[str], worker: str, file: str
 ) -> None:
-    assert f"/{kind}/" in first_of(scheduling(monkeypatch, *order), worker)
+    assert first_of(scheduling(monkeypatch, *order), worker) == file
 
 
-@pytest.mark.parametrize("worker", ["gw0", "gw2"])
-def test_whoever_has_no_more_of_its_own_kind_helps_with_the_other(monkeypatch: pytest.MonkeyPatch, worker: str) -> None:
+def test_of_a_kind_the_first_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert first_of(scheduling(monkeypatch, UNITS, RUNS, RIGHTS), "gw0") == RUNS
+    assert first_of(scheduling(monkeypatch, UNITS, RIGHTS, RUNS), "gw0") == RIGHTS
+
+
+@pytest.mark.parametrize("worker", ["gw0", "gw1", "gw2"])
+def test_whoever_has_no_more_of_its_own_kind_helps_with_another(monkeypatch: pytest.MonkeyPatch, worker: str) -> None:
     for file in FILES:
         assert first_of(scheduling(monkeypatch, file), worker) == file
+
+
+@pytest.mark.parametrize(
+    ("worker", "file", "other"), [("gw0", UNITS, PROGRAM), ("gw1", RIGHTS, UNITS), ("gw2", RIGHTS, PROGRAM)]
+)
+def test_it_helps_where_it_has_to_make_least(
+    monkeypatch: pytest.MonkeyPatch, worker: str, file: str, other: str
+) -> None:
+    assert first_of(scheduling(monkeypatch, other, file), worker) == file
 
 
 def test_the_files_of_the_pipelines_runs_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
