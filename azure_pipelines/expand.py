@@ -6,7 +6,7 @@ Source: https://learn.microsoft.com/azure/devops/pipelines/process/template-expr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,7 @@ _EACH = re.compile(r"^\s*([A-Za-z_]\w*)\s+in\s+(.*)$", re.DOTALL)
 LEVELS = frozenset({"stage", "job", "deployment"})
 """Keys that make a mapping one that has variables of its own."""
 KINDS = ("stages", "jobs", "steps", "variables")
+_HOLDING = frozenset({*KINDS, "strategy"})
 OBJECTS = ("step", "job", "deployment", "stage")
 LISTS = (*(f"{kind}List" for kind in OBJECTS), "stringList")
 """Types of parameters beside string, number, boolean and object."""
@@ -48,7 +49,12 @@ Opener = Callable[[Located], Path | Sources]
 """Gives the files of another repository by its entry in `resources: repositories:`. Raises PipelineError."""
 
 
-def _unknown(entry: Located) -> Sources:
+Shared = dict[Hashable, Located]
+"""Templates that were expanded, by all that they depend on."""
+
+
+def unknown(entry: Located) -> Sources:
+    """Opens no other repository. Raises PipelineError."""
     raise PipelineError(f"{entry['repository']} is another repository, which is not read here")
 
 
@@ -57,12 +63,14 @@ class Expander:
     """Expands the files of one checkout, and the templates that it takes from other repositories.
 
     sources: the checkout's folder, or where else its files are. predefined: the variables that templates see, such as
-    Build.Reason. opener: of other repositories.
+    Build.Reason. opener: of other repositories. shared: templates that were expanded before from the same sources and
+    with the same opener, by all that they depend on; what has its parts from there is not to be changed.
     """
 
     sources: Path | Sources
     predefined: Mapping[str, str]
-    opener: Opener = _unknown
+    opener: Opener = unknown
+    shared: Shared | None = None
     _declared: dict[str, Located] = field(default_factory=dict)
     _opened: dict[str, Path | Sources] = field(default_factory=dict)
     _extensions: list[File] = field(default_factory=list)
@@ -135,12 +143,21 @@ class Expander:
     def _template(self, item: Located, file: File, seen: Mapping[str, str], depth: int) -> Located:
         """What a reference to a template stands for."""
         try:
-            return self._file(_named(item, file), item.get("parameters") or {}, seen, depth + 1)
+            named, given = _named(item, file), item.get("parameters") or {}
+            if self.shared is None:
+                return self._file(named, given, seen, depth + 1)
+            values = dict(given) if isinstance(given, Mapping) else given  # wherever they stand together
+            key = (named, depth, _frozen(values), tuple(seen.items()), _frozen(self._declared))
+            if key not in self.shared:
+                self.shared[key] = self._file(named, given, seen, depth + 1)
+            return self.shared[key]
         except PipelineError as error:
             raise PipelineError(f"{item.file}:{item.line}: {error}") from None
 
     def _included(self, node: Located, file: File, seen: Mapping[str, str], depth: int) -> Located:
         """The node with every template under it replaced by what the template holds."""
+        if _HOLDING.isdisjoint(node):  # as nearly every step
+            return node
         seen = _seeing(seen, node) if LEVELS & node.keys() else seen
         for kind in KINDS:
             if isinstance(node.get(kind), list):
@@ -164,6 +181,16 @@ class Expander:
         if kind == "variables" and isinstance(found, Mapping):
             found = [_entry(name, value, item) for name, value in found.items()]
         yield from found
+
+
+def _frozen(value: Any) -> Hashable:
+    """A value as a key: with the types of its scalars, and the places of its mappings, which findings name."""
+    if isinstance(value, Mapping):
+        place = (value.file, value.line) if isinstance(value, Located) else ()
+        return (dict, place, *((key, _frozen(held)) for key, held in value.items()))
+    if isinstance(value, list):
+        return (list, *map(_frozen, value))
+    return value if isinstance(value, str) else (type(value), value)
 
 
 def _same(one: Path | Sources, other: Path | Sources) -> bool:

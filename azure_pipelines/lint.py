@@ -18,10 +18,11 @@ from azure_pipelines.model import read
 from azure_pipelines.rules import SYSTEM, Context, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from azure_pipelines.documents import Sources
+    from azure_pipelines.expand import Shared
 
 WAYS: Mapping[str, Mapping[str, str]] = {
     "pull request": {"Build.Reason": "PullRequest", "Build.SourceBranch": "refs/pull/1/merge"},
@@ -137,7 +138,20 @@ def check(
     the pipeline's settings and not in the YAML. repositories: checkouts of other repositories, by their alias
     (`opener`).
     """
-    found: dict[Finding, None] = {}
+    known = findings(root, file, projects, groups=groups, variables=variables, repositories=repositories)
+    return sorted(set(known), key=lambda finding: (finding.file, finding.line, finding.rule, finding.message))
+
+
+def findings(
+    root: Path,
+    file: str,
+    projects: Sequence[Opener] = (),
+    *,
+    groups: Mapping[str, frozenset[str]] | None = None,
+    variables: Iterable[str] = (),
+    repositories: Mapping[str, Path] | None = None,
+) -> Iterator[Finding]:
+    """What `check` gives, as it is found: one way to start after another, each finding as often as it is made."""
     held = dict(groups or {})
     try:
         opened = [project(root, file) for project in projects]
@@ -148,17 +162,19 @@ def check(
             for entry in _parameters(root, file)
             if isinstance(entry.get("default"), str)
         }
-        ways = list(product(WAYS, choices(root, file)))
+        ways = list(product(choices(root, file), WAYS))
     except PipelineError as error:
-        return [Finding("expands", file, 0, str(error))]
-    # Each way reads the same files.
+        yield Finding("expands", file, 0, str(error))
+        return
+    # Each way reads the same files, and most templates expand to the same in several.
     sources, others = Kept(root), opener(repositories or {}, root)
-    for way, chosen in ways:
+    shared: Shared = {}
+    for chosen, way in ways:
         given = predefined(WAYS[way])
         try:
-            pipeline = read(sources, file, given, chosen, others)
+            pipeline = read(sources, file, given, chosen, others, shared)
         except PipelineError as error:
-            found[Finding("expands", file, 0, f"{error} ({way})")] = None
+            yield Finding("expands", file, 0, f"{error} ({way})")
             continue
         context = Context(
             root=root,
@@ -168,6 +184,7 @@ def check(
             groups={name.lower(): names for name, names in held.items()},
             defined=frozenset(name.lower() for name in variables),
         )
-        for one in (*(rule(context) for rule in rules.ALL), *(project.check(context) for project in opened)):
-            found.update(dict.fromkeys(one))
-    return sorted(found, key=lambda finding: (finding.file, finding.line, finding.rule, finding.message))
+        for rule in rules.ALL:
+            yield from rule(context)
+        for project in opened:
+            yield from project.check(context)

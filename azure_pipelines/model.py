@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines.documents import Located, PipelineError
-from azure_pipelines.expand import Expander, File, Opener
+from azure_pipelines.expand import Expander, File, Opener, Shared, unknown
 from azure_pipelines.expressions import text
 
 if TYPE_CHECKING:
@@ -209,9 +209,13 @@ def read(
     predefined: Mapping[str, str],
     parameters: Mapping[str, Any],
     opener: Opener | None = None,
+    shared: Shared | None = None,
 ) -> Pipeline:
-    """Expand a file and read it as a pipeline. opener: of other repositories. Raises PipelineError."""
-    expander = Expander(sources, predefined, opener) if opener else Expander(sources, predefined)
+    """Expand a file and read it as a pipeline. Raises PipelineError.
+
+    opener: of other repositories. shared: parts that several pipelines of the same sources have in common (`Expander`).
+    """
+    expander = Expander(sources, predefined, opener or unknown, shared)
     pipeline = build(expander.pipeline(file, parameters))
     return replace(pipeline, extends=expander.extended)
 

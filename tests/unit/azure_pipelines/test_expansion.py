@@ -13,6 +13,9 @@ from azure_pipelines.model import read
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from azure_pipelines.documents import Located
+    from azure_pipelines.expand import Shared
+
 
 @pytest.mark.parametrize(
     ("text", "message"),
@@ -67,3 +70,47 @@ def test_the_lint_reads_a_file_once_for_all_ways_and_anew_for_the_next_lint(
         asked.clear()
         assert len(check(tmp_path, "pipeline.yml")) == findings
         assert asked.count("a.yml") == 1
+
+
+def test_a_template_is_shared_by_what_has_all_in_common_and_by_nothing_else(tmp_path: Path) -> None:
+    """The parameters with their types and places, the variables, the repositories."""
+    (tmp_path / "here").mkdir()
+    for name in (".", "here"):
+        (tmp_path / name / "steps.yml").write_text(
+            "parameters: [{name: more, type: object, default: []}, {name: a, type: object, default: ''}]\n"
+            "steps: [{bash: '" + name + " ${{ parameters.a }} ${{ variables.b }}'}, '${{ parameters.more }}']\n",
+            encoding="utf-8",
+        )
+    (tmp_path / "pipeline.yml").write_text(
+        """parameters:
+  - {name: folder}
+  - {name: flag, type: boolean, default: true}
+  - {name: number, type: number, default: 1}
+resources: {repositories: [{repository: other, name: "${{ parameters.folder }}"}]}
+jobs:
+  - {job: one, steps: [{template: steps.yml}]}
+  - {job: two, steps: [{template: steps.yml}]}
+  - {job: three, variables: {b: c}, steps: [{template: steps.yml}]}
+  - {job: four, steps: [{template: steps.yml, parameters: {a: "${{ parameters.flag }}"}}]}
+  - {job: five, steps: [{template: steps.yml, parameters: {a: "${{ parameters.number }}"}}]}
+  - {job: six, steps: [{template: steps.yml, parameters: {more: [{bash: last}]}}]}
+  - {job: seven, steps: [{template: steps.yml, parameters: {more: [{bash: last}]}}]}
+  - {job: eight, steps: [{template: steps.yml@other}]}
+""",
+        encoding="utf-8",
+    )
+
+    def opened(entry: Located) -> Path:
+        return tmp_path / str(entry["name"])
+
+    shared: Shared = {}
+    for folder in ("here", ".", "here"):
+        alone = read(tmp_path, "pipeline.yml", {}, {"folder": folder}, opened)
+        found = read(tmp_path, "pipeline.yml", {}, {"folder": folder}, opened, shared)
+        assert found.raw == alone.raw
+        places = [[(step.raw.file, step.raw.line) for step in job.steps] for _, job in alone.jobs()]
+        assert [[(step.raw.file, step.raw.line) for step in job.steps] for _, job in found.jobs()] == places
+        steps = [job.steps[0].raw for _, job in found.jobs()]
+        assert steps[0] is steps[1]
+        assert len({id(step) for step in steps}) == len(steps) - 1
+    assert len(shared) == 2 * 7
