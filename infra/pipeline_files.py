@@ -62,7 +62,9 @@ def mismatches(project: Path, read: Mapping[str, Any]) -> Iterator[tuple[str, st
     named = {_pattern(text) for text in _scalars([_without_resources(one) for one in documents])} - {None}
     for key, name in NAMES.items():
         value = read.get(name)
-        if value is not None and not any(re.fullmatch(one, value, re.IGNORECASE) for one in named if one):
+        if value is None or re.escape(value) in named:  # most stand there as they are: nothing is to be compiled
+            continue
+        if not any(re.fullmatch(one, value, re.IGNORECASE) for one in named if one):
             yield (
                 key,
                 f"{files} name no {value}; keep the default, or write it into them",

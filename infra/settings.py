@@ -7,6 +7,7 @@ reported with all others.
 
 import dataclasses
 import difflib
+import functools
 import json
 import os
 import re
@@ -450,6 +451,7 @@ def _wrong_party(declares: str | None, environment: Mapping[str, str]) -> str:
     return ""
 
 
+@functools.cache
 def keys() -> dict[str, str]:
     """Field name by configuration key, in the order of the fields."""
     fields = [item for item in dataclasses.fields(Settings) if "environment" not in item.metadata]
@@ -461,8 +463,12 @@ def rule(key: str) -> str:
     return _kind_and_rule(keys()[key])[1].text
 
 
+_hints = functools.cache(typing.get_type_hints)
+"""They are texts, which are evaluated anew each time."""
+
+
 def _kind_and_rule(name: str) -> tuple[Any, Rule]:
-    hint = typing.get_type_hints(Settings, include_extras=True)[name]
+    hint = _hints(Settings, include_extras=True)[name]
     return typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, one_of("true", "false"))
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sandbox import collector
-from sandbox.fork_client import HANDLED, LENGTH, STATUS, TAKEN
+from sandbox.fork_client import HANDLED, SIZE, TAKEN, packed, unpacked
 from sandbox.providers import plugin
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SDK_MODULES = ("pulumi_aws.ecr", "pulumi_aws.iam", "pulumi_azuredevops", "pulumi_docker")
 """Of the SDKs, what the program uses: pulumi_aws imports of itself only what is asked for."""
+LATE_MODULES = ("grpc._channel", "grpc._server", "encodings.idna")
+"""What gRPC and the clients of HTTP import when they are first used: in each fork, if not before."""
 _ROOM = str(Path(__file__).parent) + os.sep
 READ_LIMIT = 5.0
 """Seconds for a client to say what it wants; it does so at once, and else starts its plugin itself."""
@@ -51,6 +53,8 @@ _PR_SET_PDEATHSIG = 1
 def _language_host() -> Entry:
     from sandbox import language_host
 
+    language_host.sdk_version()
+    language_host.required_packages()
     return language_host.main
 
 
@@ -104,9 +108,9 @@ class Task:
     @classmethod
     def receive(cls, connection: socket.socket) -> Task:
         """Read a request. Raises OSError or ValueError for one that is not whole."""
-        first, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 3)
+        first, descriptors, _, _ = socket.recv_fds(connection, SIZE, 3)
         try:
-            content, length = b"", LENGTH.unpack(first.ljust(LENGTH.size, b"\0"))[0]
+            content, length = b"", unpacked(first.ljust(SIZE, b"\0"))
             while len(content) < length and (more := connection.recv(length - len(content))):
                 content += more
             if len(descriptors) < 3 or len(content) < length:
@@ -132,7 +136,7 @@ class Task:
         os.chdir(self.folder)
         os.umask(self.umask)
         sys.argv = [self.module, *self.arguments]
-        return MODULES[self.module]()(self.arguments)
+        return _entry(self.module)(self.arguments)
 
 
 class Server:
@@ -206,8 +210,9 @@ class Server:
         if not self._up_to_date():
             return None
         begun = time.time_ns()
-        imported = _imported(task.module)
-        self._remember(begun)
+        before, imported = len(sys.modules), _imported(task.module)
+        if len(sys.modules) != before:  # to look through them all touches, and so copies, what the forks share
+            self._remember(begun)
         if not imported:
             return None
         gc.freeze()  # the memory that all forks share stays as it is
@@ -256,7 +261,7 @@ class Server:
         child, connection = self._forks.pop(handle)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         with suppress(OSError):  # nobody is left to hear it
-            connection.send(STATUS.pack(status))
+            connection.send(packed(status))
         with suppress(KeyError):
             self._selector.unregister(connection)
         self._selector.unregister(handle)
@@ -280,10 +285,20 @@ class Server:
         return not changed and _packages() == self._packages
 
 
+@functools.cache
+def _entry(module: str) -> Entry:
+    """Where a module begins, once all that it uses is imported."""
+    entry = MODULES[module]()
+    if "grpc" in sys.modules:
+        for name in LATE_MODULES:
+            importlib.import_module(name)
+    return entry
+
+
 def _imported(module: str) -> bool:
     """Import what a module needs. What cannot be imported, the client's own process says, where somebody reads it."""
     try:
-        MODULES[module]()
+        _entry(module)
     except Exception:  # noqa: BLE001 (whatever a package raises)
         return False
     return True

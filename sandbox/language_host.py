@@ -7,6 +7,7 @@ interpreter: that of the virtual environment which Pulumi.yaml names. The sandbo
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import json
@@ -51,7 +52,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
-        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
+        return plugin_pb2.PluginInfo(version=sdk_version())
 
     def About(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 (gRPC)
         return language_pb2.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
@@ -60,13 +61,15 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """The plugins that the program needs; as the official host, only with the pip of its environment."""
         if importlib.util.find_spec("pip") is None:
             context.abort(grpc.StatusCode.UNKNOWN, f"calling {sys.executable} -m pip list --format json: exit status 1")
-        return language_pb2.GetRequiredPackagesResponse(packages=list(required_packages()))
+        return language_pb2.GetRequiredPackagesResponse(packages=required_packages())
 
     def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 (gRPC)
         """`pulumi install`: requirements.txt of the program into this interpreter's environment."""
         requirements = Path(request.info.program_directory or request.directory) / "requirements.txt"
         command = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, "-r", str(requirements)]
         done = subprocess.run(command, capture_output=True, check=False)
+        sdk_version.cache_clear()
+        required_packages.cache_clear()
         yield language_pb2.InstallDependenciesResponse(stdout=done.stdout, stderr=done.stderr)
         if done.returncode:
             context.abort(grpc.StatusCode.INTERNAL, f"installing {requirements} failed, see above")
@@ -152,8 +155,19 @@ def _shadows(directory: Path) -> bool:
     return False
 
 
-def required_packages() -> Iterator[Any]:
+@functools.cache
+def sdk_version() -> str:
+    """The version of the SDK in this environment."""
+    return importlib.metadata.version("pulumi")
+
+
+@functools.cache
+def required_packages() -> list[Any]:
     """The plugins of the SDK packages in this environment: each says which in its pulumi-plugin.json."""
+    return list(_required_packages())
+
+
+def _required_packages() -> Iterator[Any]:
     for file in sorted(Path(sysconfig.get_path("purelib")).glob("*/pulumi-plugin.json")):
         described = json.loads(file.read_text(encoding="utf-8"))
         if described.get("resource"):

@@ -49,6 +49,11 @@ class AwsProvider(Provider[AwsSession]):
         "aws:iam/getPolicyDocument:getPolicyDocument": functions.get_policy_document,
     }
 
+    def __init__(self, engine_address: str) -> None:
+        super().__init__(engine_address)
+        self._checked: tuple[Properties, AwsSession | None] = {}, None
+        """A configuration, and what asked who its caller is: the engine configures with what it has checked."""
+
     def check_configuration(self, configuration: Properties) -> list[Failure]:
         failures = [
             Failure(name, "the sandbox's stand-in for the aws plugin does not know this setting: use the real plugin")
@@ -62,8 +67,9 @@ class AwsProvider(Provider[AwsSession]):
             )
         if not failures and str(configuration.get("skipCredentialsValidation", "")).lower() != "true":
             # As the real plugin: bad credentials are told before any resource is touched.
+            session = AwsSession(configuration)
             try:
-                AwsSession(configuration).identity  # noqa: B018 - asks STS
+                session.identity  # noqa: B018 - asks STS
             except ProviderError as error:
                 failures.append(
                     Failure(
@@ -72,7 +78,10 @@ class AwsProvider(Provider[AwsSession]):
                         "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile, of a key that is active",
                     )
                 )
+            else:
+                self._checked = configuration, session
         return failures
 
     def configure(self, configuration: Properties) -> AwsSession:
-        return AwsSession(configuration)
+        checked, session = self._checked
+        return session if session and checked == configuration else AwsSession(configuration)

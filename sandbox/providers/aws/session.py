@@ -60,14 +60,21 @@ def _loader(data_path: str | None) -> Any:
     return botocore.loaders.create_loader(data_path)
 
 
-def read_ahead() -> None:
-    """Import and read what the clients of every stack need: for processes that are forked from this one."""
+_AHEAD: list[Any] = []
+"""Sessions of the library that are made, and have looked at no environment and no file yet."""
 
-    loader = _loader(None)
-    loader.load_data("endpoints")
+
+def read_ahead() -> None:
+    """Import, read and make what every stack needs: for processes that are forked from this one."""
+    import botocore.session
+
+    trial = botocore.session.Session()
+    trial.register_component("data_loader", _loader(None))
+    for file in ("config_file", "credentials_file"):
+        trial.set_config_variable(file, os.devnull)
     for service in ("ecr", "iam", "sts"):
-        for kind in ("service-2", "endpoint-rule-set-1"):
-            loader.load_service_model(service, kind)
+        trial.create_client(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+    _AHEAD.append(botocore.session.Session())
 
 
 class AwsSession:
@@ -109,7 +116,8 @@ class AwsSession:
         """The library's session; all of them read the services' models once."""
         import botocore.session
 
-        session = botocore.session.Session(profile=self._configuration.get("profile"))
+        profile = self._configuration.get("profile")
+        session = _AHEAD.pop() if _AHEAD and not profile else botocore.session.Session(profile=profile)
         session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
         return session
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from iam import Comparison, Policy, compare, decide, parse
+from iam import Comparison, Policy, compare, decide, parse, patterns
 from tests.unit.iam.policies import REPOSITORY, allow, deny, policy
 
 
@@ -486,6 +486,12 @@ def test_only_ascii_letters_of_a_condition_key_have_no_case() -> None:
 
     assert verdict(tagged("K"), tagged("k")) == "equal"
     assert verdict(tagged("\N{KELVIN SIGN}"), tagged("k")) == "both"
+
+
+def test_every_letter_that_may_fold_to_another_is_looked_at() -> None:
+    ascii_letters = {each for each in map(chr, range(128)) if patterns._UNSURE.fullmatch(each)}
+    assert ascii_letters == set("fiklstFIKLST")
+    assert patterns._UNSURE.fullmatch("".join(map(chr, range(128, sys.maxunicode + 1))))
 
 
 def test_a_statement_without_any_action_is_compared() -> None:

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -291,10 +291,10 @@ def test_an_interpreter_that_is_set_up_otherwise_is_none_of_the_servers(
 
 
 def test_a_request_that_is_not_whole_is_none(server: tuple[Path, int]) -> None:
-    for content in (b"", b"\0\0", b"\0\0\0\x09x"):
+    for content in (b"", b"\0\0", fork_client.packed(9) + b"x"):
         connection = fork_client.connect(str(server[0]))
         assert connection is not None
-        with connection:
+        with closing(connection):
             connection.sendall(content)
     assert ask(server, "pass").stderr == "forked\n"
 
@@ -303,8 +303,8 @@ def test_the_server_holds_nothing_of_a_program_that_may_lie_in_any_checkout() ->
     script = (
         "import sys\n"
         "from sandbox import fork_server\n"
-        "for each in fork_server.MODULES.values():\n"
-        "    each()\n"
+        "for each in fork_server.MODULES:\n"
+        "    fork_server._entry(each)\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
@@ -314,6 +314,7 @@ def test_the_server_holds_nothing_of_a_program_that_may_lie_in_any_checkout() ->
     assert loaded & rooms == {"sandbox"}
     assert {"pulumi", "pulumi_aws", "botocore"} <= loaded
     assert "pulumi_aws.iam.policy" in done.stdout.split()  # not the module's name alone: it is read lazily
+    assert {*fork_server.LATE_MODULES, "botocore.client"} <= set(done.stdout.split())
 
 
 def test_the_server_imports_what_the_program_uses_of_the_sdks() -> None:

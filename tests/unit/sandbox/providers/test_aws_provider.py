@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.providers.aws.iam import ses_password
-from sandbox.providers.protocol import UNKNOWN
+from sandbox.providers.protocol import UNKNOWN, encode
 from tests.unit.sandbox.aws.support import ACCOUNT, REGION
 from tests.unit.sandbox.providers.plugin_client import PluginError, is_secret, running, same_after
 from tests.unit.sandbox.providers.test_providers_conformance import result_names
@@ -431,6 +431,9 @@ def test_a_wrong_configuration_is_told_before_any_resource_is_touched(
     with running("aws", tmp_path, **aws_environment) as plugin:
         assert "Missing region configuration" in plugin.configure()[0]
         assert "does not know this setting" in plugin.configure(region=REGION, assumeRoles="[]")[0]
+        assert plugin.configure(region=REGION) == []
+        plugin.ask("Configure", args=encode({"region": "eu-west-1"}))  # not the one that was checked last
+        assert plugin.invoke("aws:index/getRegion:getRegion")["region"] == "eu-west-1"
     with running("aws", tmp_path, **{**aws_environment, "AWS_SECRET_ACCESS_KEY": "wrong"}) as plugin:
         (reason,) = plugin.configure(region=REGION)
         assert "Invalid credentials configured" in reason
