@@ -13,7 +13,8 @@ import re
 import string
 import sys
 import time
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -184,18 +185,24 @@ _APART = b"\xff\xff\xff\xff"
 def _decoded(output: str) -> tuple[str, bytes, bytes]:
     """The runs of letters and digits, in small letters, and what they hold as base32 and as base64; each joined."""
     parts = set(re.findall(r"[A-Za-z0-9+/_-]{12,}", output))
+    forms = [_forms(part) for part in parts]
+    return " ".join(parts).lower(), _APART.join(form for form, _ in forms), _APART.join(form for _, form in forms)
+
+
+@lru_cache(maxsize=50_000)
+def _forms(part: str) -> tuple[bytes, bytes]:
+    """What a run of letters and digits holds as base32 and as base64; reports have most of theirs in common."""
     of_base32, of_base64 = [], []
-    for part in parts:
-        for run in re.findall(r"[A-Z2-7]{12,}", part):
-            for start in range(8):
-                cut = run[start : start + (len(run) - start) // 8 * 8]
-                of_base32.append(base64.b32decode(cut))
-        plain = part.replace("-", "+").replace("_", "/")
-        for start in range(4):  # the encoded text may begin anywhere in a longer run
-            cut = plain[start : start + (len(plain) - start) // 4 * 4 + 4]
-            cut = cut[: len(cut) // 4 * 4] if len(cut) % 4 == 1 else cut + "=" * (-len(cut) % 4)
-            of_base64.append(base64.b64decode(cut))
-    return " ".join(parts).lower(), _APART.join(of_base32), _APART.join(of_base64)
+    for run in re.findall(r"[A-Z2-7]{12,}", part):
+        for start in range(8):
+            cut = run[start : start + (len(run) - start) // 8 * 8]
+            of_base32.append(base64.b32decode(cut))
+    plain = part.replace("-", "+").replace("_", "/")
+    for start in range(4):  # the encoded text may begin anywhere in a longer run
+        cut = plain[start : start + (len(plain) - start) // 4 * 4 + 4]
+        cut = cut[: len(cut) // 4 * 4] if len(cut) % 4 == 1 else cut + "=" * (-len(cut) % 4)
+        of_base64.append(base64.b64decode(cut))
+    return _APART.join(of_base32), _APART.join(of_base64)
 
 
 @lru_cache(maxsize=1)
@@ -223,25 +230,39 @@ def _without_backslashes(text: str) -> str:
 # --- mutations
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every (container, key) in a JSON value."""
-    found: list[tuple[Any, Any]] = []
-    todo = [value]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, dict):
-            found += [(item, key) for key in item]
-            todo += [child for child in item.values() if isinstance(child, (dict, list))]
-        else:
-            found += [(item, key) for key in range(len(item))]
-            todo += [child for child in item if isinstance(child, (dict, list))]
-    return found
+class Places(Sequence[tuple[Any, Any]]):
+    """Every (container, key) in a JSON value as it is now; of mappings alone, if only they are asked for.
+
+    A few of many are looked at: none is made before.
+    """
+
+    def __init__(self, value: Any, *, mappings: bool = False) -> None:
+        self._containers: list[Any] = []
+        self._ends: list[int] = []
+        todo, end = [value], 0
+        while todo:
+            item = todo.pop()
+            is_mapping = isinstance(item, dict)
+            if is_mapping or not mappings:
+                end += len(item)
+                self._containers.append(item)
+                self._ends.append(end)
+            todo += [child for child in (item.values() if is_mapping else item) if type(child) in (dict, list)]
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, number: Any) -> Any:
+        at = bisect_right(self._ends, number)
+        container = self._containers[at]
+        within = number - self._ends[at] + len(container)
+        return container, list(container)[within] if isinstance(container, dict) else within
 
 
 def mutate(preview: dict[str, Any], chance: random.Random) -> None:
     """Changes a few things of the structure in place."""
     for _ in range(chance.randrange(1, 6)):
-        spots = places(preview)
+        spots = Places(preview)
         if not spots:
             return
         container, key = chance.choice(spots)
@@ -265,7 +286,7 @@ def seed_secret(preview: dict[str, Any], secret: str, known: bool, chance: rando
     encoders = [encode for number, encode in enumerate(ENCODERS) if known or number not in KNOWN_ONLY]
     written = chance.choice(encoders)(secret)
     where = chance.randrange(6)
-    spots = [(container, key) for container, key in places(preview) if isinstance(container, dict)]
+    spots = Places(preview, mappings=True)
     if where == 0 or not spots:
         preview.setdefault("diagnostics", [])
         if isinstance(preview["diagnostics"], list):

@@ -9,7 +9,7 @@ import pytest
 
 from audit.report.catalogue import CLASSES
 from tests.audit import previews as p
-from tests.audit.fuzzing import places
+from tests.audit.fuzzing import Places
 from tests.audit.public_previews import PREVIEWS, Public, golden, judged, rate
 from tests.audit.scenarios import GOLDEN
 
@@ -61,7 +61,7 @@ def test_a_policy_that_is_put_anywhere_into_an_ordinary_preview_is_never_green(t
     step = chance.choice([step for step in steps if step["op"] != "same"] or steps)
     step["op"] = "update" if step["op"] == "same" else step["op"]
     inputs = step["newState"].setdefault("inputs", {})
-    objects = [inputs, *(item[key] for item, key in places(inputs) if isinstance(item[key], dict))]
+    objects = [inputs, *(item[key] for item, key in Places(inputs) if isinstance(item[key], dict))]
     chance.choice(objects)["added"] = chance.choice(DANGEROUS)
     report = p.report_of(tmp_path, preview)
     found = [item for item in report.findings if item.urn == step["urn"]]
