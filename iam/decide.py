@@ -47,8 +47,9 @@ def _own(policies: Sequence[Policy], request: Request, principal: str | None) ->
     """
     own = request.own_policies
     if own is None:
-        is_identity = any(statement.principals is None for policy in policies for statement in policy.statements)
-        return "silent" if is_identity and len(policies) > 1 else None
+        several = len(policies) > 1
+        is_identity = several and any(row.principals is None for policy in policies for row in policy.statements)
+        return "silent" if is_identity else None
     accounts = {account_of(request.resource), account_of((principal or "").partition(":")[2])} - {None}
     return "foreign" if own != "allow" and len(accounts) > 1 else own
 

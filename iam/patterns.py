@@ -22,6 +22,8 @@ class Wild(Enum):
     OPEN_STAR = "* within a field"
     OPEN_ANY = "? within a field"
 
+    __hash__ = object.__hash__  # each is one object; that of Enum is a function of Python, and parts are hashed often
+
 
 ANYS = (Wild.ANY, Wild.FIELD_ANY, Wild.OPEN_ANY)
 _CROSSING = {Wild.OPEN_CLOSING_STAR: Wild.STAR, Wild.OPEN_STAR: Wild.STAR, Wild.OPEN_ANY: Wild.ANY}
@@ -232,8 +234,9 @@ class Glob:
             return None if bound.outer._match(value) else False
         return bound._match(value)
 
-    def _match(self, value: str) -> bool:
-        return _matcher(self.parts, self.fold, self.arn)(value)
+    @cached_property
+    def _match(self) -> Callable[[str], bool]:
+        return _matcher(self.parts, self.fold, self.arn)
 
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -241,7 +244,7 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 def fold_case(text: str) -> str:
     """The text with ASCII letters in lower case; no other letter has a case here."""
-    return text.translate(_LOWER)
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 def may_fold(one: str, other: str) -> bool:

@@ -2,8 +2,9 @@
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from iam import Comparison, Policy, Request, compare, decide, parse
@@ -66,12 +67,15 @@ def check(
 ) -> None:
     """Hold a verdict and its witnesses against `decide`, by every reading of wildcards. Raises UnsoundError."""
     asked = [*requests, *found.newly_allowed, *found.newly_refused]
-    expected = [request for request in asked if not _unqualified(request, before, after)]
+    qualified = [not _unqualified(request, before, after) for request in asked]
     for old, new in dict.fromkeys((_read(before, number), _read(after, number)) for number in range(READINGS)):
         effects = [[decide([policy], request).effect for request in asked] for policy in (old, new)]
         wrong = contradictions(found, asked, *effects)
         if strict and not wrong:
-            wrong = [request for request in expected if _taken_for_granted(found, request, old, new)]
+            judged = [
+                row for row, expected in zip(zip(asked, *effects, strict=True), qualified, strict=True) if expected
+            ]
+            wrong = _taken_for_granted(found, old, new, judged)
         if wrong:
             raise UnsoundError(f"{found.verdict}: {_text(before, after)} {wrong}")
     for request in found.newly_allowed:
@@ -82,35 +86,56 @@ def check(
             raise UnsoundError(f"not newly refused: {_text(before, after)} {request}")
 
 
-def _taken_for_granted(found: Comparison, request: Request, old: Policy, new: Policy) -> bool:
-    """Whether a proof fails for a request by some answer to what nobody knows.
+def _taken_for_granted(
+    found: Comparison, old: Policy, new: Policy, judged: Sequence[tuple[Request, str, str]]
+) -> list[Request]:
+    """The requests for which a proof fails by some answer to what nobody knows. judged: each with its two effects.
 
     The same question has the same answer wherever it comes up, which `decide` cannot say of one statement at a time.
     """
-    asked = dict.fromkeys(
-        question for policy in (old, new) for statement in policy.statements for question in _open(statement, request)
-    )
-    for holds in itertools.product((True, False), repeat=len(asked)):
-        answers = dict(zip(asked, holds, strict=True))
-        effects = [[decide([_answered(policy, request, answers)], request).effect] for policy in (old, new)]
-        if contradictions(found, [request], *effects) or assumptions(found, [request], *effects):
-            return True
-    return False
+
+    def fails(request: Request, before: str, after: str) -> bool:
+        for one, other in by_answer(frozenset(request.values)):
+            effects = [
+                [before if one is old else decide([one], request).effect],
+                [after if other is new else decide([other], request).effect],
+            ]
+            if contradictions(found, [request], *effects) or assumptions(found, [request], *effects):
+                return True
+        return False
+
+    @cache
+    def by_answer(keys: frozenset[str]) -> list[tuple[Policy, Policy]]:
+        """Both policies by each of the answers, for requests with these keys: of values they do not depend."""
+        statements = (*old.statements, *new.statements)
+        asked = dict.fromkeys(question for statement in statements for question in _open(statement, keys))
+        answers = [
+            dict(zip(asked, holds, strict=True)) for holds in itertools.product((True, False), repeat=len(asked))
+        ]
+        return [(_answered(old, keys, given), _answered(new, keys, given)) for given in answers]
+
+    return [request for request, before, after in judged if fails(request, before, after)]
 
 
-def _open(statement: Statement, request: Request) -> list[tuple[object, ...]]:
-    """Negations over variables without a value in this request, operators that nobody knows, and invalid variables."""
+def _open(statement: Statement, keys: Set[str]) -> list[tuple[object, ...]]:
+    """Negations over variables that have no value, operators that nobody knows, and invalid variables.
+
+    keys: those of the request.
+    """
     unknown = [condition_identity(condition) for condition in statement.conditions if condition.kind is None]
     patterns = statement.resources.patterns if statement.resources is not None else ()
     invalid = [("invalid", glob.text) for glob in patterns if Variable(None) in glob.parts]
-    return [*(question for question in questions(statement) if question[1] not in request.values), *unknown, *invalid]
+    return [*(question for question in questions(statement) if question[1] not in keys), *unknown, *invalid]
 
 
-def _answered(policy: Policy, request: Request, answers: Mapping[tuple[object, ...], bool]) -> Policy:
-    """The policy for the request: what was asked holds and drops out, or its statement never applies."""
+def _answered(policy: Policy, keys: Set[str], answers: Mapping[tuple[object, ...], bool]) -> Policy:
+    """The policy for requests with these keys: what was asked holds and drops out, or its statement never applies.
+
+    Itself where nothing was asked.
+    """
 
     def valued(globs: Sequence[Glob]) -> tuple[Glob, ...]:
-        return tuple(glob for glob in globs if all(key in request.values for key in needed([glob])))
+        return tuple(glob for glob in globs if all(key in keys for key in needed([glob])))
 
     def settled(glob: Glob) -> tuple[Glob, ...]:
         answer = answers.get(("invalid", glob.text))
@@ -118,7 +143,7 @@ def _answered(policy: Policy, request: Request, answers: Mapping[tuple[object, .
 
     statements = []
     for statement in policy.statements:
-        if not all(answers[question] for question in _open(statement, request) if question[0] != "invalid"):
+        if not all(answers[question] for question in _open(statement, keys) if question[0] != "invalid"):
             continue
         clause = statement.resources
         if clause is not None:
@@ -129,7 +154,8 @@ def _answered(policy: Policy, request: Request, answers: Mapping[tuple[object, .
             replace(c, values=valued(c.values)) if c.negated else c for c in statement.conditions if c.kind is not None
         )
         statements.append(replace(statement, resources=clause, conditions=conditions))
-    return replace(policy, statements=tuple(statements))
+    made = replace(policy, statements=tuple(statements))
+    return policy if made == policy else made
 
 
 def _unqualified(request: Request, *policies: Policy) -> bool:
