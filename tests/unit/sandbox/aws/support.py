@@ -1,4 +1,4 @@
-"""The AWS service as a real process, images, and the steps of a push, for the tests of this folder."""
+"""The AWS service as a process, images, and the steps of a push, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from base64 import b64decode
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ import requests
 from botocore.config import Config
 
 from sandbox.aws.ecr_rules import digest
+from tests.service_forks import Fork
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 ACCOUNT = "123456789012"
@@ -49,28 +48,26 @@ class Service:
     port: int
     ecr_port: int
     options: list[str] = field(default_factory=list)
-    process: subprocess.Popen[bytes] | None = None
+    process: Fork | None = None
+
+    def arguments(self) -> list[str]:
+        """Of its command, but for the descriptor that hears "ready"."""
+        return [
+            "--folder", str(self.folder), "--keys", str(self.keys), "--port", str(self.port),
+            "--registry-port", str(self.ecr_port), "--upstream", self.upstream,
+            "--account", ACCOUNT, "--region", REGION, *self.options,
+        ]  # fmt: skip
 
     def start(self) -> None:
         """Start it, and return once it serves."""
-        read, write = os.pipe()
-        command = [
-            sys.executable, "-m", "sandbox.aws", "--folder", str(self.folder), "--keys", str(self.keys),
-            "--port", str(self.port), "--registry-port", str(self.ecr_port), "--upstream", self.upstream,
-            "--account", ACCOUNT, "--region", REGION, "--ready-fd", str(write), *self.options,
-        ]  # fmt: skip
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=CHECKOUT, pass_fds=[write], stdout=log, stderr=log)
-        os.close(write)
-        with os.fdopen(read) as pipe:
-            said = pipe.readline()
-        assert said == "ready\n", (self.folder / "log").read_text()
+        self.process = Fork("sandbox.aws", self.arguments(), CHECKOUT, os.environ, self.folder / "log")
+        assert self.process.stdout.readline() == "ready\n", self.log()
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it with a signal; its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(timeout=300)
+        code = self.process.wait()
         self.process = None
         return code
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from base64 import b64encode
 from contextlib import suppress
@@ -22,6 +24,8 @@ from botocore.exceptions import ClientError
 from sandbox.aws.ecr_rules import INDEX_MEDIA_TYPES, digest
 from sandbox.files import write
 from tests.unit.sandbox.aws.support import (
+    ACCOUNT,
+    CHECKOUT,
     REGISTRY_PASSWORD,
     Image,
     Service,
@@ -753,10 +757,23 @@ def test_it_listens_on_the_loopback_only(aws: Service) -> None:
     assert listening(aws.process.pid) == ports
 
 
-def test_it_says_why_it_cannot_start(tmp_path: Path, aws: Service) -> None:
-    import subprocess
-    import sys
+def test_its_command_says_that_it_is_ready_serves_and_ends(tmp_path: Path) -> None:
+    aws = make_service(tmp_path, "http://127.0.0.1:1")
+    read, write = os.pipe()
+    command = [sys.executable, "-m", "sandbox.aws", *aws.arguments(), "--ready-fd", str(write)]
+    with subprocess.Popen(command, cwd=CHECKOUT, pass_fds=[write]) as process:
+        try:
+            os.close(write)
+            with os.fdopen(read) as ready:
+                assert ready.read() == "ready\n"
+            assert aws.client("sts").get_caller_identity()["Account"] == ACCOUNT
+            process.terminate()
+            assert process.wait(timeout=300) == 0
+        finally:
+            process.kill()
 
+
+def test_it_says_why_it_cannot_start(tmp_path: Path, aws: Service) -> None:
     def start(*change: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "sandbox.aws", "--folder", str(tmp_path), "--keys", str(aws.keys)]
         command += ["--port", "1", "--registry-port", "2", "--upstream", aws.upstream, *change]

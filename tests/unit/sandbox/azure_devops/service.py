@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import requests
+
+from tests.service_forks import Fork
 
 CHECKOUT = Path(__file__).parents[4]
 Json = dict[str, Any]
@@ -39,7 +40,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}/app-one"
         self.keys.mkdir(mode=0o700, exist_ok=True)
         (self.keys / "azure-devops-pat").write_text(token + "\n")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Fork | None = None
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -59,15 +60,8 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
-        read, write = os.pipe()
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(ready_fd=write), cwd=CHECKOUT, pass_fds=[write], stdout=log, stderr=log
-            )
-        os.close(write)
-        with os.fdopen(read, "rb") as ready:
-            said = ready.read()
-        assert said == b"ready\n", self.log.read_text()
+        self._process = Fork("sandbox.azure_devops", self.command()[3:], CHECKOUT, os.environ, self.log)
+        assert self._process.stdout.readline() == "ready\n", self.log.read_text()
 
     def abandon(self) -> None:
         """Make sure that nothing is left running, whatever a test did."""
@@ -79,7 +73,7 @@ class Service:
         assert self._process is not None
         self._session.close()
         self._process.send_signal(how)
-        return self._process.wait(timeout=300)
+        return self._process.wait()
 
     def ask(self, method: str, path: str, body: object = None, **more: Any) -> requests.Response:
         """Send one request; path is below the organisation. token: another than the operator's; version: of the API."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import stat
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from sandbox.azure_devops.__main__ import main
 from sandbox.azure_devops.store import Store, StoreError
 from sandbox.files import write
-from tests.unit.sandbox.azure_devops.service import Service, definition_body, group_body, push
+from tests.unit.sandbox.azure_devops.service import CHECKOUT, Service, definition_body, group_body, push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,6 +115,20 @@ def test_a_stop_signal_ends_it_cleanly_and_frees_its_port(service: Service) -> N
         service.start()
         assert service.get("_apis/projects")["count"] == 1
         assert service.stop(how) == 0
+
+
+def test_its_command_says_that_it_is_ready_serves_and_ends(service: Service) -> None:
+    read, write = os.pipe()
+    with subprocess.Popen(service.command(ready_fd=write), cwd=CHECKOUT, pass_fds=[write]) as process:
+        try:
+            os.close(write)
+            with os.fdopen(read) as ready:
+                assert ready.read() == "ready\n"
+            assert service.get("_apis/projects")["count"] == 1
+            process.terminate()
+            assert process.wait(timeout=300) == 0
+        finally:
+            process.kill()
 
 
 @pytest.fixture

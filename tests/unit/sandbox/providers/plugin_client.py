@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import pytest
 from sandbox.providers.protocol import Properties, decode, encode, has_unknown, provider_pb2, provider_pb2_grpc
 from sandbox.providers.recorded import DELTA
 from sandbox.providers.schema import without_empty_marks
+from tests.service_forks import Fork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,16 +148,15 @@ def running(name: str, folder: Path, **environment: str) -> Iterator[Plugin]:
     """
     kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")}
     genuine = os.environ.get("SANDBOX_PLUGINS") if name != "docker" else None
-    command = [f"{genuine}/pulumi-resource-{name}"] if genuine else [sys.executable, "-m", f"sandbox.providers.{name}"]
-    process = subprocess.Popen(
-        [*command, "127.0.0.1:1"],
-        stdout=subprocess.PIPE,
-        cwd=folder,
-        env={**kept, "PYTHONPATH": str(CHECKOUT), **environment},
-        text=True,
-    )
+    given = {**kept, "PYTHONPATH": str(CHECKOUT), **environment}
+    process: Fork | subprocess.Popen[str]
+    if genuine:
+        command = [f"{genuine}/pulumi-resource-{name}", "127.0.0.1:1"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder, env=given, text=True)
+    else:
+        process = Fork(f"sandbox.providers.{name}", ["127.0.0.1:1"], folder, given)
     assert process.stdout is not None
-    with process, process.stdout:
+    with process.stdout:
         try:
             port = process.stdout.readline().strip()
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -166,7 +165,8 @@ def running(name: str, folder: Path, **environment: str) -> Iterator[Plugin]:
             ended = process.wait(timeout=300)
             assert genuine or ended == 0
         finally:
-            process.kill()
+            process.send_signal(signal.SIGKILL)
+            process.wait(timeout=300)
 
 
 def same_after(plugin: Plugin, token: str, own: str, outputs: Properties, inputs: Properties) -> None:
