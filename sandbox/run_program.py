@@ -27,6 +27,8 @@ from pulumi.runtime.proto import language_pb2
 
 ALREADY_TOLD = 32
 """The exit status that says: the user has read an error by now, add none."""
+QUIET = "SANDBOX_NO_DEBUG_MESSAGES"
+"""Where it is set, nothing is said for `pulumi --debug`: the SDK calls the engine 180 times for it in every run."""
 
 
 def main(arguments: list[str]) -> int:
@@ -52,6 +54,8 @@ def run(request: language_pb2.RunRequest, engine_address: str) -> int:
         root_directory=request.info.root_directory,
     )
     pulumi.runtime.configure(settings)
+    if os.environ.get(QUIET):
+        pulumi.log.debug = lambda *_, **__: None
     # What is left undone when the engine stops a program is no news.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()

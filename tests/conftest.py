@@ -66,6 +66,9 @@ for _name in list(os.environ):
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# A tenth of the CPU of a preview (sandbox/run_program.py); a test that reads what the engine logs says otherwise.
+os.environ["SANDBOX_NO_DEBUG_MESSAGES"] = "1"
+
 # The search for circular garbage comes seldom, from the collection on: pytest_collection_finish says why.
 gc.set_threshold(100_000)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox import run_program
 from tests.workstation import CHECKOUT, RESOURCES, Sandbox, Workstation
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if not pulumi.runtime.is_dry_run():
 def updated(station: Workstation) -> subprocess.CompletedProcess[str]:
     """Preview, update, and compare the two by their events."""
     logs = [station.folder.parent / f"{station.folder.name}-{name}.json" for name in ("preview", "update")]
-    debug = {"PULUMI_DEBUG_COMMANDS": "true"}
+    debug = {"PULUMI_DEBUG_COMMANDS": "true", run_program.QUIET: ""}
     station.pulumi("preview", "--event-log", str(logs[0]), env=debug)
     station.up("--event-log", str(logs[1]), env=debug)
     command = [sys.executable, "-m", "audit", "compare", "--update", *map(str, logs)]

@@ -22,7 +22,7 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
-from sandbox import language_host
+from sandbox import language_host, run_program
 from tests import forks
 from tests.workstation import CHECKOUT
 
@@ -36,10 +36,13 @@ class Engine(engine_pb2_grpc.EngineServicer, resource_pb2_grpc.ResourceMonitorSe
 
     def __init__(self) -> None:
         self.errors: list[str] = []
+        self.debugged: list[str] = []
 
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC)
         if request.severity == engine_pb2.ERROR:
             self.errors.append(request.message)
+        if request.severity == engine_pb2.DEBUG:
+            self.debugged.append(request.message)
         return empty_pb2.Empty()
 
     def SupportsFeature(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC)
@@ -149,6 +152,18 @@ def test_a_program_ends_as_under_the_official_host(
     # From 3.13 on Python underlines within a line that it quotes.
     errors = ["".join(line for line in said.splitlines(True) if line.strip(" ~^\n")) for said in engine[0].errors]
     assert errors == ([logged.format(folder=tmp_path / "program")] if logged else [])
+
+
+@pytest.mark.parametrize(("quiet", "debugged"), [("", ["mine"]), ("1", [])])
+def test_messages_for_debug_are_left_out_where_that_is_wanted(
+    engine: tuple[Engine, str], tmp_path: Path, quiet: str, debugged: list[str]
+) -> None:
+    request = request_of(tmp_path / "program", "import pulumi\npulumi.log.debug('mine')", engine[1])
+    command = [sys.executable, "-m", "sandbox.run_program", engine[1]]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), run_program.QUIET: quiet}
+    subprocess.run(command, input=request.SerializeToString(), env=environment, check=True)
+    assert [each for each in engine[0].debugged if each == "mine"] == debugged
+    assert bool(engine[0].debugged) == bool(debugged)  # the SDK's own as well
 
 
 def test_a_programs_own_module_comes_before_an_installed_one_of_its_name(
