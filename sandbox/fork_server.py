@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SDK_MODULES = ("pulumi_aws.ecr", "pulumi_aws.iam", "pulumi_azuredevops", "pulumi_docker")
 """Of the SDKs, what the program uses: pulumi_aws imports of itself only what is asked for."""
-LATE_MODULES = ("grpc._channel", "grpc._server", "encodings.idna")
+LATE_MODULES = ("grpc._channel", "grpc._server", "grpc._utilities", "encodings.idna")
 """What gRPC and the clients of HTTP import when they are first used: in each fork, if not before."""
 _ROOM = str(Path(__file__).parent) + os.sep
 READ_LIMIT = 5.0

@@ -74,6 +74,8 @@ def read_ahead() -> None:
         trial.set_config_variable(file, os.devnull)
     for service in ("ecr", "iam", "sts"):
         trial.create_client(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+    for service in ("ecr", "iam"):
+        _loader(None).load_service_model(service, "paginators-1")
     _AHEAD.append(botocore.session.Session())
 
 
