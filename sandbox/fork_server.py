@@ -67,7 +67,8 @@ def _program() -> Entry:
 
 
 def _policies() -> Entry:
-    importlib.import_module("pulumi.policy")
+    for name in ("pulumi.policy", "pulumi_policy"):
+        importlib.import_module(name)
 
     def main(arguments: list[str]) -> int:  # noqa: ARG001 (it reads sys.argv)
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
