@@ -12,7 +12,7 @@ from audit.report.text import clean, neutralised, policy_lines
 PASSES = ("rotation", "change", "none")
 """Families of a plan that inform and do not fail."""
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def render(report: Report) -> str:

@@ -7,7 +7,7 @@ import gzip
 import json
 import random
 import re
-from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from audit.checkpoint import records
+from audit.checkpoint.settings import read_yaml
 from audit.command import COMMANDS, entry
+from audit.errors import AuditError
 from audit.report.catalogue import STATE
 from tests.audit import checkpoints as c
 from tests.audit.fuzzing import ODD
@@ -23,12 +25,10 @@ from tests.audit.test_drift_formats import ATTACK, Elements, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
+CHECKOUT = Path(__file__).parents[2]
 SCHEMA = jsonschema.Draft202012Validator(schema("state"))
-parsed = lru_cache(yaml.safe_load)
-"""The program's settings are the same in nearly every test: to parse them took most of the time."""
 
 
 @pytest.fixture
@@ -36,7 +36,6 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     """Runs the command on a checkpoint; gives its exit code and its findings, or the error's text."""
     for name in ("PULUMI_BACKEND_URL", "PULUMI_STACK"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(yaml, "safe_load", lambda text: copy.deepcopy(parsed(text)))
 
     def run(document: Any = None, *options: str, where: str | None = None) -> tuple[int, Any]:
         path = c.write(tmp_path / "shop", document)
@@ -591,3 +590,27 @@ def _places(at: Any) -> Iterator[tuple[Any, Any]]:
         yield at, key
         if isinstance(value, (dict, list)):
             yield from _places(value)
+
+
+@pytest.mark.parametrize("name", ["Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.dev-image.yaml", "infra/state.yml"])
+def test_what_libyaml_reads_is_what_yaml_reads(name: str) -> None:
+    assert read_yaml(CHECKOUT / name) == yaml.safe_load((CHECKOUT / name).read_text(encoding="utf-8"))
+
+
+NO_YAML = {
+    "brackets": "[" * 2000 + "]" * 2000,
+    "braces": "{a: " * 2000 + "}" * 2000,
+    "lists": "- " * 2000 + "a",
+    "truncated": "a: [b",
+    "two colons": "a: b: c",
+    "control": "a: \x00",
+    "object": "a: !!python/name:os.system",
+}
+
+
+@pytest.mark.parametrize("text", NO_YAML.values(), ids=NO_YAML)
+def test_what_is_no_yaml_or_nested_without_end_is_one_error(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "state.yml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(AuditError, match=r"state\.yml: is no YAML; mend it"):
+        read_yaml(file)

@@ -3,7 +3,6 @@ history of real updates; real keys; live previews get the classes of the golden 
 
 from __future__ import annotations
 
-import functools
 import json
 import subprocess
 import sys
@@ -11,8 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import botocore.loaders
-import botocore.session
 import pytest
 
 from audit.command import main
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-_LOADER = functools.cache(botocore.loaders.create_loader)
-"""The models of AWS, which a process reads once: here for some hundred looks."""
 REPOSITORY = "app-one"
 USER = GROUP = "app-one-push"
 WIDE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}]})
@@ -64,7 +59,6 @@ class Audited:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self.sandbox.environment | variables).items():
                 patch.setenv(name, value)
-            patch.setattr(botocore.session, "create_loader", _LOADER)
             assert main([command, *arguments, str(read), "--format", "json", "-o", str(answer)]) == 0
         return dict(json.loads(answer.read_text(encoding="utf-8")))
 
