@@ -16,14 +16,21 @@ HERE = Path(__file__).resolve().parent
 
 def steps() -> list[str]:
     """The names of the steps: the modules here that can be run."""
-    named = (file for file in HERE.glob("*.py") if not file.stem.startswith("_"))
-    return sorted(file.stem for file in named if "agent.run(main)" in file.read_text(encoding="utf-8"))
+    return sorted(file.stem for file in HERE.glob("*.py") if is_step(file.stem))
+
+
+def is_step(name: str) -> bool:
+    """Whether a module here has that name and can be run."""
+    file = HERE / f"{name}.py"
+    if name.startswith("_") or not name.isidentifier() or not file.is_file():
+        return False
+    return "agent.run(main)" in file.read_text(encoding="utf-8")
 
 
 def main() -> None:
     """Run a step; exit code 2 for a name that is none."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name not in steps():
+    if not is_step(name):
         print(f"usage: python {sys.argv[0]} STEP [OPTION ...]; steps: {', '.join(steps())}", file=sys.stderr)
         sys.exit(0 if name in ("-h", "--help") else 2)
     # Not this folder itself, whose files have the names of other modules, and nothing of the current one.

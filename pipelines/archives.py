@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import http.client
 import io
 import shutil
 import tarfile
-import urllib.request
 from typing import TYPE_CHECKING
 
 from pipelines import agent
@@ -26,6 +24,9 @@ SECONDS = 60.0
 
 def download(url: str, seconds: float = SECONDS) -> bytes:
     """What an address serves. Raises Stop where it can't be had."""
+    import http.client  # both take longer to import than all that is done where nothing is downloaded
+    import urllib.request
+
     try:
         with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 (a constant https address)
             return bytes(answer.read())

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines import agent
+from pipelines import agent, clients
 
 SEVERITIES = ("INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 """ECR's severities, rising. UNDEFINED, UNTRIAGED and unknown ones count as the highest: nobody has judged them."""
@@ -48,10 +48,9 @@ def of_image(repository: str, digest: str, region: str, seconds: float) -> list[
 
     Raises Stop where the scan fails, or where no complete list of findings comes within `seconds`.
     """
-    import boto3
     import botocore.exceptions
 
-    client = boto3.client("ecr", region_name=region)
+    client = clients.client("ecr", region)
     end = time.monotonic() + seconds
     while True:
         try:

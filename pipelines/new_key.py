@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from pipelines import agent
+from pipelines import agent, clients
 from pipelines.stack_region import region
 
 if TYPE_CHECKING:
@@ -32,13 +32,12 @@ def wait(stack: str) -> None:
     key = agent.optional("AWS_ACCESS_KEY_ID")
     if not (agent.on_agent() and key and agent.optional("AWS_SECRET_ACCESS_KEY")):
         return
-    import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     once = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
     try:
-        known(boto3.client("sts", region_name=region(stack), config=once).get_caller_identity)
+        known(clients.client("sts", region(stack), config=once).get_caller_identity)
     except ClientError as error:
         if _code(error) in UNKNOWN:
             raise agent.Stop(
@@ -51,7 +50,7 @@ def wait(stack: str) -> None:
 
 
 def known(ask: Callable[[], Answer]) -> Answer:
-    """The answer, asked for again while the key is not known. Raises what boto3 does, in the end that too."""
+    """The answer, asked for again while the key is not known. Raises what botocore does, in the end that too."""
     from botocore.exceptions import ClientError
 
     for delay in DELAYS:

@@ -10,7 +10,7 @@ import base64
 import subprocess
 from pathlib import Path
 
-from pipelines import agent, identity, new_key
+from pipelines import agent, clients, new_key
 from pipelines.stack_region import region
 
 MARK = "registry"
@@ -22,15 +22,14 @@ SECONDS = 30.0
 
 def token(region: str) -> tuple[str, str, str]:
     """User name, password and registry of ECR's answer. Raises Stop where AWS refuses or the account is another one."""
-    import boto3
     import botocore.exceptions
 
     expected = agent.optional("AWS_ACCOUNT_NUMBER")
     try:
-        account = new_key.known(boto3.client("sts", region_name=region).get_caller_identity)["Account"]
+        account = new_key.known(clients.client("sts", region).get_caller_identity)["Account"]
         if expected not in (None, account):
             raise agent.Stop(f"the key is of account {account}, not {expected}: mend the variable group", agent.REFUSED)
-        answer = new_key.known(boto3.client("ecr", region_name=region).get_authorization_token)["authorizationData"][0]
+        answer = new_key.known(clients.client("ecr", region).get_authorization_token)["authorizationData"][0]
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise agent.Stop(f"ECR gave no token: {error}. Check the variable group's key.") from None
     encoded = answer["authorizationToken"]
@@ -85,6 +84,8 @@ def main() -> None:
     actions.add_parser("logout", help="log out of the registry that was logged in to")
     options = parser.parse_args()
     if options.action == "login":
+        from pipelines import identity  # brings what the cleanup, which logs out, does not need
+
         identity.take(options.stack)
         login(region(options.stack))
     else:

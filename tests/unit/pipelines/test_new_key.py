@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from pipelines import agent, new_key
+from pipelines import agent, clients, new_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,11 +79,11 @@ def job(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
     def wait(ask: Callable[[], Any]) -> list[str]:
         asked: list[str] = []
 
-        def client(service: str, **_options: Any) -> Sts:
+        def client(service: str, _region: str, **_options: Any) -> Sts:
             asked.append(service)
             return Sts(ask)
 
-        monkeypatch.setattr(boto3, "client", client)
+        monkeypatch.setattr(clients, "client", client)
         new_key.wait("dev")
         return asked
 

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from pipelines import agent, findings, scan_exceptions, scan_gate
+from pipelines import agent, clients, findings, scan_exceptions, scan_gate
 from pipelines.findings import Finding
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def ecr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """ECR's client that gives the answers put into it, each once; time passes only while the gate waits."""
     client = boto3.client("ecr", region_name="us-east-2", aws_access_key_id="a", aws_secret_access_key="b")
     clock = [0.0]
-    monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
+    monkeypatch.setattr(clients, "client", lambda *_a, **_k: client)
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     with Stubber(client) as stub:
@@ -131,7 +131,7 @@ def test_nothing_where_something_is_expected_is_no_clean_bill(
     client = SimpleNamespace(
         describe_image_scan_findings=lambda **_: answer, exceptions=SimpleNamespace(ScanNotFoundException=KeyError)
     )
-    monkeypatch.setattr(boto3, "client", lambda *_a, **_k: client)
+    monkeypatch.setattr(clients, "client", lambda *_a, **_k: client)
     with pytest.raises(agent.Stop, match="has no findings on"):
         found(0)
 
