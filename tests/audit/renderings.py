@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audit.checkpoint.document import read as read_checkpoint
 from audit.checkpoint.expected import Expected
@@ -28,6 +29,9 @@ from audit.report.masked import redacted
 from audit.report.model import Row, Table, TableRow
 from audit.secrets.redact import Redactor
 from tests.audit import checkpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FOLDER = Path(__file__).with_suffix("")
 SUFFIX = {"terminal": "txt", "markdown": "md", "html": "html", "json": "json", "sarif": "sarif", "junit": "xml"}
@@ -194,33 +198,38 @@ def recorded() -> Report:
     return redacted(survey_state(read_checkpoint(document, "prod.json"), expected, "", ""), Redactor())
 
 
-def reports() -> dict[str, Report]:
-    """A report of every command."""
-    return {
-        "plan": plan(),
-        "prove": rehearsal(),
-        "compare": comparison(),
-        "state": recorded(),
-        "drift": looked_up("drift"),
-        "history": history(),
-        "keys": looked_up("keys"),
-    }
+REPORTS: dict[str, Callable[[], Report]] = {
+    "plan": plan,
+    "prove": rehearsal,
+    "compare": comparison,
+    "state": recorded,
+    "drift": lambda: looked_up("drift"),
+    "history": history,
+    "keys": lambda: looked_up("keys"),
+}
+"""A report of every command."""
+
+FILES = {f"{command}.{SUFFIX.get(name, name)}": (command, name) for command in REPORTS for name in COMMANDS[command][1]}
+"""By the name of its file: a command, and a format of it."""
 
 
-def written() -> dict[str, str]:
-    """Every report in every format of its command, by the name of its file."""
-    return {
-        f"{command}.{SUFFIX.get(name, name)}": render(name, report, failed=True)
-        for command, report in reports().items()
-        for name in COMMANDS[command][1]
-    }
+@cache
+def report(command: str) -> Report:
+    """The report of a command."""
+    return REPORTS[command]()
+
+
+def written(file: str) -> str:
+    """What stands in a file."""
+    command, name = FILES[file]
+    return render(name, report(command), failed=True)
 
 
 def main() -> int:
     """Writes the texts anew."""
     FOLDER.mkdir(exist_ok=True)
-    for name, text in written().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+    for name in FILES:
+        (FOLDER / name).write_text(written(name), encoding="utf-8")
     return 0
 
 

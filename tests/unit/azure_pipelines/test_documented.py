@@ -23,7 +23,7 @@ from azure_pipelines.expressions import Scope, evaluate, parse
 from azure_pipelines.model import read
 from azure_pipelines.variables import Masks, Variables
 
-PAGES = yaml.safe_load(Path(__file__).with_name("documented.yml").read_text(encoding="utf-8"))
+PAGES = yaml.load(Path(__file__).with_name("documented.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)
 DOCUMENTATION = "https://learn.microsoft.com/azure/devops/pipelines/process/"
 NAMES: dict[str, Any] = {
     "variables": {"release.ring": "canary", "plain": "7"},

@@ -10,7 +10,7 @@ import yaml
 
 from azure_pipelines.lint import check
 
-FAULTS = yaml.safe_load(Path(__file__).with_name("faults.yml").read_text(encoding="utf-8"))
+FAULTS = yaml.load(Path(__file__).with_name("faults.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 @pytest.mark.parametrize("case", FAULTS, ids=[case["fault"] for case in FAULTS])

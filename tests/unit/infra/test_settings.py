@@ -13,7 +13,7 @@ from infra.settings import SettingsError, read_settings
 from pipelines import surroundings
 
 ROOT = Path(__file__).parents[3]
-DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+DECLARED: dict[str, dict[str, Any]] = yaml.load((ROOT / "Pulumi.yaml").read_text(), yaml.CSafeLoader)["config"]
 
 
 def as_text(value: Any) -> str:

@@ -13,7 +13,7 @@ from tests.organization import Refused
 if TYPE_CHECKING:
     from tests.unit.sandbox.agent.conftest import Start
 
-PATTERNS = yaml.safe_load(Path(__file__).with_name("patterns.yml").read_text(encoding="utf-8"))
+PATTERNS = yaml.load(Path(__file__).with_name("patterns.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 def cases(key: str) -> list[Any]:

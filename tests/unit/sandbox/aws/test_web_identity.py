@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import http.server
 import json
@@ -28,8 +29,12 @@ AUDIENCE = "api://AzureADTokenExchange"
 SUBJECT = "sc://acme/app-one/app-one-push"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/push"
-KEY = jwk.RSAKey.generate_key(2048, {"kid": "one"})
-OTHER_KEY = jwk.RSAKey.generate_key(2048, {"kid": "one"})
+
+
+@functools.cache
+def key(_whose: str = "the issuer's") -> jwk.RSAKey:
+    """A key, made when it is first asked for; all have one id."""
+    return jwk.RSAKey.generate_key(2048, {"kid": "one"})
 
 
 class Issuer(http.server.BaseHTTPRequestHandler):
@@ -52,7 +57,7 @@ def published(issuer: str = ISSUER) -> dict[str, Any]:
     """By path: the discovery document and the keys."""
     return {
         f"/{HOST}/.well-known/openid-configuration": {"issuer": issuer, "jwks_uri": f"{ISSUER}/.well-known/jwks"},
-        f"/{HOST}/.well-known/jwks": jwk.KeySet([KEY]).as_dict(private=False),
+        f"/{HOST}/.well-known/jwks": jwk.KeySet([key()]).as_dict(private=False),
     }
 
 
@@ -95,12 +100,12 @@ def trust(**changes: Any) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement | changes]}
 
 
-def token(key: Any = KEY, header: dict[str, Any] | None = None, **changes: Any) -> str:
+def token(signer: jwk.RSAKey | None = None, header: dict[str, Any] | None = None, **changes: Any) -> str:
     """A token as Azure Pipelines mints it; a claim that is None is left out."""
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": SUBJECT, "iat": now, "nbf": now, "exp": now + 600, **changes}
     kept = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode({"alg": "RS256", "kid": "one", "typ": "JWT", **(header or {})}, kept, key)
+    return jwt.encode({"alg": "RS256", "kid": "one", "typ": "JWT", **(header or {})}, kept, signer or key())
 
 
 def assume(service: Service, web_token: str, **changes: Any) -> dict[str, Any]:
@@ -156,7 +161,7 @@ def changed() -> str:
 
 # Made when they are needed: a token is good for ten minutes.
 WRONG_TOKENS: dict[str, tuple[Callable[[], str], str]] = {
-    "signed by another key of the same id": (lambda: token(OTHER_KEY), "InvalidIdentityToken"),
+    "signed by another key of the same id": (lambda: token(key("another's")), "InvalidIdentityToken"),
     "of a key that is not published": (lambda: token(header={"kid": "two"}), "InvalidIdentityToken"),
     "expired": (lambda: token(iat=ago(1200), nbf=ago(1200), exp=ago(600)), "ExpiredTokenException"),
     "not in force yet": (lambda: token(nbf=ago(-36000), exp=ago(-40000)), "InvalidIdentityToken"),
@@ -191,7 +196,7 @@ def test_a_token_without_a_signature_is_refused(service: Service) -> None:
 def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(service: Service) -> None:
     header = urlsafe_b64encode(b'{"alg":"HS256","kid":"one","typ":"JWT"}').rstrip(b"=").decode()
     signed = f"{header}.{token().split('.')[1]}"
-    signature = hmac.digest(KEY.as_pem(private=False), signed.encode(), "sha256")
+    signature = hmac.digest(key().as_pem(private=False), signed.encode(), "sha256")
     assert refused(service, f"{signed}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}") == "InvalidIdentityToken"
 
 
