@@ -335,6 +335,7 @@ def test_a_process_that_ignores_signals_is_killed_and_its_children_with_the_job(
           - bash: |
               trap '' INT TERM
               sleep 600 >/dev/null 2>&1 &
+              until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done
               echo working
               while :; do sleep 0.01; done
             displayName: stubborn

@@ -49,6 +49,7 @@ class Service:
     ecr_port: int
     options: list[str] = field(default_factory=list)
     process: Fork | None = None
+    _clients: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def arguments(self) -> list[str]:
         """Of its command, but for the descriptor that hears "ready"."""
@@ -60,6 +61,7 @@ class Service:
 
     def start(self) -> None:
         """Start it, and return once it serves."""
+        self._clients.clear()  # their connections are to the one before
         self.process = Fork("sandbox.aws", self.arguments(), CHECKOUT, os.environ, self.folder / "log")
         assert self.process.stdout.readline() == "ready\n", self.log()
 
@@ -76,16 +78,19 @@ class Service:
         return (self.folder / "log").read_text()
 
     def client(self, service: str, key: dict[str, str] = ADMIN, region: str = REGION) -> Any:
-        """A boto3 client with an access key as IAM gives it."""
-        return SESSION.client(  # type: ignore[call-overload]
-            service,
-            region,
-            endpoint_url=f"http://127.0.0.1:{self.port}",
-            aws_access_key_id=key["AccessKeyId"],
-            aws_secret_access_key=key["SecretAccessKey"],
-            aws_session_token=key.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-        )
+        """A boto3 client with an access key as IAM gives it; the same for the same: to make one takes its time."""
+        which = (service, region, *key.values())
+        if which not in self._clients:
+            self._clients[which] = SESSION.client(  # type: ignore[call-overload]
+                service,
+                region,
+                endpoint_url=f"http://127.0.0.1:{self.port}",
+                aws_access_key_id=key["AccessKeyId"],
+                aws_secret_access_key=key["SecretAccessKey"],
+                aws_session_token=key.get("SessionToken"),
+                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+            )
+        return self._clients[which]
 
     def token(self, key: dict[str, str] = ADMIN) -> tuple[str, str]:
         """User and password for the data plane."""
