@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import json
 import logging
 import re
@@ -70,7 +71,8 @@ class Program:
         return sorted(resource.name for resource in self.resources if resource.type == kind)
 
 
-def defaults() -> dict[str, str]:
+@functools.cache
+def defaults() -> Mapping[str, str]:
     """The configuration as the engine passes it when a stack sets nothing."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     return {f"app-one:{key}": as_text(entry["default"]) for key, entry in declared.items()}
