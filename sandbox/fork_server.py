@@ -42,12 +42,14 @@ SDK_MODULES = ("pulumi_aws.ecr", "pulumi_aws.iam", "pulumi_azuredevops", "pulumi
 LATE_MODULES = ("grpc._channel", "grpc._server", "grpc._utilities", "encodings.idna")
 """What gRPC and the clients of HTTP import when they are first used: in each fork, if not before."""
 _ROOM = str(Path(__file__).parent) + os.sep
+_LIBRARY = sysconfig.get_path("purelib")
 READ_LIMIT = 5.0
 """Seconds for a client to say what it wants; it does so at once, and else starts its plugin itself."""
 _NEVER = -1
 """What no file was changed at."""
 _PR_SET_PDEATHSIG = 1
 """Of linux/prctl.h."""
+_prctl = ctypes.CDLL(None).prctl
 
 
 def _language_host() -> Entry:
@@ -222,7 +224,7 @@ class Server:
         child = os.fork()
         if child == 0:
             # As the process group of a plugin ends with the engine, so this one does with the server.
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != server:
                 os._exit(1)
         with suppress(PermissionError, ProcessLookupError):  # both do it, so that it is done when either goes on
@@ -306,13 +308,13 @@ def _imported(module: str) -> bool:
 
 
 def _packages() -> set[str]:
-    return {path.name for path in Path(sysconfig.get_path("purelib")).glob("*.dist-info")}
+    return {name for name in os.listdir(_LIBRARY) if name.endswith(".dist-info")}  # noqa: PTH208 (before every fork)
 
 
 def _changed(path: str) -> int:
     """When a file was changed (ns since the epoch); 0 for one that is gone."""
     try:
-        return Path(path).stat().st_mtime_ns
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 (for every file, before every fork)
     except OSError:
         return 0
 
