@@ -10,8 +10,9 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import botocore.hooks
 import botocore.session
 import pytest
 
@@ -74,6 +75,20 @@ gc.set_threshold(100_000)
 
 # A session of the AWS SDK reads the descriptions of its services anew; those of one process share what was read.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+class Events(botocore.hooks.EventAliaser):
+    """The names of the SDK's events, each looked up once in a process: else that is half of making a client."""
+
+    _known: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, emitter: Any, aliases: Any = None) -> None:
+        super().__init__(emitter, aliases)
+        if aliases in (None, botocore.hooks.EVENT_ALIASES):
+            self._alias_name_cache = self._known
+
+
+vars(botocore.session)["EventAliaser"] = Events
 
 # A shell that starts a command in the background has it ignore these, and every process below it: the tests' too, which
 # are about what an interrupt does.
