@@ -61,14 +61,17 @@ def compare(arguments: argparse.Namespace) -> Report:
     """The report of two previews. Raises AuditError."""
     if arguments.approved == arguments.now == "-":
         raise AuditError("only one of APPROVED and NOW can be standard input")
-    from audit.plan import applied, comparison
     from audit.plan.preview import MAX_BYTES
 
     if arguments.update:
+        from audit.plan import applied
+
         limit = arguments.max_bytes or MAX_BYTES
         return applied.from_files(arguments.approved, arguments.now, limit, whole=arguments.whole)
     if arguments.whole:
         raise AuditError("--whole is of an update: add --update")
+    from audit.plan import comparison
+
     limit, secrets = arguments.max_bytes or MAX_BYTES, known(arguments.known_secrets)
     approved, now = (comparison.load(path, secrets, limit) for path in (arguments.approved, arguments.now))
     return comparison.compare(approved, now)

@@ -8,7 +8,6 @@ from typing import Any
 from audit.errors import AuditError
 from audit.model import kind_of, masked
 from audit.plan.fingerprint import combine
-from audit.plan.report import from_file
 from audit.report import json as json_format
 from audit.report.json import SCHEMA, SCHEMA_VERSION
 from audit.report.model import Record, Report
@@ -36,6 +35,8 @@ def load(path: str, known_secrets: Sequence[str], max_bytes: int) -> dict[str, A
     report = _saved(path, max_bytes)
     if report is not None:
         return _checked(report, path, known_secrets)
+    from audit.plan.report import from_file  # brings the language of IAM policies, which saved reports do not need
+
     return json_format.plan(from_file(path, known_secrets, max_bytes=max_bytes))
 
 
