@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import check_jsonschema
 import pytest
 import yaml
 
@@ -42,6 +43,22 @@ def empty(pyz: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(pyz, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def unpacked(pyz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the file has run, and unpacked itself: that is most of a first run."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    shutil.copy(pyz, folder)
+    assert run(folder, "--help", HOME=str(folder / "home")).returncode == 0
+    return folder / "home"
+
+
+@pytest.fixture
+def again(empty: Path, unpacked: Path) -> Path:
+    """A folder with nothing but the file, where it is not its first run."""
+    (empty.parent / "home").symlink_to(unpacked)
+    return empty
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -91,7 +108,7 @@ def test_a_plan_is_judged_in_every_format_in_an_empty_folder(empty: Path) -> Non
     assert {path.name for path in empty.iterdir()} == {"audit.pyz", "preview.json", *names}, "nothing else is written"
 
 
-def test_every_command_starts_and_says_what_it_lacks(empty: Path) -> None:
+def test_every_command_starts_and_says_what_it_lacks(again: Path) -> None:
     said = {
         "compare": "NOW",
         "drift": "STATE is missing",
@@ -99,15 +116,15 @@ def test_every_command_starts_and_says_what_it_lacks(empty: Path) -> None:
         "frobnicate": "invalid choice",
     }
     for command, words in said.items():
-        done = run(empty, command, *(["one"] if command == "compare" else []))
+        done = run(again, command, *(["one"] if command == "compare" else []))
         assert done.returncode == 2
         assert words in done.stderr
         assert "Traceback" not in done.stderr
     aws = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-2"}
-    keys = run(empty, "keys", **aws, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
+    keys = run(again, "keys", **aws, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
     assert keys.returncode == 2
     assert "cannot be reached" in keys.stderr, "the SDK and its data are in the file"
-    assert "python audit.pyz" in run(empty, "--help").stdout
+    assert "python audit.pyz" in run(again, "--help").stdout
 
 
 def examples() -> list[dict[str, Any]]:
@@ -133,9 +150,9 @@ def script(step: dict[str, Any], values: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["GitHub Actions", "Azure Pipelines"])
-def test_an_example_of_the_document_does_what_it_says(empty: Path, pyz: Path, number: int) -> None:
+def test_an_example_of_the_document_does_what_it_says(again: Path, pyz: Path, number: int) -> None:
     scripts = steps(examples()[number])
-    temporary, staging, fetched = (empty.parent / name for name in ("temporary", "staging", "fetched"))
+    temporary, staging, fetched = (again.parent / name for name in ("temporary", "staging", "fetched"))
     for folder in (temporary, fetched):
         folder.mkdir()
     # What `Preview` would have left; the audit reads the file that it names.
@@ -158,14 +175,14 @@ def test_an_example_of_the_document_does_what_it_says(empty: Path, pyz: Path, nu
     (fetched / "audit.pyz").write_bytes(b"another")
     assert shell(fetched, check).returncode != 0
     redirect = script(scripts["Preview"], values).rpartition("> ")[2].strip()
-    environment = {"RUNNER_TEMP": str(temporary), "GITHUB_STEP_SUMMARY": str(empty / "summary.md")}
-    assert shell(empty, f"echo {redirect}", **environment).stdout.strip() == str(preview)
-    done = shell(empty, script(scripts["Audit"], values), PULUMI_ACCESS_TOKEN=TOKEN, **environment)
+    environment = {"RUNNER_TEMP": str(temporary), "GITHUB_STEP_SUMMARY": str(again / "summary.md")}
+    assert shell(again, f"echo {redirect}", **environment).stdout.strip() == str(preview)
+    done = shell(again, script(scripts["Audit"], values), PULUMI_ACCESS_TOKEN=TOKEN, **environment)
     assert done.returncode == 3, done.stderr
     assert done.stderr == ""
     if number == 0:
-        assert (empty / "summary.md").read_text(encoding="utf-8").startswith("## Audit of")
-        reports = [empty / "audit.html", empty / "audit.sarif"]
+        assert (again / "summary.md").read_text(encoding="utf-8").startswith("## Audit of")
+        reports = [again / "audit.html", again / "audit.sarif"]
     else:
         assert "##vso[task.complete result=Failed;]" in done.stdout
         assert f"##vso[task.uploadsummary]{staging}/audit/audit.md" in done.stdout
@@ -176,11 +193,12 @@ def test_an_example_of_the_document_does_what_it_says(empty: Path, pyz: Path, nu
 @pytest.mark.parametrize(
     ("number", "schema"), [(0, "vendor.github-workflows"), (1, "vendor.azure-pipelines")], ids=["GitHub", "Azure"]
 )
-def test_an_example_is_valid_by_its_service_s_schema(tmp_path: Path, number: int, schema: str) -> None:
+def test_an_example_is_valid_by_its_service_s_schema(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int, schema: str
+) -> None:
     path = tmp_path / "pipeline.yml"
     text = re.findall(r"^```yaml\n(.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[number]
     path.write_text(text, encoding="utf-8")
-    command = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", schema]
-    command += ["--data-transform", "azure-pipelines", "--regex-variant", "python"] if "azure" in schema else []
-    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    options = ["--builtin-schema", schema]
+    options += ["--data-transform", "azure-pipelines", "--regex-variant", "python"] if "azure" in schema else []
+    assert check_jsonschema.main([*options, str(path)], standalone_mode=False) == 0, capsys.readouterr().out

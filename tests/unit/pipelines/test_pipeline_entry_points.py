@@ -885,10 +885,14 @@ def test_two_checkouts_of_one_lock_have_its_packages_once(two_checkouts: tuple[P
     assert found_by(theirs) == "None"
 
 
+WITH_UV = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+"""A PATH that has uv, which is installed first where there is none."""
+
+
 def test_an_environment_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("", encoding="utf-8")
     (tmp_path / ".venv").symlink_to(tmp_path / "other")
-    done = entry_point("install_python", cwd=tmp_path)
+    done = entry_point("install_python", cwd=tmp_path, PATH=WITH_UV)
     assert done.returncode == agent.REFUSED
     assert ".venv is a link, which could lead into another checkout: remove it" in done.stderr
 
@@ -905,7 +909,7 @@ def test_an_environment_that_is_committed_is_refused_before_anything_of_it_is_us
         path.chmod(0o755)
     for command in (["init", "-q"], ["add", "--force", ".venv"]):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
-    done = entry_point("install_python", cwd=tmp_path)
+    done = entry_point("install_python", cwd=tmp_path, PATH=WITH_UV)
     assert done.returncode == agent.REFUSED
     assert ".venv is committed: its programs would be run" in done.stderr
     assert not (tmp_path / "ran").exists()
