@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.end_to_end import rights
+
+if TYPE_CHECKING:
+    from collections.abc import Set
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE = (CHECKOUT / "docs/security.md").read_text(encoding="utf-8")
@@ -21,13 +26,15 @@ def rows(section: str, text: str = PAGE) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def known_tests() -> set[str]:
+@functools.cache
+def known_tests() -> frozenset[str]:
     """The names of all test functions."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (CHECKOUT / "tests").rglob("test_*.py"))
-    return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    functions = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return frozenset(node.name for node in functions)
 
 
-def unheld(line: list[str], tests: set[str]) -> list[str]:
+def unheld(line: list[str], tests: Set[str]) -> list[str]:
     """What is wrong with a line: a name that is not there, or no test at all."""
     cells = " ".join(line[1:])
     named, asked = re.findall(r"`(test_\w+)`", cells), re.findall(r"\*([^*]+)\*", cells)
