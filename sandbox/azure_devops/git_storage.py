@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ZERO = "0" * 40
+_NEW = "100644"
+"""The mode of a new file."""
 _LOG = "%H%x00%P%x00%an%x00%ae%x00%aI%x00%B%x01"
 
 
@@ -46,20 +48,29 @@ class Bare:
 
     def refs(self) -> dict[str, str]:
         """The commit of each ref."""
-        lines = self._git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
-        return dict(line.split(" ", 1) for line in lines)
+        # Nobody but this process changes them, or the whole folder is put back (`python -m sandbox restore`).
+        there = self.folder.stat()
+        return dict(_refs(self, there.st_ino, there.st_ctime_ns))
+
+    @staticmethod
+    def refs_changed() -> None:
+        """Tell of a change that `move` did not make: a push."""
+        _refs.cache_clear()
 
     def has(self, commit: str) -> bool:
         """Whether a commit is there."""
-        done = self.run("cat-file", "-e", f"{commit}^{{commit}}")
-        return len(commit) == len(ZERO) and done.returncode == 0
+        try:
+            return _commit(self, commit)
+        except LookupError:
+            return False
 
     def blob(self, commit: str, path: str) -> str | None:
         """The id of a file's content at a commit; path from the root, with a leading slash."""
         try:
-            return _blob(self, commit, path.lstrip("/"))
+            _, kind, found = _entry(self, commit, path.lstrip("/"))
         except LookupError:
             return None
+        return found if kind == "blob" else None
 
     def content(self, blob: str) -> bytes:
         """A file's content by its id."""
@@ -90,18 +101,19 @@ class Bare:
 
     def _mode(self, parents: Sequence[str], name: str) -> str:
         """The mode of a file, which a change of its content leaves."""
-        listed = self._git("ls-tree", parents[0], "--", name) if parents else ""
-        return listed.split(" ", 1)[0] or "100644"
+        try:
+            return _entry(self, parents[0], name)[0] if parents else _NEW
+        except LookupError:
+            return _NEW
 
     def move(self, name: str, commit: str | None) -> None:
         """Point a ref to a commit; None deletes it."""
         self._git("update-ref", "-d", name) if commit is None else self._git("update-ref", name, commit)
+        self.refs_changed()
 
     def log(self, commit: str, limit: int) -> list[Commit]:
         """A commit and what came before it by its first parents, newest first."""
-        text = self._git("log", "--first-parent", f"--max-count={limit}", f"--format={_LOG}", commit)
-        rows = (row.lstrip("\n").split("\0") for row in text.split("\x01") if row.strip())
-        return [Commit(row[0], tuple(row[1].split()), row[2], row[3], row[4], row[5].strip()) for row in rows]
+        return list(_log(self, commit, limit))
 
     def valid(self, ref: str) -> bool:
         """Whether git takes a ref's name."""
@@ -126,14 +138,41 @@ class Bare:
         )
 
 
+# What is at a commit stays, and what it holds is asked for again and again: each run reads every template.
+
+
+@lru_cache(maxsize=64)
+def _refs(bare: Bare, *_folder: int) -> dict[str, str]:
+    lines = bare.checked("for-each-ref", "--format=%(refname) %(objectname)").decode(errors="replace").splitlines()
+    return dict(line.split(" ", 1) for line in lines)
+
+
 @lru_cache(maxsize=4096)
-def _blob(bare: Bare, commit: str, path: str) -> str:
-    """What is at a commit stays, and each run reads every template. Raises LookupError where there is no file (yet)."""
-    done = bare.run("rev-parse", "--verify", "--quiet", f"{commit}:{path}")
-    found = done.stdout.decode().strip()
-    if done.returncode or bare.checked("cat-file", "-t", found).strip() != b"blob":
-        raise LookupError(path)
-    return found
+def _commit(bare: Bare, commit: str) -> bool:
+    """True. Raises LookupError where it is not there (yet)."""
+    if len(commit) != len(ZERO) or bare.run("cat-file", "-e", f"{commit}^{{commit}}").returncode:
+        raise LookupError(commit)
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _log(bare: Bare, commit: str, limit: int) -> tuple[Commit, ...]:
+    given = ("log", "--first-parent", f"--max-count={limit}", f"--format={_LOG}", commit)
+    text = bare.checked(*given).decode(errors="replace")
+    rows = (row.lstrip("\n").split("\0") for row in text.split("\x01") if row.strip())
+    return tuple(Commit(row[0], tuple(row[1].split()), row[2], row[3], row[4], row[5].strip()) for row in rows)
+
+
+@lru_cache(maxsize=4096)
+def _entry(bare: Bare, commit: str, path: str) -> tuple[str, str, str]:
+    """Mode, type and id of what a path is at a commit. Raises LookupError where there is nothing (yet)."""
+    done = bare.run("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
+    for row in done.stdout.decode(errors="surrogateescape").split("\0"):
+        described, _, name = row.partition("\t")
+        if path and name == path:
+            mode, kind, found = described.split(" ")
+            return mode, kind, found
+    raise LookupError(path)
 
 
 @lru_cache(maxsize=512)

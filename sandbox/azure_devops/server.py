@@ -161,7 +161,9 @@ class _Service:
         before, pushed = bare.refs(), git_transport.pushed_refs(tail, body)
         permitted = [ref for ref in pushed if protection.may_push(draft, repository, ref, caller)]
         response = await git_transport.answer(request, bare.folder, tail, body, caller.identity_id, permitted)
-        after = bare.refs() if pushed else before
+        if pushed:
+            bare.refs_changed()
+        after = bare.refs()
         with self._store.change() as changed:
             for ref in pushed:
                 if ref in after and after[ref] != before.get(ref):
