@@ -7,7 +7,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from pipelines import surroundings
 from sandbox import environment, keys, ports
+from sandbox.agent.results import of_an_agent
 from sandbox.layout import Layout
 from tests.workstation import CHECKOUT
 
@@ -55,3 +57,10 @@ def test_what_a_users_shell_holds_does_not_reach_the_engine(tmp_path: Path, monk
     complete = environment.full(make(tmp_path))
     assert "AWS_PROFILE" not in complete
     assert complete["KEPT"] == "yes"
+
+
+def test_an_agent_gets_what_a_step_takes_and_nothing_else_of_it(tmp_path: Path) -> None:
+    given = of_an_agent(make(tmp_path), tmp_path)
+    foreign = {name for name, value in given.items() if not surroundings.stays(name, value)}
+    assert foreign == {"NO_PROXY"}, "which a step takes in small letters"
+    assert given["no_proxy"] == given["NO_PROXY"]
