@@ -30,8 +30,6 @@ BROWSERS = frozenset({"browser", "chromium", "playwright_api"})
 """Fixtures that start a browser."""
 _LEFT_OUT = "left out by E2E=0"
 _left_out = 0
-_TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
-"""Below it pytest makes its folders."""
 _failed = False
 
 FOREIGN = (
@@ -97,6 +95,7 @@ for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
         signal.signal(_number, _usual)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks where its folders are to be
 def pytest_configure(config: pytest.Config) -> None:
     """Let the tests, and all that they start, find on PATH only what a bare machine has."""
     if hasattr(config, "workerinput"):  # a worker inherits it
@@ -105,8 +104,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder))
     if path := bare.path(folder):
         os.environ["PATH"] = path
-    if config.option.basetemp is None and _TEMPORARY not in os.environ and (made := in_memory.folder()):
-        os.environ[_TEMPORARY] = str(made)
+    if not config.option.basetemp and (made := in_memory.folder()):
+        config.option.basetemp = made / "t"  # short: the paths of sockets have 107 bytes at most
         config.add_cleanup(lambda: None if _failed else shutil.rmtree(made))
 
 
