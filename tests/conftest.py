@@ -106,7 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["PATH"] = path
     if not config.option.basetemp and (made := in_memory.folder()):
         config.option.basetemp = made / "t"  # short: the paths of sockets have 107 bytes at most
-        config.add_cleanup(lambda: None if _failed else shutil.rmtree(made))
+        config.add_cleanup(lambda: None if _failed else in_memory.remove(made))
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
+import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -30,9 +30,9 @@ def folder(memory: Path = MEMORY, needed: int = NEEDED) -> Path | None:
     if not memory.is_dir():
         return None
     for left in memory.glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # of another user
+        with suppress(OSError, subprocess.CalledProcessError):  # of another user
             if _lock(left):
-                shutil.rmtree(left)
+                remove(left)
                 os.close(_held.pop())
     place = os.statvfs(memory)
     if min(place.f_bavail * place.f_frsize, _available()) < needed or place.f_flag & (os.ST_NOEXEC | os.ST_RDONLY):
@@ -40,6 +40,12 @@ def folder(memory: Path = MEMORY, needed: int = NEEDED) -> Path | None:
     made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=memory))
     _lock(made)
     return made
+
+
+def remove(*folders: Path) -> None:
+    """Remove folders of many files: by `rm`, which takes a tenth of the CPU that Python does."""
+    if folders:
+        subprocess.run(["rm", "--recursive", "--force", "--", *folders], check=True)
 
 
 def _available() -> int:

@@ -228,7 +228,7 @@ class Delivery:
             own = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
             if own.stat().st_dev == self.root.stat().st_dev:
                 return own
-            shutil.copytree(own, cache, symlinks=True)
+            subprocess.run(["cp", "--archive", "--", own, cache], check=True)
         return cache
 
     def secrets(self) -> set[str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from azure_pipelines import conditions as runs
-from sandbox import files
+from tests import in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,8 +34,7 @@ def started(delivery: Delivery) -> Iterator[Start]:
         delivery.finish(made)
         assert delivery.traces(made) == []
         assert delivery.leftovers(made) == []
-        for folder in made.agent.results.workspaces:
-            files.remove(folder)
+        in_memory.remove(*made.agent.results.workspaces)
 
 
 def change_the_app(delivery: Delivery, words: str) -> str:
