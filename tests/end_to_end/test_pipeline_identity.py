@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.usefixtures("released")
 def test_from_key_to_identity_tokens_and_back_with_a_release_at_every_stage(delivery: Delivery, start: Start) -> None:
     organization, operator = delivery.organization, delivery.operator
     instance = organization.give("GET", "_apis/connectionData")["instanceId"]
