@@ -106,7 +106,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["PATH"] = path
     if not config.option.basetemp and (made := in_memory.folder()):
         config.option.basetemp = made / "t"  # short: the paths of sockets have 107 bytes at most
-        config.add_cleanup(lambda: None if _failed else in_memory.remove(made))
+        config.add_cleanup(lambda: _kept(made) if _failed else in_memory.remove(made))
+
+
+def _kept(folder: Path) -> None:
+    print(f"\nWhat the tests have left is in memory, in {folder}, up to the next run.")
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:

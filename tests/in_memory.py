@@ -13,6 +13,10 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (the place of POSIX shared memory on Linux, a file system in memory)
 NEEDED = 12 * 1024**3
@@ -25,21 +29,24 @@ _held: list[int] = []
 def folder(memory: Path = MEMORY, needed: int = NEEDED) -> Path | None:
     """A new folder in memory for this process, or None where there is too little, or programs may not run from it.
 
-    What a run that was killed has left there is removed first.
+    What a run that was killed has left there is removed first, unless a process that it started still runs.
     """
     if not memory.is_dir():
         return None
     for left in memory.glob(f"{_PREFIX}*"):
-        with suppress(OSError, subprocess.CalledProcessError):  # of another user
-            if _lock(left):
-                remove(left)
+        if _lock(left):
+            try:
+                if not _in_use(left):
+                    remove(left)
+            finally:
                 os.close(_held.pop())
     place = os.statvfs(memory)
     if min(place.f_bavail * place.f_frsize, _available()) < needed or place.f_flag & (os.ST_NOEXEC | os.ST_RDONLY):
         return None
-    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=memory))
-    _lock(made)
-    return made
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=memory))
+        if _lock(made):  # else another run that begins has taken it for one that was left
+            return made
 
 
 def remove(*folders: Path) -> None:
@@ -48,22 +55,48 @@ def remove(*folders: Path) -> None:
         subprocess.run(["rm", "--recursive", "--force", "--", *folders], check=True)
 
 
+def _in_use(folder: Path) -> bool:
+    """Whether the command of a process names the folder, as those of a sandbox's services do."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            if os.fsencode(folder) in command.read_bytes():
+                return True
+    return False
+
+
 def _available() -> int:
-    """Bytes that could be had without swapping (proc_meminfo(5)), at most what the container may have."""
+    """Bytes that could be had without swapping (proc_meminfo(5)), at most what the control groups allow in all."""
     lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8")))
-    return min(sizes, default=0)
+    return min([*sizes, *_limits()], default=0)
+
+
+def _limits() -> Iterator[int]:
+    """Those of this process's control groups and of all around them (cgroups(7)), of either version."""
+    for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            top = Path("/sys/fs/cgroup", controllers)
+            own = top / path.lstrip("/")
+            for group in [own, *own.parents]:
+                for name in ("memory.max", "memory.limit_in_bytes"):
+                    with suppress(OSError, ValueError):  # no such file, or "max"
+                        yield int((group / name).read_text(encoding="utf-8"))
 
 
 def _lock(folder: Path) -> bool:
-    """Whether the folder is now this process's."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Whether the folder is now this process's: it is there, of this user, and no other process holds it."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        there = folder.exists()
     except BlockingIOError:
+        there = False
+    if there:
+        _held.append(opened)
+    else:
         os.close(opened)
-        return False
-    _held.append(opened)
-    return True
+    return there

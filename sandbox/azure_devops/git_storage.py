@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -59,8 +60,9 @@ class Bare:
 
     def has(self, commit: str) -> bool:
         """Whether a commit is there."""
+        there = self.folder.stat()
         try:
-            return _commit(self, commit)
+            return _commit(self, commit, there.st_ino, there.st_ctime_ns)
         except LookupError:
             return False
 
@@ -148,9 +150,9 @@ def _refs(bare: Bare, *_folder: int) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4096)
-def _commit(bare: Bare, commit: str) -> bool:
+def _commit(bare: Bare, commit: str, *_folder: int) -> bool:
     """True. Raises LookupError where it is not there (yet)."""
-    if len(commit) != len(ZERO) or bare.run("cat-file", "-e", f"{commit}^{{commit}}").returncode:
+    if not re.fullmatch("[0-9a-f]{40}", commit) or bare.run("cat-file", "-e", f"{commit}^{{commit}}").returncode:
         raise LookupError(commit)
     return True
 

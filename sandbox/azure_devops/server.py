@@ -160,9 +160,11 @@ class _Service:
         bare = git.storage(draft, repository)
         before, pushed = bare.refs(), git_transport.pushed_refs(tail, body)
         permitted = [ref for ref in pushed if protection.may_push(draft, repository, ref, caller)]
-        response = await git_transport.answer(request, bare.folder, tail, body, caller.identity_id, permitted)
-        if pushed:
-            bare.refs_changed()
+        try:
+            response = await git_transport.answer(request, bare.folder, tail, body, caller.identity_id, permitted)
+        finally:
+            if pushed:
+                bare.refs_changed()
         after = bare.refs()
         with self._store.change() as changed:
             for ref in pushed:

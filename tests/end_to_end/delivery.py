@@ -39,6 +39,8 @@ STACKS = "pipelines/templates/run.yml"
 """Where the pipeline lists its stacks."""
 ROOMS = ("audit", "azure_pipelines", "iam", "infra", "pipelines", "policies")
 """Whose code the jobs import from their checkouts."""
+LARGE = 4 * 1024**3
+"""Bytes of a cache that is not copied."""
 CHECKS = ("checks",)
 CHECKS_OF_PULL_REQUEST = ("checks", "build_dev", "unchecked_dev")
 
@@ -226,9 +228,11 @@ class Delivery:
             # The uv of the tests' own environment: none is looked for on PATH.
             asked = [sys.executable, "-m", "uv", "cache", "dir"]
             own = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
-            if own.stat().st_dev == self.root.stat().st_dev:
+            if not own.is_dir() or own.stat().st_dev == self.root.stat().st_dev or _size(own) > LARGE:
                 return own
-            subprocess.run(["cp", "--archive", "--", own, cache], check=True)
+            part = cache.with_suffix(".part")
+            subprocess.run(["cp", "--archive", "--", own, part], check=True)
+            part.rename(cache)
         return cache
 
     def secrets(self) -> set[str]:
@@ -293,6 +297,12 @@ class Delivery:
         """The recorded image, None before the first release."""
         recorded = _by_urn(self.image_stack.resources())
         return next((value for urn, value in recorded.items() if "docker:index/image:Image::" in urn), None)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all that is in a folder."""
+    told = subprocess.run(["du", "--summarize", "--block-size=1", "--", folder], capture_output=True, check=True)
+    return int(told.stdout.split()[0])
 
 
 def _by_urn(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -51,3 +51,21 @@ def test_what_a_killed_run_has_left_is_removed_and_what_another_holds_stays(tmp_
         os.close(opened)
     for descriptor in in_memory._held:
         os.close(descriptor)
+
+
+def test_what_a_process_still_uses_stays(tmp_path: Path) -> None:
+    left = tmp_path / "app-one-tests-of-a-killed-run"
+    left.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()", str(left)], stdin=subprocess.PIPE) as service:
+        assert in_memory.folder(tmp_path, needed=1 << 60) is None
+        assert left.exists()
+        service.communicate()
+    assert in_memory.folder(tmp_path, needed=1 << 60) is None
+    assert not left.exists()
+    assert in_memory._held == []
+
+
+def test_a_limit_of_a_control_group_is_one_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_memory, "_limits", lambda: iter([1 << 20]))
+    assert in_memory._available() == 1 << 20
+    assert in_memory.folder(tmp_path, needed=1 << 21) is None
