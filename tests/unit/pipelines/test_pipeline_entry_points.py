@@ -247,10 +247,9 @@ def test_a_childs_output_goes_to_a_file_that_only_its_owner_reads(tmp_path: Path
 
 
 def test_a_cancelled_entry_point_passes_the_signal_on_and_waits_for_its_child() -> None:
-    # Not print: the signal may come while the first line is still being written.
-    child = "import os, signal\n"
-    child += "signal.signal(signal.SIGINT, lambda *_: os._exit(os.write(1, b'lock given back\\n') - 16))\n"
-    child += "os.write(1, b'working\\n')\nsignal.pause()"
+    # Awaited with the signal blocked: one that came before a pause began would not end it.
+    child = "import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+    child += "os.write(1, b'working\\n')\nsignal.sigwait([signal.SIGINT])\nos.write(1, b'lock given back\\n')"
     code = f"from pipelines import agent\nagent.run(lambda: agent.call([{sys.executable!r}, '-c', {child!r}]))"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
