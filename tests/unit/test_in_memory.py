@@ -56,7 +56,12 @@ def test_what_a_killed_run_has_left_is_removed_and_what_another_holds_stays(tmp_
 def test_what_a_process_still_uses_stays(tmp_path: Path) -> None:
     left = tmp_path / "app-one-tests-of-a-killed-run"
     left.mkdir()
-    with subprocess.Popen([sys.executable, "-c", "input()", str(left)], stdin=subprocess.PIPE) as service:
+    script = "print('there', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(left)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == b"there\n"  # for a moment after its start it has no command yet
         assert in_memory.folder(tmp_path, needed=1 << 60) is None
         assert left.exists()
         service.communicate()
